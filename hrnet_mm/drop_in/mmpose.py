@@ -1,0 +1,39 @@
+"""mmpose's `type='HRNet'`, with mmpose's defaults."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mmpose.models  # noqa: F401  # mmpose registers its own class first; the other order breaks its import for good
+from mmpose.registry import MODELS
+
+from .. import models
+
+__all__ = ['HRNet']
+
+
+@MODELS.register_module(force=True)
+class HRNet(models.HRNet):
+    """HRNet that gives the finest stream alone unless `multiscale_output` is set, here or in `extra.stage4`.
+
+    mmpose's heads read the last map of those given, so the default matters. `extra.upsample` holds the mode and
+    align_corners of the exchange units.
+    """
+
+    def __init__(self, extra: Mapping[str, Any] | None = None, arch: Any = None, **kwargs: Any) -> None:
+        kwargs.setdefault('init_cfg', _INIT)
+        kwargs.setdefault('multiscale_output', False)
+        if extra is not None:
+            extra = dict(extra)
+            if upsample := extra.pop('upsample', None):
+                kwargs['fuse_upsample'] = upsample['mode']
+                kwargs['align_corners'] = bool(upsample.get('align_corners'))
+            if 'multiscale_output' in extra.get('stage4', {}):
+                extra['stage4'] = dict(extra['stage4'])
+                kwargs['multiscale_output'] = extra['stage4'].pop('multiscale_output')
+        super().__init__(arch, extra, **kwargs)
+
+
+_INIT = [
+    {'type': 'Normal', 'std': 0.001, 'layer': ['Conv2d']},
+    {'type': 'Constant', 'val': 1, 'layer': ['_BatchNorm', 'GroupNorm']},
+]

@@ -1,0 +1,171 @@
+"""HRNet's architectures as data: the only place where a width or a depth is written.
+
+Widths are given as the channels of the finest branch, C; the four branches of stage 4 have C, 2C, 4C and 8C
+(Wang et al., TPAMI 2020, appendix A).
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ['ARCHS', 'EXPANSION', 'Arch', 'Stage', 'get_arch', 'nearest']
+
+EXPANSION = {'BASIC': 1, 'BOTTLENECK': 4}
+"""Output channels of a block, as a multiple of its `num_channels`."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: `num_modules` modules, each of one branch per entry of `num_blocks` and `num_channels`."""
+
+    num_modules: int
+    block: str
+    num_blocks: tuple[int, ...]
+    num_channels: tuple[int, ...]
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of each branch's output, finest first."""
+        return tuple(c * EXPANSION[self.block] for c in self.num_channels)
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A whole HRNet body: stage 1 has one branch, and each later stage adds one at half the resolution."""
+
+    stage1: Stage
+    stage2: Stage
+    stage3: Stage
+    stage4: Stage
+
+    @property
+    def stages(self) -> tuple[Stage, Stage, Stage, Stage]:
+        """The four stages in order."""
+        return self.stage1, self.stage2, self.stage3, self.stage4
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the four maps that stage 4 gives, finest first."""
+        return self.stage4.out_channels
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of those maps against the input, in pixels."""
+        return 4, 8, 16, 32
+
+    def to_extra(self) -> dict[str, dict[str, Any]]:
+        """The same architecture in OpenMMLab's `extra` form."""
+        return {
+            f'stage{i}': {
+                'num_modules': s.num_modules,
+                'num_branches': len(s.num_channels),
+                'block': s.block,
+                'num_blocks': s.num_blocks,
+                'num_channels': s.num_channels,
+            }
+            for i, s in enumerate(self.stages, 1)
+        }
+
+
+def _arch(
+    width: int,
+    modules: tuple[int, int, int] = (1, 4, 3),
+    blocks: int = 4,
+    block: str = 'BASIC',
+    stage1: tuple[int, int] = (4, 64),
+) -> Arch:
+    """An architecture whose branches double in channels; `stage1` is (bottlenecks, their inner channels)."""
+    widths = tuple(width * 2**i for i in range(4))
+    later = [Stage(m, block, (blocks,) * n, widths[:n]) for n, m in enumerate(modules, 2)]
+    return Arch(Stage(1, 'BOTTLENECK', (stage1[0],), (stage1[1],)), *later)
+
+
+ARCHS: dict[str, Arch] = {
+    'w18': _arch(18),
+    'w30': _arch(30),
+    'w32': _arch(32),
+    'w40': _arch(40),
+    'w44': _arch(44),
+    'w48': _arch(48),
+    'w64': _arch(64),
+    # The official small-v1 is 16 wide, whatever its name says (experiments/cls_hrnet_w18_small_v1_*.yaml).
+    'w18-small-v1': _arch(16, modules=(1, 1, 1), blocks=2, stage1=(1, 32)),
+    'w18-small-v2': _arch(18, modules=(1, 3, 2), blocks=2, stage1=(2, 64)),
+    # Bottleneck branches: the name is a branch's output width, four times the inner one. No official code builds
+    # these; this reading gives the published parameters and MACs to the last digit, the other (inner = W) does not.
+    'w44b': _arch(11, block='BOTTLENECK'),
+    'w76b': _arch(19, block='BOTTLENECK'),
+    'w96b': _arch(24, block='BOTTLENECK'),
+}
+"""Named architectures. `get_arch` also takes any `w<N>`, and `test-w<N>` for networks of test size."""
+
+
+def nearest(name: object, allowed: Mapping[str, object] | list[str]) -> str:
+    """The end of an error message: the allowed name that is nearest to a mistyped one, and all of them."""
+    match = difflib.get_close_matches(str(name), list(allowed), n=1)
+    return (f'; did you mean {match[0]!r}?' if match else '') + f' Allowed: {", ".join(allowed)}'
+
+
+def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = None) -> Arch:
+    """Look an architecture up by name, or read it from OpenMMLab's `extra` form.
+
+    Raises ValueError unless exactly one of `arch` and `extra` is given and it describes a valid network.
+    """
+    if (arch is None) == (extra is None):
+        given = 'neither' if arch is None else 'both'
+        raise ValueError(f"HRNet takes either arch (such as 'w32') or extra (stage1..stage4), but {given} is given")
+    if extra is not None:
+        return _from_extra(extra)
+    if isinstance(arch, Arch):
+        return arch
+    if not isinstance(arch, str):
+        raise ValueError(f"arch must be a name such as 'w32', got {arch!r}; a stage1..stage4 mapping goes to extra")
+    if arch in ARCHS:
+        return ARCHS[arch]
+    if match := re.fullmatch(r'(test-)?w([1-9]\d*)', arch):
+        width = int(match[2])
+        return _arch(width, modules=(1, 1, 1), blocks=1, stage1=(1, 16)) if match[1] else _arch(width)
+    raise ValueError(f'unknown arch {arch!r}{nearest(arch, ARCHS)}, or any w<N>')
+
+
+_STAGE_KEYS = ['num_modules', 'num_branches', 'block', 'num_blocks', 'num_channels']
+
+
+def _from_extra(extra: Mapping[str, Any]) -> Arch:
+    names = [f'stage{i}' for i in range(1, 5)]
+    for name in extra:
+        if name not in names:
+            raise ValueError(f'extra has an unknown key {name!r}{nearest(name, names)}')
+    if missing := [name for name in names if name not in extra]:
+        raise ValueError(f'extra lacks {", ".join(missing)}; it needs stage1 to stage4')
+    return Arch(*(_read_stage(f'extra.{name}', i, extra[name]) for i, name in enumerate(names, 1)))
+
+
+def _read_stage(where: str, num_branches: int, cfg: Mapping[str, Any]) -> Stage:
+    for key in cfg:
+        if key not in _STAGE_KEYS:
+            raise ValueError(f'{where} has an unknown key {key!r}{nearest(key, _STAGE_KEYS)}')
+    if missing := [key for key in _STAGE_KEYS if key not in cfg]:
+        raise ValueError(f'{where} lacks {", ".join(missing)}')
+    if cfg['num_branches'] != num_branches:
+        raise ValueError(f'{where}.num_branches must be {num_branches}, got {cfg["num_branches"]!r}')
+    if cfg['block'] not in EXPANSION:
+        raise ValueError(f'{where}.block is {cfg["block"]!r}{nearest(cfg["block"], list(EXPANSION))}')
+    modules = _read_counts(where, 'num_modules', [cfg['num_modules']], 1)[0]
+    if num_branches == 1 and modules != 1:
+        raise ValueError(f'{where}.num_modules must be 1 (one branch has nothing to exchange with), got {modules}')
+    return Stage(
+        modules,
+        cfg['block'],
+        _read_counts(where, 'num_blocks', cfg['num_blocks'], num_branches),
+        _read_counts(where, 'num_channels', cfg['num_channels'], num_branches),
+    )
+
+
+def _read_counts(where: str, key: str, values: Any, length: int) -> tuple[int, ...]:
+    is_list = isinstance(values, (list, tuple))
+    if not is_list or len(values) != length or not all(type(v) is int and v > 0 for v in values):
+        raise ValueError(f'{where}.{key} must hold {length} positive integer(s), one per branch, got {values!r}')
+    return tuple(values)

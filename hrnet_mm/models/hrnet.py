@@ -1,0 +1,266 @@
+"""HRNet's body, in the order of the paper's figure: exchange unit, module, transition, network.
+
+Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", TPAMI 2020, figure 2.
+Attribute names are the official checkpoints', so a backbone's weights need no key map.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import reduce
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from typing_extensions import Self
+
+from ..registry import MODELS
+from .archs import EXPANSION, Arch, Stage, get_arch, nearest
+from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_norm, conv_norm, resize
+
+__all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
+
+Maps = tuple[Tensor, ...]
+
+_UPSAMPLES = ['nearest', 'bilinear']
+_EXCHANGES = ['all', 'across', 'final']
+
+
+class ExchangeUnit(nn.ModuleList):
+    """Every output branch is the sum of all input branches brought to its channels and resolution, then ReLU.
+
+    `self[i][j]` leads from branch j to branch i: nothing if i = j, a 1x1 convolution before upsampling if j is
+    coarser, i - j strided 3x3 convolutions if j is finer.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], num_outputs: int, upsample: str, align_corners: bool, **cfgs: Any
+    ) -> None:
+        super().__init__(
+            nn.ModuleList(self._path(channels, i, j, **cfgs) for j in range(len(channels))) for i in range(num_outputs)
+        )
+        self.upsample = upsample
+        self.align_corners = align_corners
+
+    @staticmethod
+    def _path(channels: Sequence[int], i: int, j: int, **cfgs: Any) -> nn.Module:
+        if i == j:
+            return nn.Identity()
+        if i < j:
+            return conv_norm(channels[j], channels[i], 1, 1, **cfgs)
+        keep = [conv_norm(channels[j], channels[j], 3, 2, relu=True, **cfgs) for _ in range(i - j - 1)]
+        return nn.Sequential(*keep, conv_norm(channels[j], channels[i], 3, 2, **cfgs))
+
+    def forward(self, xs: Maps) -> Maps:
+        """`(N, C_j, H_j, W_j)` of every branch j to the same of every output branch."""
+        return tuple(F.relu(self._sum(row, x.shape[-2:], xs), inplace=True) for row, x in zip(self, xs, strict=False))
+
+    def _sum(self, row: nn.Module, size: Sequence[int], xs: Maps) -> Tensor:
+        terms = (
+            resize(path(x), size, self.upsample, self.align_corners) for path, x in zip(row.children(), xs, strict=True)
+        )
+        return reduce(torch.add, terms)
+
+
+class HRModule(nn.Module):
+    """Branches that run side by side at their own resolutions, then an exchange unit of `num_outputs` (0: none)."""
+
+    def __init__(
+        self, stage: Stage, num_outputs: int, upsample: str, align_corners: bool, with_cp: bool, **cfgs: Any
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            _blocks(stage.block, n, c_out, c, with_cp, **cfgs)
+            for n, c, c_out in zip(stage.num_blocks, stage.num_channels, stage.out_channels, strict=True)
+        )
+        self.fuse_layers = (
+            ExchangeUnit(stage.out_channels, num_outputs, upsample, align_corners, **cfgs) if num_outputs else None
+        )
+
+    def forward(self, xs: Maps) -> Maps:
+        """One map a branch in, one map an output branch out."""
+        xs = tuple(branch(x) for branch, x in zip(self.branches, xs, strict=True))
+        return xs if self.fuse_layers is None else self.fuse_layers(xs)
+
+
+def _blocks(kind: str, num_blocks: int, in_channels: int, channels: int, with_cp: bool, **cfgs: Any) -> nn.Sequential:
+    """A branch; its first block has a shortcut convolution if `in_channels` is not what the blocks give."""
+    ins = [in_channels] + [channels * EXPANSION[kind]] * (num_blocks - 1)
+    return nn.Sequential(*(BLOCKS[kind](c, channels, with_cp=with_cp, **cfgs) for c in ins))
+
+
+class Transition(nn.ModuleList):
+    """Adds a branch of half the resolution, made from the coarsest one; changes widths where two stages differ.
+
+    A branch that exists already is read from itself. Most copies of the code read the coarsest one there and fail
+    on an architecture whose widths change between stages.
+    """
+
+    def __init__(self, in_channels: Sequence[int], out_channels: Sequence[int], **cfgs: Any) -> None:
+        kept = [
+            nn.Identity() if c_in == c_out else conv_norm(c_in, c_out, 3, 1, relu=True, **cfgs)
+            for c_in, c_out in zip(in_channels, out_channels, strict=False)
+        ]
+        # The official code nests the new branch once more: a chain of strided convolutions, here of length one.
+        new = nn.Sequential(conv_norm(in_channels[-1], out_channels[-1], 3, 2, relu=True, **cfgs))
+        super().__init__([*kept, new])
+
+    def forward(self, xs: Maps) -> Maps:
+        """One map a branch in, one more out, the last of half the resolution of the last given."""
+        return tuple(path(x) for path, x in zip(self, (*xs, xs[-1]), strict=True))
+
+
+@MODELS.register_module()
+class HRNet(BaseModule):
+    """HRNet with its four streams as outputs: `(N, 2**i * C, H / 2**(i+2), W / 2**(i+2))`, i = 0..3, rounded up.
+
+    `arch` names an architecture ('w18' to 'w64', 'w18-small-v1', 'w44b', any 'w<N>'); `extra` gives one in
+    OpenMMLab's form instead. With `multiscale_output=False` the finest map alone comes out, and what the last
+    exchange unit needs for the others is not built.
+
+    `fuse_upsample` ('nearest', or 'bilinear' with `align_corners`) is how exchange units enlarge coarse maps: pose,
+    detection and classification checkpoints were trained with nearest, segmentation and face ones with bilinear.
+    `exchange` selects the ablation of TPAMI table XII: exchange units in 'all' modules, 'across' stages (in the
+    last module of each), or in the 'final' module alone.
+
+    `frozen_stages`: -1 nothing, 0 the stem, 1 also stage 1 and transition 1, ..., 4 everything. `norm_eval` keeps
+    batch norm statistics fixed in training, `with_cp` recomputes block activations in the backward pass, and
+    `zero_init_residual` starts every residual block as its shortcut. `pretrained` is short for an `init_cfg` of
+    type 'Pretrained'.
+
+    Raises ValueError for an argument out of range.
+    """
+
+    size_divisibility = 1
+    """Any input size works; where both sides divide by 32 the outputs are bit-equal to the official code's."""
+
+    def __init__(
+        self,
+        arch: str | Arch | None = None,
+        extra: Mapping[str, Any] | None = None,
+        in_channels: int = 3,
+        conv_cfg: Config | None = None,
+        norm_cfg: Config | None = None,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        zero_init_residual: bool = False,
+        multiscale_output: bool = True,
+        frozen_stages: int = -1,
+        fuse_upsample: str = 'nearest',
+        align_corners: bool = False,
+        exchange: str = 'all',
+        pretrained: str | None = None,
+        init_cfg: Config | list[Config] | None = None,
+    ) -> None:
+        super().__init__(_init_cfg(pretrained, init_cfg))
+        self.arch = get_arch(arch, extra)
+        _check(in_channels, frozen_stages, fuse_upsample, align_corners, exchange)
+        self.norm_eval = norm_eval
+        self.zero_init_residual = zero_init_residual
+        self.frozen_stages = frozen_stages
+        self.fuse_upsample = fuse_upsample
+        self.align_corners = align_corners
+        num_outputs = 4 if multiscale_output else 1
+        self.out_channels = self.arch.out_channels[:num_outputs]
+        self.strides = self.arch.strides[:num_outputs]
+
+        cfgs: Config = {'conv_cfg': conv_cfg, 'norm_cfg': norm_cfg or {'type': 'BN'}}
+
+        def stage(i: int, spec: Stage) -> nn.Sequential:
+            def outputs(last: bool) -> int:
+                if exchange == 'all' or (last and (exchange == 'across' or i == 4)):
+                    return num_outputs if last and i == 4 else i
+                return 0
+
+            lasts = [False] * (spec.num_modules - 1) + [True]
+            return nn.Sequential(
+                *(HRModule(spec, outputs(last), fuse_upsample, align_corners, with_cp, **cfgs) for last in lasts)
+            )
+
+        stage1, stage2, stage3, stage4 = self.arch.stages
+        self.conv1 = build_conv(conv_cfg, in_channels, _STEM, 3, stride=2)
+        self.bn1 = build_norm(cfgs['norm_cfg'], _STEM)
+        self.conv2 = build_conv(conv_cfg, _STEM, _STEM, 3, stride=2)
+        self.bn2 = build_norm(cfgs['norm_cfg'], _STEM)
+        self.relu = nn.ReLU(inplace=True)
+        self.layer1 = _blocks(stage1.block, stage1.num_blocks[0], _STEM, stage1.num_channels[0], with_cp, **cfgs)
+        self.transition1 = Transition(stage1.out_channels, stage2.out_channels, **cfgs)
+        self.stage2 = stage(2, stage2)
+        self.transition2 = Transition(stage2.out_channels, stage3.out_channels, **cfgs)
+        self.stage3 = stage(3, stage3)
+        self.transition3 = Transition(stage3.out_channels, stage4.out_channels, **cfgs)
+        self.stage4 = stage(4, stage4)
+        self._freeze()
+
+    def forward(self, x: Tensor) -> Maps:
+        """`(N, in_channels, H, W)` to a tuple of one map per entry of `out_channels`."""
+        x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H/2, W/2)
+        x = self.relu(self.bn2(self.conv2(x)))  # (N, 64, H/4, W/4)
+        xs: Maps = (self.layer1(x),)  # one branch, 256 channels
+        xs = self.stage2(self.transition1(xs))  # H/4, H/8
+        xs = self.stage3(self.transition2(xs))  # H/4, H/8, H/16
+        maps: Maps = self.stage4(self.transition3(xs))  # H/4, H/8, H/16, H/32
+        return maps
+
+    def init_weights(self) -> None:
+        """Initialize as `init_cfg` says, or load what it names; `zero_init_residual` acts on random weights only."""
+        super().init_weights()
+        if self.zero_init_residual and not _is_pretrained(self.init_cfg):
+            for block in self.modules():
+                if isinstance(block, BasicBlock | Bottleneck):
+                    nn.init.zeros_(block.last_norm.get_parameter('weight'))
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training mode, except for frozen stages and, with `norm_eval`, batch norm statistics."""
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _freeze(self) -> None:
+        for name in [name for names in _FREEZE_ORDER[: self.frozen_stages + 1] for name in names]:
+            self.get_submodule(name).eval().requires_grad_(False)
+
+
+_STEM = 64
+_FREEZE_ORDER = [
+    ['conv1', 'bn1', 'conv2', 'bn2'],
+    ['layer1', 'transition1'],
+    ['stage2', 'transition2'],
+    ['stage3', 'transition3'],
+    ['stage4'],
+]
+DEFAULT_INIT: list[Config] = [
+    {'type': 'Kaiming', 'layer': 'Conv2d'},
+    {'type': 'Constant', 'val': 1, 'layer': ['_BatchNorm', 'GroupNorm']},
+]
+
+
+def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) -> Config | list[Config]:
+    if pretrained is None:
+        return init_cfg or deepcopy(DEFAULT_INIT)
+    if init_cfg is not None:
+        raise ValueError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
+    return {'type': 'Pretrained', 'checkpoint': pretrained}
+
+
+def _is_pretrained(init_cfg: Config | list[Config]) -> bool:
+    return any(c['type'] == 'Pretrained' for c in (init_cfg if isinstance(init_cfg, list) else [init_cfg]))
+
+
+def _check(in_channels: int, frozen_stages: int, fuse_upsample: str, align_corners: bool, exchange: str) -> None:
+    if in_channels < 1:
+        raise ValueError(f'in_channels must be at least 1, got {in_channels!r}')
+    if frozen_stages not in range(-1, 5):
+        raise ValueError(f'frozen_stages must be -1 (nothing) to 4 (everything), got {frozen_stages!r}')
+    if fuse_upsample not in _UPSAMPLES:
+        raise ValueError(f'unknown fuse_upsample {fuse_upsample!r}{nearest(fuse_upsample, _UPSAMPLES)}')
+    if align_corners and fuse_upsample == 'nearest':
+        raise ValueError("align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'")
+    if exchange not in _EXCHANGES:
+        raise ValueError(f'unknown exchange {exchange!r}{nearest(exchange, _EXCHANGES)}')

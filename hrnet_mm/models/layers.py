@@ -1,0 +1,177 @@
+"""Convolution, normalization and the two residual blocks; parameter names are the official checkpoints'."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch.utils.checkpoint
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..registry import MODELS
+from .archs import EXPANSION, nearest
+
+__all__ = [
+    'BLOCKS',
+    'BasicBlock',
+    'Bottleneck',
+    'Config',
+    'build_conv',
+    'build_norm',
+    'checkpointed',
+    'conv_norm',
+    'resize',
+]
+
+Config = dict[str, Any]
+
+_CONVS: dict[str, Callable[..., nn.Module]] = {'Conv2d': nn.Conv2d, 'Conv': nn.Conv2d}
+_NORMS: dict[str, Callable[..., nn.Module]] = {
+    'BN': nn.BatchNorm2d,
+    'BN2d': nn.BatchNorm2d,
+    'SyncBN': nn.SyncBatchNorm,
+    'IN': nn.InstanceNorm2d,
+    'GN': lambda channels, **kwargs: nn.GroupNorm(num_channels=channels, **kwargs),
+}
+
+
+def _lookup(kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]) -> Callable[..., nn.Module]:
+    """The layer class that a config names: PyTorch's own, or any that a library registered (such as mmcv's DCNv2)."""
+    if 'type' not in cfg:
+        raise ValueError(f'{kind}_cfg needs a type, got {cfg!r}')
+    found = table.get(cfg['type']) or MODELS.get(cfg['type'])
+    if found is None:
+        known = nearest(cfg['type'], table)
+        raise ValueError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
+    return found
+
+
+def build_conv(
+    cfg: Config | None, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, bias: bool = False
+) -> nn.Module:
+    """A convolution padded to keep the size, `(N, in, H, W)` to `(N, out, ceil(H/stride), ceil(W/stride))`.
+
+    Raises ValueError for a type that neither PyTorch nor a registry knows.
+    """
+    cfg = dict(cfg or {'type': 'Conv2d'})
+    layer = _lookup('conv', cfg, _CONVS)
+    del cfg['type']
+    return layer(in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias, **cfg)
+
+
+def build_norm(cfg: Config, channels: int) -> nn.Module:
+    """A normalization layer; `requires_grad=False` in its config freezes the scale and shift.
+
+    Raises ValueError for a type that neither PyTorch nor a registry knows.
+    """
+    cfg = dict(cfg)
+    layer = _lookup('norm', cfg, _NORMS)
+    del cfg['type']
+    requires_grad = cfg.pop('requires_grad', True)
+    return layer(channels, **cfg).requires_grad_(requires_grad)
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int,
+    conv_cfg: Config | None,
+    norm_cfg: Config,
+    relu: bool = False,
+) -> nn.Sequential:
+    """Convolution (`.0`), normalization (`.1`) and, if asked, ReLU."""
+    layers = [
+        build_conv(conv_cfg, in_channels, out_channels, kernel_size, stride),
+        build_norm(norm_cfg, out_channels),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+def resize(x: Tensor, size: Sequence[int], mode: str, align_corners: bool = False) -> Tensor:
+    """`(N, C, h, w)` to `(N, C, *size)`, by size and not by factor, so that any input size of the network works."""
+    if x.shape[-2:] == tuple(size):
+        return x
+    return F.interpolate(x, tuple(size), mode=mode, align_corners=None if mode == 'nearest' else align_corners)
+
+
+def checkpointed(enabled: bool, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """`function(*args)`, its activations recomputed in the backward pass instead of kept if `enabled`."""
+    if enabled and any(x.requires_grad for x in args):
+        result: Tensor = torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False)
+        return result
+    return function(*args)
+
+
+class _Block(nn.Module):
+    """What both blocks share: residual plus shortcut, then ReLU; recomputed in the backward pass with `with_cp`."""
+
+    def __init__(self, in_channels: int, out_channels: int, with_cp: bool, **cfgs: Any) -> None:
+        super().__init__()
+        self.with_cp = with_cp
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None if in_channels == out_channels else conv_norm(in_channels, out_channels, 1, 1, **cfgs)
+
+    def _residual(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out: Tensor = self.relu(self._residual(x) + shortcut)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, in_channels, H, W)` to `(N, channels * EXPANSION, H, W)`."""
+        return checkpointed(self.with_cp, self._forward, x)
+
+
+class BasicBlock(_Block):
+    """Two 3x3 convolutions and a shortcut (He et al., CVPR 2016)."""
+
+    def __init__(
+        self, in_channels: int, channels: int, conv_cfg: Config | None, norm_cfg: Config, with_cp: bool = False
+    ) -> None:
+        super().__init__(in_channels, channels, with_cp, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        self.conv1 = build_conv(conv_cfg, in_channels, channels, 3)
+        self.bn1 = build_norm(norm_cfg, channels)
+        self.conv2 = build_conv(conv_cfg, channels, channels, 3)
+        self.bn2 = build_norm(norm_cfg, channels)
+
+    def _residual(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(x)))
+        out: Tensor = self.bn2(self.conv2(x))
+        return out
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """What `zero_init_residual` sets to zero, so that the block starts as its shortcut."""
+        return self.bn2
+
+
+class Bottleneck(_Block):
+    """1x1, 3x3 and 1x1 convolutions, the last widening by four, and a shortcut (He et al., CVPR 2016)."""
+
+    def __init__(
+        self, in_channels: int, channels: int, conv_cfg: Config | None, norm_cfg: Config, with_cp: bool = False
+    ) -> None:
+        out_channels = channels * EXPANSION['BOTTLENECK']
+        super().__init__(in_channels, out_channels, with_cp, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        self.conv1 = build_conv(conv_cfg, in_channels, channels, 1)
+        self.bn1 = build_norm(norm_cfg, channels)
+        self.conv2 = build_conv(conv_cfg, channels, channels, 3)
+        self.bn2 = build_norm(norm_cfg, channels)
+        self.conv3 = build_conv(conv_cfg, channels, out_channels, 1)
+        self.bn3 = build_norm(norm_cfg, out_channels)
+
+    def _residual(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        out: Tensor = self.bn3(self.conv3(x))
+        return out
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """What `zero_init_residual` sets to zero, so that the block starts as its shortcut."""
+        return self.bn3
+
+
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {'BASIC': BasicBlock, 'BOTTLENECK': Bottleneck}

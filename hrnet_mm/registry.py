@@ -1,0 +1,8 @@
+"""The registry that lets `type='hrnet_mm.HRNet'` build in the scope of any OpenMMLab library, with no import line."""
+
+from mmengine.registry import MODELS as _ROOT_MODELS
+from mmengine.registry import Registry
+
+__all__ = ['MODELS']
+
+MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models'])
