@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Makes .venv in the checkout and installs there what is missing: the four libraries, the test tools, this package.
+# A second call takes about a second; an interrupted one is continued by calling it again. PYTHON=... chooses the interpreter.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=$PWD/.venv
+python=$venv/bin/python
+stamp=$venv/.installed
+gigabytes=8
+
+say() { printf '%s\n' "$*"; }
+fail() { say "install: $*" >&2; exit 1; }
+supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; }
+fingerprint() { { "$python" --version; cat requirements/*.txt setup.py pyproject.toml; } 2>/dev/null | sha256sum; }
+built() { compgen -G "$venv/lib/python3*/site-packages/$1" >/dev/null; }
+
+complete() {
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ] || return 1
+    local item
+    for item in torch/_C* 'mmcv/_ext*.so' 'xtcocotools/_mask*.so' mmdet/apis mmseg/apis mmpose/apis mmpretrain/apis; do
+        built "$item" || return 1
+    done
+    for item in hrnet-mm pytest pre-commit ruff mypy lint-imports; do
+        [ -x "$venv/bin/$item" ] || return 1
+    done
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
+        if supported "$candidate"; then say "$candidate"; return; fi
+    done
+    if [ -n "${PYTHON:-}" ]; then
+        fail "PYTHON=$PYTHON is not a working Python 3.10, 3.11 or 3.12; point PYTHON at one, or unset it."
+    fi
+    fail "no working Python 3.10, 3.11 or 3.12 on the PATH; install one (Debian: apt-get install python3.11" \
+        "python3.11-venv python3.11-dev) or name one with PYTHON=/path/to/python."
+}
+
+make_environment() {
+    if [ -x "$python" ] && "$python" -m pip --version >/dev/null 2>&1; then
+        supported "$python" || fail "$venv holds $("$python" --version), and 3.10, 3.11 or 3.12 is needed;" \
+            "remove that folder and run this again."
+        return
+    fi
+    local base
+    base=$(find_python)
+    "$base" -m venv --clear "$venv" || fail "$base cannot make a virtual environment; install its venv module" \
+        "(Debian: apt-get install python3-venv) and run this again."
+}
+
+need_disk() {
+    local free
+    free=$(df -Pk . | awk 'NR == 2 {print int($4 / 1048576)}')
+    [ "$free" -ge $gigabytes ] || fail "$free GB are free at $PWD and the installation needs $gigabytes;" \
+        "free some space, or move the checkout to a larger disk."
+}
+
+need_compiler() {
+    local include
+    printf '#include <vector>\n' | ${CXX:-c++} -x c++ -fsyntax-only - >/dev/null 2>&1 ||
+        fail "no working C++ compiler (tried '${CXX:-c++}'), and mmcv's ops must be compiled;" \
+            "install one (Debian: apt-get install g++) or name one with CXX."
+    include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    printf '#include <Python.h>\n' | ${CXX:-c++} -x c++ -fsyntax-only "-I$include" - >/dev/null 2>&1 ||
+        fail "the headers of $("$python" --version) are not in $include, and mmcv's ops are compiled against them;" \
+            "install them (Debian: apt-get install python3-dev, for this very version)."
+}
+
+# uv does not read pip's settings, and pip does not read uv's: whichever index was configured is given to both.
+share_index() {
+    local index certificate
+    index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}}}
+    if [ -n "$index" ]; then export UV_DEFAULT_INDEX=$index PIP_INDEX_URL=$index; fi
+    certificate=${PIP_CERT:-$("$python" -m pip config get global.cert 2>/dev/null || true)}
+    if [ -n "$certificate" ]; then export SSL_CERT_FILE=${SSL_CERT_FILE:-$certificate}; fi
+}
+
+need_index() {
+    "$python" -m pip download --quiet --no-deps --no-cache-dir --retries 1 --timeout 20 \
+        --dest "$venv/.index_check" uv >/dev/null 2>&1 && return
+    fail "no package index answers at ${PIP_INDEX_URL:-the default address}; check the network," \
+        "or set PIP_INDEX_URL to an index that this machine reaches."
+}
+
+# The wheel is kept under the versions it was compiled against, which neither pip's cache nor uv's looks at.
+build_mmcv() {
+    need_compiler
+    say "      compiling, once: about 6 minutes on 2 cores; the result is kept in $wheels"
+    (minutes=0; while sleep 60 >/dev/null; do minutes=$((minutes + 1)); say "      still compiling after $minutes min"; done) &
+    trap "kill $! 2>/dev/null" EXIT
+    if ! command -v "${CUDA_HOME:+$CUDA_HOME/bin/}nvcc" >/dev/null; then
+        # With a GPU but no nvcc mmcv's build stops; it builds the CPU ops where it sees no GPU.
+        export CUDA_VISIBLE_DEVICES=
+    fi
+    if ! CFLAGS="-g0 -O2" MAX_JOBS=$(nproc) "$python" -m pip wheel --quiet --no-cache-dir --no-deps --no-build-isolation --no-binary mmcv \
+        --constraint requirements/constraints.txt --wheel-dir "$wheels" mmcv; then
+        need_index
+        fail "mmcv could not be compiled, for the reason above; run this again once it is repaired."
+    fi
+    kill $!
+    trap - EXIT
+}
+
+install() {
+    "$venv/bin/uv" pip install --python "$python" --constraint requirements/constraints.txt "$@" && return
+    need_index
+    fail "the packages could not be installed, for the reason uv gives above; run this again to continue from here."
+}
+
+if complete; then exit 0; fi
+
+make_environment
+say "[1/5] $("$python" --version) in $venv"
+share_index
+built 'torch/_C*' || need_disk
+
+say "[2/5] uv, the installer"
+[ -x "$venv/bin/uv" ] || "$python" -m pip install --quiet --retries 1 --timeout 60 uv || { need_index; fail "pip could not install uv."; }
+
+say "[3/5] torch and the build tools (about 3 GB to download the first time)"
+install --requirements requirements/build.txt
+
+say "[4/5] mmcv with its compiled ops"
+wheels=${XDG_CACHE_HOME:-$HOME/.cache}/hrnet_mm/$("$python" -c \
+    'import sys, torch; print("torch{}-python{}.{}".format(torch.__version__, *sys.version_info))')
+mkdir -p "$wheels"
+if ! built 'mmcv/_ext*.so'; then
+    compgen -G "$wheels/mmcv-*.whl" >/dev/null || build_mmcv
+    # An mmcv without ops, left by another installer, would satisfy uv.
+    "$venv/bin/uv" pip uninstall --quiet --python "$python" mmcv
+fi
+
+say "[5/5] mmdet, mmseg, mmpose, mmpretrain, this package and its tools"
+install --find-links "$wheels" --editable '.[all,lint,mim,tests]'
+"$python" -W ignore -c 'import mmcv.ops, mmdet.apis, mmpose.apis, mmpretrain.apis, mmseg.apis, xtcocotools.mask, hrnet_mm' ||
+    fail "the installed packages do not fit together, for the reason above; remove $venv and $wheels and run this again."
+rm -rf "$venv/.index_check"
+fingerprint > "$stamp"
+say "Installed in $SECONDS s."
