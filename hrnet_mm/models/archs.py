@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ['ARCHS', 'EXPANSION', 'Arch', 'Stage', 'get_arch', 'nearest']
+__all__ = ['ARCHS', 'EXPANSION', 'STEM_CHANNELS', 'Arch', 'Stage', 'get_arch', 'nearest']
+
+STEM_CHANNELS = 64
+"""Channels of the stem's two convolutions, in every network, the small ones included."""
 
 EXPANSION = {'BASIC': 1, 'BOTTLENECK': 4}
 """Output channels of a block, as a multiple of its `num_channels`."""

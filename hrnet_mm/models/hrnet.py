@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
 from ..registry import MODELS
-from .archs import EXPANSION, Arch, Stage, get_arch, nearest
+from .archs import EXPANSION, STEM_CHANNELS, Arch, Stage, get_arch, nearest
 from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_norm, conv_norm, resize
 
 __all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
@@ -180,12 +180,12 @@ class HRNet(BaseModule):
             )
 
         stage1, stage2, stage3, stage4 = self.arch.stages
-        self.conv1 = build_conv(conv_cfg, in_channels, _STEM, 3, stride=2)
-        self.bn1 = build_norm(cfgs['norm_cfg'], _STEM)
-        self.conv2 = build_conv(conv_cfg, _STEM, _STEM, 3, stride=2)
-        self.bn2 = build_norm(cfgs['norm_cfg'], _STEM)
+        self.conv1 = build_conv(conv_cfg, in_channels, STEM_CHANNELS, 3, stride=2)
+        self.bn1 = build_norm(cfgs['norm_cfg'], STEM_CHANNELS)
+        self.conv2 = build_conv(conv_cfg, STEM_CHANNELS, STEM_CHANNELS, 3, stride=2)
+        self.bn2 = build_norm(cfgs['norm_cfg'], STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _blocks(stage1.block, stage1.num_blocks[0], _STEM, stage1.num_channels[0], with_cp, **cfgs)
+        self.layer1 = _blocks(stage1.block, stage1.num_blocks[0], STEM_CHANNELS, stage1.num_channels[0], with_cp, **cfgs)
         self.transition1 = Transition(stage1.out_channels, stage2.out_channels, **cfgs)
         self.stage2 = stage(2, stage2)
         self.transition2 = Transition(stage2.out_channels, stage3.out_channels, **cfgs)
@@ -227,7 +227,6 @@ class HRNet(BaseModule):
             self.get_submodule(name).eval().requires_grad_(False)
 
 
-_STEM = 64
 _FREEZE_ORDER = [
     ['conv1', 'bn1', 'conv2', 'bn2'],
     ['layer1', 'transition1'],

@@ -1,11 +1,13 @@
 """Convolution, normalization and the two residual blocks; parameter names are the official checkpoints'."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch.utils.checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..registry import MODELS
 from .archs import EXPANSION, nearest
@@ -94,12 +96,32 @@ def resize(x: Tensor, size: Sequence[int], mode: str, align_corners: bool = Fals
     return F.interpolate(x, tuple(size), mode=mode, align_corners=None if mode == 'nearest' else align_corners)
 
 
-def checkpointed(enabled: bool, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
-    """`function(*args)`, its activations recomputed in the backward pass instead of kept if `enabled`."""
-    if enabled and any(x.requires_grad for x in args):
-        result: Tensor = torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False)
-        return result
-    return function(*args)
+def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """`function(*args)`, its activations recomputed in the backward pass instead of kept if `enabled`.
+
+    `module` owns the normalization inside `function`: recomputing must not count the same batch a second time in
+    its running statistics.
+    """
+    if not (enabled and any(x.requires_grad for x in args)):
+        return function(*args)
+    result: Tensor = torch.utils.checkpoint.checkpoint(
+        function, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_kept(module))
+    )
+    return result
+
+
+@contextmanager
+def _statistics_kept(module: nn.Module) -> Iterator[None]:
+    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
+    kept = [(m.momentum, m.num_batches_tracked) for m in norms]
+    for norm in norms:
+        # Momentum 0 leaves the statistics as they are; autograd sees the same operations as the first time.
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 class _Block(nn.Module):
@@ -121,7 +143,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, in_channels, H, W)` to `(N, channels * EXPANSION, H, W)`."""
-        return checkpointed(self.with_cp, self._forward, x)
+        return checkpointed(self.with_cp, self, self._forward, x)
 
 
 class BasicBlock(_Block):

@@ -125,7 +125,7 @@ class HRNetV2pFPN(BaseModule):
     def forward(self, xs: Sequence[Tensor]) -> Maps:
         """The streams `(N, C_i, H_i, W_i)`, finest first, to the levels, finest first."""
         _check_streams(self, xs)
-        level = checkpointed(self.with_cp, self._mix, *xs)
+        level = checkpointed(self.with_cp, self, self._mix, *xs)
         levels = [level]
         for _ in self.out_channels[1:]:
             # Pooling by 2 again and again is pooling by 4, 8, 16. A side of one pixel stays.

@@ -1,0 +1,171 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from hrnet_mm.models import HRFuseScales, HRNet, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
+
+
+def streams(arch: str = 'test-w4', size: tuple[int, int] = (64, 96), n: int = 2) -> list[Tensor]:
+    """Four maps as HRNet gives them, in float64."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return [m.double() for m in HRNet(arch=arch).eval()(torch.randn(n, 3, *size))]
+
+
+@pytest.mark.parametrize('size', [(64, 64), (65, 97), (256, 192), (100, 76), (31, 45)])
+def test_shapes_are_as_declared(size: tuple[int, int]) -> None:
+    h, w = -(-size[0] // 4), -(-size[1] // 4)
+    x = torch.randn(2, 3, *size)
+    for kind, channels in [(HRNetV1, 4), (HRNetV2, 60)]:
+        readout = kind(arch='test-w4').eval()
+        (y,) = readout(x)
+        assert y.shape == (2, channels, h, w)
+        assert (readout.out_channels, readout.strides) == ((channels,), (4,))
+    pyramid = HRNetV2p(arch='test-w4').eval()
+    levels = pyramid(x)
+    assert pyramid.out_channels == (256,) * 5
+    assert pyramid.strides == (4, 8, 16, 32, 64)
+    # A side of one pixel cannot be halved.
+    assert [tuple(m.shape) for m in levels] == [(2, 256, max(1, h >> i), max(1, w >> i)) for i in range(5)]
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+def test_v2_is_the_concatenation(align_corners: bool) -> None:
+    torch.manual_seed(0)
+    readout = HRNetV2(arch='test-w4', fuse_upsample='bilinear', align_corners=align_corners).eval()
+    plain = HRNet(arch='test-w4', fuse_upsample='bilinear', align_corners=align_corners).eval()
+    plain.load_state_dict(readout.state_dict(), strict=True)
+    x = torch.randn(1, 3, 64, 96)
+    maps = plain(x)
+    larger = [F.interpolate(m, (16, 24), mode='bilinear', align_corners=align_corners) for m in maps[1:]]
+    torch.testing.assert_close(readout(x)[0], torch.cat([maps[0], *larger], 1), rtol=0, atol=0)
+
+
+def pyramid_as_published(fpn: HRNetV2pFPN, xs: list[Tensor], pool: Callable[..., Tensor]) -> list[Tensor]:
+    """Enlarge, concatenate, convolve, pool by 2, 4, 8, ...: the order of the paper and of the official code."""
+    factors = [1, 2, 4, 8]
+    larger = [
+        F.interpolate(x, scale_factor=f, mode='bilinear') if f > 1 else x for f, x in zip(factors, xs, strict=True)
+    ]
+    mixed = fpn.reduction_conv(torch.cat(larger, 1))
+    pooled = [mixed if i == 0 else pool(mixed, 2**i) for i in range(len(fpn.out_channels))]
+    convs = list(fpn.fpn_convs) * (len(pooled) if len(fpn.fpn_convs) == 1 else 1)
+    return [conv(p) for conv, p in zip(convs, pooled, strict=True)]
+
+
+@pytest.mark.parametrize('pooling_type', ['AVG', 'MAX'])
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('num_outs', [1, 4, 5, 6])
+@pytest.mark.parametrize('share_conv', [False, True])
+def test_pyramid_equals_the_published_order(pooling_type: str, stride: int, num_outs: int, share_conv: bool) -> None:
+    fpn = HRNetV2pFPN(
+        arch='test-w4',
+        out_channels=12,
+        num_outs=num_outs,
+        pooling_type=pooling_type,
+        stride=stride,
+        share_conv=share_conv,
+    ).double()
+    assert len(fpn.fpn_convs) == (1 if share_conv else num_outs)
+    xs = streams(size=(128, 224))  # 32 pixels high at stride 4: the sixth level is one pixel high
+    levels = fpn(xs)
+    for a, b in zip(levels, pyramid_as_published(fpn, xs, fpn.pool), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+    assert fpn.strides == tuple(4 * stride * 2**i for i in range(num_outs))
+
+
+def test_pyramid_with_normalization_and_checkpointing() -> None:
+    torch.manual_seed(0)
+    fpn = HRNetV2pFPN(arch='test-w4', out_channels=12, norm_cfg={'type': 'BN'}, with_cp=True).double()
+    plain = HRNetV2pFPN(arch='test-w4', out_channels=12, norm_cfg={'type': 'BN'}).double()
+    plain.load_state_dict(fpn.state_dict(), strict=True)
+    xs = [x.requires_grad_() for x in streams(size=(128, 128))]
+    grads = []
+    for neck in (fpn, plain):
+        loss = sum(m.square().sum() for m in neck(xs))
+        grads.append(torch.autograd.grad(loss, [*xs, *neck.parameters()]))
+    for a, b in [*zip(*grads, strict=True), *zip(fpn.buffers(), plain.buffers(), strict=True)]:
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    fpn.eval()
+    for a, b in zip(fpn(xs), pyramid_as_published(fpn, list(xs), F.avg_pool2d), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_pyramid_mixes_with_an_eighth_of_the_macs() -> None:
+    with torch.device('meta'):
+        fpn = HRNetV2pFPN(arch='w32')
+        xs = [torch.empty(1, 32 * 2**i, 200 >> i, 304 >> i) for i in range(4)]
+        with FlopCounterMode(display=False) as counter:
+            fpn(xs)
+        pixels = [(200 >> i) * (304 >> i) for i in range(5)]
+        levels = 2 * sum(pixels) * 256 * 256 * 9
+    assert counter.get_total_flops() - levels == 2 * pixels[0] * 15 * 32 * 256 / 8
+
+
+def test_gradients_reach_every_parameter() -> None:
+    x = torch.randn(2, 3, 64, 64)
+    classifier = nn.Sequential(HRNet(arch='test-w4'), HRFuseScales(arch='test-w4', conv_bias=True))
+    for net in [HRNetV1(arch='test-w4'), HRNetV2(arch='test-w4'), HRNetV2p(arch='test-w4'), classifier]:
+        sum(m.square().sum() for m in net(x)).backward()
+        # A bias in front of a batch norm has no effect on the output: its gradient is there, and zero to rounding.
+        assert [n for n, p in net.named_parameters() if p.grad is None] == []
+
+
+def test_classification_key_counts() -> None:
+    with torch.device('meta'):
+        official = HRFuseScales(arch='w18', conv_bias=True)
+        openmmlab = HRFuseScales(in_channels=[18, 36, 72, 144])
+    # The official network's 1956 keys: 1830 of the backbone, 124 here, 2 of the classifier.
+    assert len(official.state_dict()) == 124
+    biases = set(official.state_dict()) - set(openmmlab.state_dict())
+    assert biases == {*(f'downsample_layers.{i}.conv.bias' for i in range(3)), 'final_layer.conv.bias'}
+
+
+@pytest.mark.parametrize('size', [(64, 96), (65, 97), (31, 31)])
+def test_classification_fusion_takes_any_size(size: tuple[int, int]) -> None:
+    fuse = HRFuseScales(arch='test-w4', out_channels=8).double().eval()
+    (y,) = fuse(streams(size=size))
+    assert y.shape == (2, 8, -(-size[0] // 32), -(-size[1] // 32))
+    assert (fuse.out_channels, fuse.strides) == ((8,), (32,))
+
+
+def test_group_norm_reaches_the_bottlenecks() -> None:
+    fuse = HRFuseScales(arch='test-w4', norm_cfg={'type': 'GN', 'num_groups': 4})
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in fuse.modules())
+    assert sum(isinstance(m, nn.GroupNorm) for m in fuse.modules()) == 4 * 4 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    ('build', 'message'),
+    [
+        (lambda: HRNetV2pFPN(), 'in_channels must hold the channels of the four streams, got None; or give arch'),
+        (lambda: HRNetV2pFPN([18, 36, 72]), r'got \[18, 36, 72\]'),
+        (
+            lambda: HRNetV2pFPN([18, 36, 72, 144], arch='w32'),
+            r"\[18, 36, 72, 144\] contradicts arch 'w32', whose streams have \[32, 64, 128, 256\]",
+        ),
+        (lambda: HRFuseScales([18, 36, 72, 144], arch='w32'), r"contradicts arch 'w32'"),
+        (lambda: HRNetV2pFPN(arch='w18', pooling_type='AVERAGE'), "unknown pooling_type 'AVERAGE'.*Allowed: AVG, MAX"),
+        (lambda: HRNetV2pFPN(arch='w18', num_outs=0), 'num_outs must be at least 1, got 0'),
+        (lambda: HRNetV2(arch='w18', multiscale_output=False), 'HRNetV2 reads all four streams'),
+        (lambda: HRNetV2p(arch='w18', multiscale_output=False), 'HRNetV2p reads all four streams'),
+        (lambda: HRNetV1(arch='w18', multiscale_output=True), "use type='HRNet'"),
+    ],
+)
+def test_bad_arguments(build: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message), torch.device('meta'):
+        build()
+
+
+@pytest.mark.parametrize('kind', [HRNetV2pFPN, HRFuseScales])
+def test_other_streams_than_built_for_are_refused(kind: Callable[..., nn.Module]) -> None:
+    neck = kind(arch='test-w4')
+    with pytest.raises(ValueError, match=r'built for streams of \[4, 8, 16, 32\] channels, got \[4, 8, 16\]'):
+        neck([torch.randn(1, c, 8, 8) for c in (4, 8, 16)])
+    with pytest.raises(ValueError, match='got Tensor'):
+        neck(torch.randn(1, 4, 8, 8))

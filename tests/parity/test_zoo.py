@@ -1,0 +1,142 @@
+"""Every HRNet config that the installed libraries ship, unmodified, with this package's classes in place of theirs."""
+
+import copy
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine import Config
+from mmengine.registry import DefaultScope, Registry
+from torch import Tensor, nn
+
+LIBRARIES = {
+    'mmdet': {'HRNet': 'models.backbones.hrnet', 'HRFPN': 'models.necks.hrfpn'},
+    'mmseg': {'HRNet': 'models.backbones.hrnet'},
+    'mmpose': {'HRNet': 'models.backbones.hrnet'},
+    'mmpretrain': {'HRNet': 'models.backbones.hrnet', 'HRFuseScales': 'models.necks.hr_fuse'},
+}
+# What the installed releases ship (mmdet 3.3.0, mmsegmentation 1.2.2, mmpose 1.3.2, mmpretrain 1.2.0).
+COUNTS = {'mmdet': 29, 'mmseg': 66, 'mmpose': 87, 'mmpretrain': 7}
+TOLERANCE = 1e-10  # relative to the largest output, in float64
+
+
+def configs_root(library: str) -> Path:
+    return Path(importlib.util.find_spec(library).origin).parent / '.mim' / 'configs'
+
+
+@cache
+def mentions_hrnet(path: Path) -> bool:
+    """Whether a config, or one that it inherits, names the class; by text, as loading all configs takes minutes."""
+    text = path.read_text()
+    bases = [(path.parent / base).resolve() for base in re.findall(r"'([^']+\.py)'", text)]
+    return "'HRNet'" in text or any(base != path and base.is_file() and mentions_hrnet(base) for base in bases)
+
+
+@cache
+def zoo(library: str) -> dict[str, dict]:
+    """The model part of each HRNet config, by path below the library's configs."""
+    root = configs_root(library)
+    paths = [p for p in sorted(root.rglob('*.py')) if '_base_' not in p.parts and mentions_hrnet(p)]
+    return {str(p.relative_to(root)): Config.fromfile(p).model for p in paths}
+
+
+def registry(library: str) -> Registry:
+    return importlib.import_module(f'{library}.registry').MODELS
+
+
+@contextmanager
+def classes_of(library: str, whose: str) -> Iterator[Registry]:
+    """The library's registry with `upstream`'s HRNet classes in it, or with those of the `drop_in`."""
+    importlib.import_module(f'hrnet_mm.drop_in.{library}')
+    models = registry(library)
+    ours = {name: models.get(name) for name in LIBRARIES[library]}
+    if whose == 'upstream':
+        for name, module in LIBRARIES[library].items():
+            theirs = getattr(importlib.import_module(f'{library}.{module}'), name)
+            models.register_module(name=name, module=theirs, force=True)
+    try:
+        with DefaultScope.overwrite_default_scope(library):
+            yield models
+    finally:
+        for name, module in ours.items():
+            models.register_module(name=name, module=module, force=True)
+
+
+def build(library: str, whose: str, *cfgs: dict) -> list[nn.Module]:
+    with classes_of(library, whose) as models:
+        return [models.build(copy.deepcopy(cfg)) for cfg in cfgs]
+
+
+def shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_zoo_is_complete(library: str) -> None:
+    assert len(zoo(library)) == COUNTS[library]
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_whole_models_build_with_upstreams_keys(library: str) -> None:
+    equal = []
+    for path, cfg in zoo(library).items():
+        with torch.device('meta'):
+            (theirs,), (ours,) = build(library, 'upstream', cfg), build(library, 'drop_in', cfg)
+        assert any(type(m).__module__.startswith('hrnet_mm') for m in ours.modules()), path
+        assert not any(type(m).__module__.startswith('hrnet_mm') for m in theirs.modules()), path
+        assert shapes(ours) == shapes(theirs), path
+        equal.append(path)
+    print(f"{library}: {len(equal)} of {len(zoo(library))} configs build with exactly upstream's keys and shapes")
+
+
+def distinct_bodies(library: str) -> list[list[dict]]:
+    """The backbones and HRNet necks of the zoo without repetition; weights files are left out."""
+    seen = {}
+    for cfg in zoo(library).values():
+        backbone = {k: v for k, v in cfg.backbone.items() if k not in ('init_cfg', 'pretrained')}
+        necks = cfg.get('neck') or []
+        necks = [n for n in (necks if isinstance(necks, list) else [necks]) if n['type'] in LIBRARIES[library]]
+        seen[json.dumps([backbone, necks])] = [backbone, *necks]
+    return list(seen.values())
+
+
+def run(modules: list[nn.Module], x: Tensor) -> list[Tensor]:
+    for module in modules:
+        x = module(x)
+    return list(x)
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_outputs_equal_upstreams(library: str) -> None:
+    bodies = distinct_bodies(library)
+    worst = 0.0
+    for cfgs in bodies:
+        # SyncBN computes what BN computes, but only on a GPU.
+        cfgs = [{**c, 'norm_cfg': {'type': 'BN'}} if 'norm_cfg' in c else c for c in cfgs]
+        torch.manual_seed(0)
+        theirs, ours = build(library, 'upstream', *cfgs), build(library, 'drop_in', *cfgs)
+        x = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+        for module in theirs:
+            module.double()
+            for m in module.modules():  # also under norm_eval: statistics of real activations keep numbers sane
+                m.training = True
+                if isinstance(m, nn.BatchNorm2d):
+                    m.momentum = 1.0
+        run(theirs, x)
+        for their, our in zip(theirs, ours, strict=True):
+            our.double().load_state_dict(their.state_dict(), strict=True)
+            their.eval(), our.eval()
+        with torch.no_grad():
+            for a, b in zip(run(ours, x), run(theirs, x), strict=True):
+                assert a.shape == b.shape
+                assert b.isfinite().all()
+                assert b.std() > 0
+                worst = max(worst, float((a - b).abs().max() / b.abs().max()))
+    print(f'{library}: {len(bodies)} distinct bodies, largest relative difference {worst:.1e}')
+    assert worst <= TOLERANCE
