@@ -4,7 +4,7 @@ Wang et al., "Deep High-Resolution Representation Learning for Visual Recognitio
 Attribute names are the official checkpoints', so a backbone's weights need no key map.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
 from typing import Any
@@ -17,67 +17,87 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
 from ..registry import MODELS
-from .archs import EXPANSION, STEM_CHANNELS, Arch, Stage, get_arch, nearest
+from .archs import STEM_CHANNELS, Arch, Stage, get_arch, nearest
 from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_norm, conv_norm, resize
 
 __all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
 
 Maps = tuple[Tensor, ...]
 
-_UPSAMPLES = ['nearest', 'bilinear']
-_EXCHANGES = ['all', 'across', 'final']
+_FREEZE_ORDER = [
+    ['conv1', 'bn1', 'conv2', 'bn2'],
+    ['layer1', 'transition1'],
+    ['stage2', 'transition2'],
+    ['stage3', 'transition3'],
+    ['stage4'],
+]
+DEFAULT_INIT: list[Config] = [
+    {'type': 'Kaiming', 'layer': 'Conv2d'},
+    {'type': 'Constant', 'val': 1, 'layer': ['_BatchNorm', 'GroupNorm']},
+]
+
+_FUSIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {'sum': torch.add, 'product': torch.mul}
+_CHOICES = {
+    'fuse_upsample': ['nearest', 'bilinear'],
+    'exchange': ['all', 'across', 'final'],
+    'fusion': list(_FUSIONS),
+    'downsample': ['strided', 'bilinear'],
+}
 
 
 class ExchangeUnit(nn.ModuleList):
     """Every output branch is the sum of all input branches brought to its channels and resolution, then ReLU.
 
     `self[i][j]` leads from branch j to branch i: nothing if i = j, a 1x1 convolution before upsampling if j is
-    coarser, i - j strided 3x3 convolutions if j is finer.
+    coarser, i - j strided 3x3 convolutions if j is finer. `fusion` and `downsample` are HRNet's.
     """
 
     def __init__(
-        self, channels: Sequence[int], num_outputs: int, upsample: str, align_corners: bool, **cfgs: Any
+        self,
+        channels: Sequence[int],
+        num_outputs: int,
+        upsample: str = 'nearest',
+        align_corners: bool = False,
+        fusion: str = 'sum',
+        downsample: str = 'strided',
+        **cfgs: Any,
     ) -> None:
-        super().__init__(
-            nn.ModuleList(self._path(channels, i, j, **cfgs) for j in range(len(channels))) for i in range(num_outputs)
-        )
+        def path(i: int, j: int) -> nn.Module:
+            if i == j:
+                return nn.Identity()
+            if i < j or downsample == 'bilinear':
+                return conv_norm(channels[j], channels[i], 1, 1, **cfgs)
+            keep = [conv_norm(channels[j], channels[j], 3, 2, relu=True, **cfgs) for _ in range(i - j - 1)]
+            return nn.Sequential(*keep, conv_norm(channels[j], channels[i], 3, 2, **cfgs))
+
+        super().__init__(nn.ModuleList(path(i, j) for j in range(len(channels))) for i in range(num_outputs))
         self.upsample = upsample
         self.align_corners = align_corners
-
-    @staticmethod
-    def _path(channels: Sequence[int], i: int, j: int, **cfgs: Any) -> nn.Module:
-        if i == j:
-            return nn.Identity()
-        if i < j:
-            return conv_norm(channels[j], channels[i], 1, 1, **cfgs)
-        keep = [conv_norm(channels[j], channels[j], 3, 2, relu=True, **cfgs) for _ in range(i - j - 1)]
-        return nn.Sequential(*keep, conv_norm(channels[j], channels[i], 3, 2, **cfgs))
+        self.combine = _FUSIONS[fusion]
 
     def forward(self, xs: Maps) -> Maps:
         """`(N, C_j, H_j, W_j)` of every branch j to the same of every output branch."""
-        return tuple(F.relu(self._sum(row, x.shape[-2:], xs), inplace=True) for row, x in zip(self, xs, strict=False))
+        return tuple(self._fuse(i, row, xs) for i, row in enumerate(self))
 
-    def _sum(self, row: nn.Module, size: Sequence[int], xs: Maps) -> Tensor:
-        terms = (
-            resize(path(x), size, self.upsample, self.align_corners) for path, x in zip(row.children(), xs, strict=True)
-        )
-        return reduce(torch.add, terms)
+    def _fuse(self, i: int, row: nn.Module, xs: Maps) -> Tensor:
+        size = xs[i].shape[-2:]
+        terms = [path(x) for path, x in zip(row.children(), xs, strict=True)]
+        finer = [resize(x, size, 'bilinear') for x in terms[:i]]  # there already, after strided convolutions
+        coarser = [resize(x, size, self.upsample, self.align_corners) for x in terms[i + 1 :]]
+        return F.relu(reduce(self.combine, [*finer, terms[i], *coarser]), inplace=True)
 
 
 class HRModule(nn.Module):
     """Branches that run side by side at their own resolutions, then an exchange unit of `num_outputs` (0: none)."""
 
     def __init__(
-        self, stage: Stage, num_outputs: int, upsample: str, align_corners: bool, with_cp: bool, **cfgs: Any
+        self, stage: Stage, num_outputs: int, unit: Mapping[str, Any], with_cp: bool = False, **cfgs: Any
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            _blocks(stage.block, n, c_out, c, with_cp, **cfgs)
-            for n, c, c_out in zip(stage.num_blocks, stage.num_channels, stage.out_channels, strict=True)
+            _branch(stage, i, channels, with_cp, **cfgs) for i, channels in enumerate(stage.out_channels)
         )
-        self.fuse_layers = (
-            ExchangeUnit(stage.out_channels, num_outputs, upsample, align_corners, **cfgs) if num_outputs else None
-        )
+        self.fuse_layers = ExchangeUnit(stage.out_channels, num_outputs, **unit, **cfgs) if num_outputs else None
 
     def forward(self, xs: Maps) -> Maps:
         """One map a branch in, one map an output branch out."""
@@ -85,10 +105,10 @@ class HRModule(nn.Module):
         return xs if self.fuse_layers is None else self.fuse_layers(xs)
 
 
-def _blocks(kind: str, num_blocks: int, in_channels: int, channels: int, with_cp: bool, **cfgs: Any) -> nn.Sequential:
-    """A branch; its first block has a shortcut convolution if `in_channels` is not what the blocks give."""
-    ins = [in_channels] + [channels * EXPANSION[kind]] * (num_blocks - 1)
-    return nn.Sequential(*(BLOCKS[kind](c, channels, with_cp=with_cp, **cfgs) for c in ins))
+def _branch(stage: Stage, i: int, in_channels: int, with_cp: bool, **cfgs: Any) -> nn.Sequential:
+    """The blocks of branch i; the first has a shortcut convolution if `in_channels` is not what they give."""
+    ins = [in_channels] + [stage.out_channels[i]] * (stage.num_blocks[i] - 1)
+    return nn.Sequential(*(BLOCKS[stage.block](c, stage.num_channels[i], with_cp=with_cp, **cfgs) for c in ins))
 
 
 class Transition(nn.ModuleList):
@@ -122,8 +142,9 @@ class HRNet(BaseModule):
 
     `fuse_upsample` ('nearest', or 'bilinear' with `align_corners`) is how exchange units enlarge coarse maps: pose,
     detection and classification checkpoints were trained with nearest, segmentation and face ones with bilinear.
-    `exchange` selects the ablation of TPAMI table XII: exchange units in 'all' modules, 'across' stages (in the
-    last module of each), or in the 'final' module alone.
+    The ablations of TPAMI table XII: `exchange` puts exchange units in 'all' modules, 'across' stages (in the last
+    module of each), or in the 'final' module alone; `fusion` combines branches by 'sum' or 'product'; `downsample`
+    by 'strided' convolutions or 'bilinear' with a 1x1 convolution.
 
     `frozen_stages`: -1 nothing, 0 the stem, 1 also stage 1 and transition 1, ..., 4 everything. `norm_eval` keeps
     batch norm statistics fixed in training, `with_cp` recomputes block activations in the backward pass, and
@@ -151,12 +172,22 @@ class HRNet(BaseModule):
         fuse_upsample: str = 'nearest',
         align_corners: bool = False,
         exchange: str = 'all',
+        fusion: str = 'sum',
+        downsample: str = 'strided',
         pretrained: str | None = None,
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(_init_cfg(pretrained, init_cfg))
         self.arch = get_arch(arch, extra)
-        _check(in_channels, frozen_stages, fuse_upsample, align_corners, exchange)
+        if in_channels < 1:
+            raise ValueError(f'in_channels must be at least 1, got {in_channels!r}')
+        if frozen_stages not in range(-1, 5):
+            raise ValueError(f'frozen_stages must be -1 (nothing) to 4 (everything), got {frozen_stages!r}')
+        _check_choices(fuse_upsample=fuse_upsample, exchange=exchange, fusion=fusion, downsample=downsample)
+        if align_corners and fuse_upsample == 'nearest':
+            raise ValueError(
+                "align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'"
+            )
         self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
         self.frozen_stages = frozen_stages
@@ -167,17 +198,16 @@ class HRNet(BaseModule):
         self.strides = self.arch.strides[:num_outputs]
 
         cfgs: Config = {'conv_cfg': conv_cfg, 'norm_cfg': norm_cfg or {'type': 'BN'}}
+        unit = {'upsample': fuse_upsample, 'align_corners': align_corners, 'fusion': fusion, 'downsample': downsample}
 
         def stage(i: int, spec: Stage) -> nn.Sequential:
-            def outputs(last: bool) -> int:
-                if exchange == 'all' or (last and (exchange == 'across' or i == 4)):
-                    return num_outputs if last and i == 4 else i
-                return 0
-
-            lasts = [False] * (spec.num_modules - 1) + [True]
-            return nn.Sequential(
-                *(HRModule(spec, outputs(last), fuse_upsample, align_corners, with_cp, **cfgs) for last in lasts)
-            )
+            modules = []
+            for k in range(1, spec.num_modules + 1):
+                last = k == spec.num_modules
+                exchanges = exchange == 'all' or (last and (exchange == 'across' or i == 4))
+                outputs = num_outputs if last and i == 4 else i
+                modules.append(HRModule(spec, outputs if exchanges else 0, unit, with_cp, **cfgs))
+            return nn.Sequential(*modules)
 
         stage1, stage2, stage3, stage4 = self.arch.stages
         self.conv1 = build_conv(conv_cfg, in_channels, STEM_CHANNELS, 3, stride=2)
@@ -185,7 +215,7 @@ class HRNet(BaseModule):
         self.conv2 = build_conv(conv_cfg, STEM_CHANNELS, STEM_CHANNELS, 3, stride=2)
         self.bn2 = build_norm(cfgs['norm_cfg'], STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _blocks(stage1.block, stage1.num_blocks[0], STEM_CHANNELS, stage1.num_channels[0], with_cp, **cfgs)
+        self.layer1 = _branch(stage1, 0, STEM_CHANNELS, with_cp, **cfgs)
         self.transition1 = Transition(stage1.out_channels, stage2.out_channels, **cfgs)
         self.stage2 = stage(2, stage2)
         self.transition2 = Transition(stage2.out_channels, stage3.out_channels, **cfgs)
@@ -227,19 +257,6 @@ class HRNet(BaseModule):
             self.get_submodule(name).eval().requires_grad_(False)
 
 
-_FREEZE_ORDER = [
-    ['conv1', 'bn1', 'conv2', 'bn2'],
-    ['layer1', 'transition1'],
-    ['stage2', 'transition2'],
-    ['stage3', 'transition3'],
-    ['stage4'],
-]
-DEFAULT_INIT: list[Config] = [
-    {'type': 'Kaiming', 'layer': 'Conv2d'},
-    {'type': 'Constant', 'val': 1, 'layer': ['_BatchNorm', 'GroupNorm']},
-]
-
-
 def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) -> Config | list[Config]:
     if pretrained is None:
         return init_cfg or deepcopy(DEFAULT_INIT)
@@ -252,14 +269,7 @@ def _is_pretrained(init_cfg: Config | list[Config]) -> bool:
     return any(c['type'] == 'Pretrained' for c in (init_cfg if isinstance(init_cfg, list) else [init_cfg]))
 
 
-def _check(in_channels: int, frozen_stages: int, fuse_upsample: str, align_corners: bool, exchange: str) -> None:
-    if in_channels < 1:
-        raise ValueError(f'in_channels must be at least 1, got {in_channels!r}')
-    if frozen_stages not in range(-1, 5):
-        raise ValueError(f'frozen_stages must be -1 (nothing) to 4 (everything), got {frozen_stages!r}')
-    if fuse_upsample not in _UPSAMPLES:
-        raise ValueError(f'unknown fuse_upsample {fuse_upsample!r}{nearest(fuse_upsample, _UPSAMPLES)}')
-    if align_corners and fuse_upsample == 'nearest':
-        raise ValueError("align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'")
-    if exchange not in _EXCHANGES:
-        raise ValueError(f'unknown exchange {exchange!r}{nearest(exchange, _EXCHANGES)}')
+def _check_choices(**given: str) -> None:
+    for name, value in given.items():
+        if value not in _CHOICES[name]:
+            raise ValueError(f'unknown {name} {value!r}{nearest(value, _CHOICES[name])}')

@@ -98,6 +98,33 @@ def test_gradients_reach_every_parameter(exchange: str, multiscale_output: bool,
     assert [n for n, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
+def test_product_and_bilinear_ablations() -> None:
+    x = image(64, 96)
+    maps = net(arch='w18')(x)
+    for kwargs in ({'fusion': 'product'}, {'downsample': 'bilinear'}):
+        ablation = net(arch='w18', **kwargs)
+        other = ablation(x)
+        assert [m.shape for m in other] == [m.shape for m in maps]
+        assert not torch.allclose(other[0], maps[0], rtol=1e-2)
+        sum(m.sum() for m in other).backward()
+        assert all(p.grad is not None for p in ablation.parameters())
+    unit = net(downsample='bilinear').stage2[0].fuse_layers
+    assert unit[1][0][0].kernel_size == (1, 1)
+
+
+def test_exchange_unit_by_hand() -> None:
+    torch.manual_seed(0)
+    unit = ExchangeUnit((2, 4), 2, conv_cfg=None, norm_cfg={'type': 'BN'}).eval()
+    fine, coarse = torch.randn(1, 2, 8, 12), torch.randn(1, 4, 4, 6)
+    out = unit((fine, coarse))
+    raised = unit[0][1](coarse).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(out[0], (fine + raised).relu())
+    torch.testing.assert_close(out[1], (unit[1][0](fine) + coarse).relu())
+    product = ExchangeUnit((2, 4), 1, fusion='product', conv_cfg=None, norm_cfg={'type': 'BN'}).eval()
+    product.load_state_dict({k: v for k, v in unit.state_dict().items() if k.startswith('0.')}, strict=True)
+    torch.testing.assert_close(product((fine, coarse))[0], (fine * raised).relu())
+
+
 def test_checkpointing_changes_nothing() -> None:
     plain, checkpointed = net().double(), net(with_cp=True).double()
     x = image(64, 64).double().requires_grad_()
@@ -242,6 +269,8 @@ def test_two_networks_share_nothing() -> None:
         ({'fuse_upsample': 'bilinaer'}, "did you mean 'bilinear'"),
         ({'align_corners': True}, "use fuse_upsample='bilinear'"),
         ({'exchange': 'none'}, 'Allowed: all, across, final'),
+        ({'fusion': 'concat'}, 'Allowed: sum, product'),
+        ({'downsample': 'pool'}, 'Allowed: strided, bilinear'),
         ({'norm_cfg': {'type': 'BNN'}}, "unknown norm_cfg type 'BNN'; did you mean 'BN'"),
         ({'norm_cfg': {'momentum': 0.1}}, 'norm_cfg needs a type'),
         ({'conv_cfg': {'type': 'Conv9d'}}, "unknown conv_cfg type 'Conv9d'"),
