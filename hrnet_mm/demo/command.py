@@ -1,0 +1,263 @@
+"""`hrnet-mm demo`: prepares the data, has each task trained in a process of its own, and shows what came out."""
+
+import argparse
+import csv
+import json
+import multiprocessing
+import os
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import rich.progress
+from rich.console import Console
+from rich.table import Table
+
+from ..data import prepare_digits, prepare_nuclei
+from .folder import read_folder
+from .job import TASKS, Failure, Job, Progress, Result
+
+_DATA = Path('data', 'demo')  # as the configs say
+_CONFIGS = {
+    'instances': 'mask-rcnn_hrnetv2p_nuclei.py',
+    'segmentation': 'fcn_hrnetv2_nuclei.py',
+    'classification': 'hrnet-c_digits.py',
+}
+_MINUTES = 5.0
+_COLUMNS = ('task', 'metric', 'value', 'baseline', 'baseline_is', 'target', 'iterations', 'train_seconds', 'seconds')
+
+
+def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm demo`."""
+    parser.add_argument('tasks', nargs='*', metavar='TASK', help=f'any of {", ".join(TASKS)} (default: all that fit)')
+    parser.add_argument(
+        '--data',
+        type=Path,
+        metavar='DIR',
+        help='a folder of your own instead: images/, train.json and val.json in COCO format; boxes give a box '
+        'detector, masks instance and semantic segmentation',
+    )
+    parser.add_argument(
+        '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {_MINUTES:g})'
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs', 'demo'), metavar='DIR', help='default: %(default)s'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument(
+        '--holdout',
+        action='store_true',
+        help='train and test on parts of the training data: the comparison by which the recipes were chosen',
+    )
+    parser.add_argument('--iterations', type=int, metavar='N', help='shorten every training to N iterations')
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Run the tasks, print a table and write it with the pictures below the work directory; 1 if a target is missed.
+
+    Raises ValueError for arguments or data that do not fit, and RuntimeError where data cannot be fetched or a training
+    fails.
+    """
+    start = time.monotonic()
+    console = Console()
+    jobs = _plan(args)
+    results: dict[str, tuple[Result, float]] = {}
+    for job in jobs:
+        began = time.monotonic()
+        results[job.task] = _run(job, console), time.monotonic() - began
+    rows = _rows(results)
+    console.print(_table(rows))
+    seconds = time.monotonic() - start
+    console.print(f'{seconds:.0f} seconds in all, with everything that is not training')
+    for result, _ in results.values():
+        for file in (*result.pictures, result.weights):
+            console.print(f'  {file}', highlight=False, soft_wrap=True)
+    files = _write(args.work_dir, rows, {'seed': args.seed, 'holdout': args.holdout, 'seconds': round(seconds, 1)})
+    console.print(f'  {files[0]}\n  {files[1]}', highlight=False, soft_wrap=True)
+    missed = [
+        f'{task}: {measure.metric} is {measure.value:.1f}, to reach was {measure.target:g}'
+        for task, (result, _) in results.items()
+        for measure in result.measures
+        if measure.is_missed
+    ]
+    for line in missed:
+        console.print(f'[red]missed[/red] {line}')
+    return 1 if missed else 0
+
+
+def _plan(args: argparse.Namespace) -> list[Job]:
+    """Check the arguments, prepare the data, and say what is to be trained."""
+    for task in args.tasks:
+        if task not in TASKS:
+            raise ValueError(f'unknown task {task!r}; allowed: {", ".join(TASKS)}')
+    for name in ('iterations', 'minutes'):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
+    if args.data is None:
+        if args.minutes is not None:
+            raise ValueError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
+        tasks = [task for task in TASKS if not args.tasks or task in args.tasks]
+        for prepare, used_by in ((prepare_nuclei, {'instances', 'segmentation'}), (prepare_digits, {'classification'})):
+            if used_by.intersection(tasks):
+                prepare(_DATA)
+        folder = minutes = None
+    else:
+        if args.holdout:
+            raise ValueError('--holdout is for the demonstration data; a folder given by --data has its own val.json')
+        folder = read_folder(args.data)
+        possible = ['instances', 'segmentation'] if folder.has_masks or folder.has_semantic else ['instances']
+        if impossible := [task for task in args.tasks if task not in possible]:
+            raise ValueError(f'{args.data} has no labels for {impossible[0]}; possible: {", ".join(possible)}')
+        tasks = [task for task in possible if not args.tasks or task in args.tasks]
+        minutes = None if args.iterations else args.minutes or _MINUTES
+    jobs = []
+    for task in tasks:
+        work_dir = args.work_dir / task
+        work_dir.mkdir(parents=True, exist_ok=True)
+        jobs.append(Job(task, _config(task), work_dir, args.seed, args.holdout, args.iterations, folder, minutes))
+    return jobs
+
+
+def _config(task: str) -> Path:
+    """The config in the checkout or, if the package is installed from a wheel, in what MIM reads."""
+    package = Path(__file__).parent.parent
+    folders = [package.parent / 'configs' / 'demo', package / '.mim' / 'configs' / 'demo']
+    for folder in folders:
+        if (folder / _CONFIGS[task]).is_file():
+            return folder / _CONFIGS[task]
+    raise RuntimeError(f'{_CONFIGS[task]} is neither in {folders[0]} nor in {folders[1]}; install hrnet_mm again')
+
+
+def _run(job: Job, console: Console) -> Result:
+    # Not a fork: the libraries' state and threads shall not be inherited.
+    context = multiprocessing.get_context('spawn')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_enter, args=(job, sender), name=f'hrnet-mm {job.task}')
+    process.start()
+    sender.close()
+    try:
+        return _follow(job, receiver, console)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _enter(job: Job, connection: Connection) -> None:
+    """What the new process does: everything printed goes to the log, Progress and the Result to the connection."""
+    with job.log.open('w') as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            from .worker import train_and_test
+
+            connection.send(train_and_test(job, connection.send))
+        except Exception as error:
+            traceback.print_exc()
+            connection.send(Failure(f'{type(error).__name__}: {error}'))
+
+
+def _follow(job: Job, receiver: Connection, console: Console) -> Result:
+    """Show progress until the result comes."""
+    bar = rich.progress.Progress(
+        rich.progress.TextColumn('{task.description}'),
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn('left'),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    lines = _Lines(job.task, console)
+    with bar:
+        task = bar.add_task(f'{job.task:14} loading', total=1.0)
+        while True:
+            try:
+                message = receiver.recv()
+            except EOFError:
+                raise RuntimeError(f'{job.task}: the training process ended without a word; see {job.log}') from None
+            if isinstance(message, Result):
+                bar.update(task, description=f'{job.task:14} done')
+                return message
+            if isinstance(message, Failure):
+                raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
+            bar.update(task, description=f'{job.task:14} {message.phase}', completed=message.done)
+            lines.show(message)
+
+
+class _Lines:
+    """Progress as plain lines, a few for each training, where the output is a file and no terminal."""
+
+    def __init__(self, task: str, console: Console) -> None:
+        self._task = task
+        self._console = console
+        self._shown = ('', 0.0)
+        self._start = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        if progress.phase != self._shown[0]:
+            self._start = time.monotonic()
+        elif progress.done < self._shown[1] + 0.2:
+            return
+        self._shown = progress.phase, progress.done
+        if not self._console.is_terminal:
+            left = (time.monotonic() - self._start) * (1 / progress.done - 1) if progress.done else 0.0
+            time_left = f' {progress.done:.0%}, about {left:.0f} s left' if 0 < progress.done < 1 else ''
+            self._console.print(f'{self._task}: {progress.phase}{time_left}', highlight=False)
+
+
+def _rows(results: dict[str, tuple[Result, float]]) -> list[dict[str, object]]:
+    return [
+        {
+            'task': task,
+            'metric': measure.metric,
+            'value': round(measure.value, 2),
+            'baseline': round(measure.baseline, 2),
+            'baseline_is': measure.baseline_is,
+            'target': measure.target,
+            'iterations': result.iterations,
+            'train_seconds': round(result.train_seconds, 1),
+            'seconds': round(seconds, 1),
+        }
+        for task, (result, seconds) in results.items()
+        for measure in result.measures
+    ]
+
+
+def _table(rows: list[dict[str, object]]) -> Table:
+    table = Table()
+    for name, justify in (
+        ('task', 'left'),
+        ('metric', 'left'),
+        ('value', 'right'),
+        ('trivial baseline', 'left'),
+        ('target', 'right'),
+        ('iterations', 'right'),
+        ('train s', 'right'),
+        ('all s', 'right'),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    last = None
+    for row in rows:
+        is_new = row['task'] != last
+        last = row['task']
+        table.add_row(
+            str(row['task']) if is_new else '',
+            str(row['metric']),
+            f'{row["value"]:.1f}',
+            f'{row["baseline"]:.1f} ({row["baseline_is"]})',
+            '' if row['target'] is None else f'{row["target"]:g}',
+            *(f'{row[name]:.0f}' if is_new else '' for name in ('iterations', 'train_seconds', 'seconds')),
+        )
+    return table
+
+
+def _write(work_dir: Path, rows: list[dict[str, object]], about: dict[str, object]) -> tuple[Path, Path]:
+    as_csv, as_json = work_dir / 'results.csv', work_dir / 'results.json'
+    with as_csv.open('w', newline='') as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    as_json.write_text(json.dumps({**about, 'rows': rows}, indent=1) + '\n')
+    return as_csv, as_json

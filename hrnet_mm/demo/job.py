@@ -1,0 +1,73 @@
+"""What goes to the process that trains one task, and what comes back from it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .folder import Folder
+
+TASKS = ('instances', 'segmentation', 'classification')
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: a config, where its files go, and what differs from the config.
+
+    `holdout` trains and tests on parts of the training data, `iterations` shortens the training, and a `folder` of the
+    user's own is trained on for `minutes`.
+    """
+
+    task: str
+    config: Path
+    work_dir: Path
+    seed: int
+    holdout: bool = False
+    iterations: int | None = None
+    folder: Folder | None = None
+    minutes: float | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where everything that the libraries print goes."""
+        return self.work_dir / 'log.txt'
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One value of the library's metric, in percent, beside a trivial baseline and the value to reach, if any."""
+
+    metric: str
+    value: float
+    baseline: float
+    baseline_is: str
+    target: float | None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether there is a target and the value is below it (or not a number)."""
+        return self.target is not None and not self.value >= self.target
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job gave; seconds and iterations are those of the training alone."""
+
+    measures: tuple[Measure, ...]
+    pictures: tuple[Path, ...]
+    weights: Path
+    iterations: int
+    train_seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the job is doing, and the share of the training that is done, 0 to 1."""
+
+    phase: str
+    done: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error that ended a job."""
+
+    error: str

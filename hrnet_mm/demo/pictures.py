@@ -1,0 +1,161 @@
+"""Pictures of predictions beside the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+Image = npt.NDArray[np.uint8]
+
+_LONG_SIDE = 800  # of a panel, in pixels
+_DPI = 100
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects of one image: boxes `(n, 4)` as x1, y1, x2, y2, classes `(n,)`, and masks `(n, H, W)` if it has any."""
+
+    boxes: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+    masks: npt.NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class Classified:
+    """One classified image: its file, the true and the predicted class, and the score of the latter, 0 to 1."""
+
+    file: Path
+    truth: str
+    found: str
+    score: float
+
+
+def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> None:
+    """Write three panels: the image `(H, W, 3)` in B, G, R; its true objects; the objects found."""
+    image = _brightened(image)
+    panels = {
+        'image': _enlarged(image),
+        f'truth: {len(truth.boxes)}': _with_objects(image, truth, len(classes)),
+        f'found: {len(found.boxes)}': _with_objects(image, found, len(classes)),
+    }
+    _write(file, panels, _legend(classes) if len(classes) > 1 else [])
+
+
+def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: Sequence[str]) -> None:
+    """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; labels found; where they differ.
+
+    Label 0 is background and stays unpainted; 255 is not evaluated.
+    """
+    image = _brightened(image)
+    wrong = (truth != found) & (truth != 255)
+    panels = {
+        'image': _enlarged(image),
+        'truth': _with_labels(image, truth),
+        'found': _with_labels(image, found),
+        f'wrong: {wrong.mean():.1%}': _painted(_enlarged(image), _enlarged_mask(wrong), (255, 0, 0), 0.8),
+    }
+    _write(file, panels, _legend(classes[1:], first=1) if len(classes) > 2 else [])
+
+
+def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12, rows: int = 4) -> None:
+    """Write a grid of images: above, `rows` of rightly classified ones; below, as many mistakes, surest first."""
+    mistakes = sorted((one for one in images if one.truth != one.found), key=lambda one: -one.score)
+    right = [one for one in images if one.truth == one.found]
+    shown = right[:: max(1, len(right) // (columns * rows))][: columns * rows]
+    figure = Figure(figsize=(columns, 2.6 * rows + 1), dpi=_DPI, layout='constrained')
+    titles = (
+        f'right: {len(right)} of {len(images)} (some of them)',
+        f'mistakes: {len(mistakes)} of {len(images)} (truth \N{RIGHTWARDS ARROW} found, score)',
+    )
+    parts = figure.subfigures(2, 1, squeeze=False).flat
+    for part, title, some in zip(parts, titles, (shown, mistakes), strict=True):
+        part.suptitle(title, fontsize=14, fontweight='bold')
+        for axes, one in zip(part.subplots(rows, columns).flat, some[: columns * rows], strict=False):
+            axes.imshow(cv2.imread(str(one.file), cv2.IMREAD_GRAYSCALE), cmap='gray')
+            is_right = one.truth == one.found
+            text = one.found if is_right else f'{one.truth} \N{RIGHTWARDS ARROW} {one.found} ({one.score:.2f})'
+            axes.set_title(text, fontsize=11, color='green' if is_right else 'red', pad=2)
+        for axes in part.axes:
+            axes.axis('off')
+    figure.savefig(file)
+
+
+def _brightened(image: Image) -> Image:
+    """The image in R, G, B, with its brightest 0.5 % at full brightness: microscope images are mostly dark."""
+    top = max(float(np.percentile(image, 99.5)), 1.0)
+    return np.asarray(np.clip(image[..., ::-1] * (255 / top), 0, 255), dtype=np.uint8)
+
+
+def _factor(shape: Sequence[int]) -> int:
+    return max(1, round(_LONG_SIDE / max(shape[:2])))
+
+
+def _enlarged(image: Image) -> Image:
+    factor = _factor(image.shape)
+    enlarged = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged, dtype=np.uint8)
+
+
+def _enlarged_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    factor = _factor(mask.shape)
+    return np.asarray(mask.repeat(factor, 0).repeat(factor, 1))
+
+
+def _colour(index: int) -> tuple[int, int, int]:
+    """A colour in R, G, B; neighbours in the list differ in hue by the golden angle, hence all differ well."""
+    hsv = np.array([[[index * 68.754 % 180, 200, 255]]], dtype=np.uint8)
+    r, g, b = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+    return r, g, b
+
+
+def _painted(image: Image, mask: npt.NDArray[np.bool_], colour: tuple[int, int, int], strength: float) -> Image:
+    painted = image.copy()
+    painted[mask] = ((1 - strength) * image[mask] + strength * np.array(colour)).astype(np.uint8)
+    return painted
+
+
+def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
+    panel, factor = _enlarged(image), _factor(image.shape)
+    for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
+        colour = _colour(int(label) if num_classes > 1 else index)
+        if objects.masks is None:
+            first, last = (tuple(int(value) for value in corner) for corner in (factor * box[:2], factor * box[2:]))
+            cv2.rectangle(panel, first, last, colour, 2)
+        else:
+            mask = _enlarged_mask(objects.masks[index])
+            panel = _painted(panel, mask, colour, 0.35)
+            outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(panel, outlines, -1, colour, 2)
+    return panel
+
+
+def _with_labels(image: Image, labels: Image) -> Image:
+    panel = _enlarged(image)
+    for label in np.unique(labels[(labels > 0) & (labels < 255)]):
+        panel = _painted(panel, _enlarged_mask(labels == label), _colour(int(label)), 0.5)
+    return panel
+
+
+def _legend(classes: Sequence[str], first: int = 0) -> list[Patch]:
+    colours = (np.array(_colour(i)) / 255 for i in range(first, first + len(classes)))
+    return [Patch(color=(r, g, b), label=name) for (r, g, b), name in zip(colours, classes, strict=True)]
+
+
+def _write(file: Path, panels: dict[str, Image], legend: list[Patch]) -> None:
+    height, width = next(iter(panels.values())).shape[:2]
+    bottom = 40 if legend else 0
+    figure = Figure(
+        figsize=(len(panels) * (width + 16) / _DPI, (height + 48 + bottom) / _DPI), dpi=_DPI, layout='constrained'
+    )
+    for axes, (title, panel) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True):
+        axes.imshow(panel)
+        axes.set_title(title, fontsize=14)
+        axes.axis('off')
+    if legend:
+        figure.legend(handles=legend, loc='outside lower center', ncols=min(len(legend), 8), fontsize=12)
+    figure.savefig(file)
