@@ -1,0 +1,223 @@
+"""The commands behind `hrnet-mm train` and `hrnet-mm test`, tools/train.py and tools/test.py."""
+
+import argparse
+import difflib
+import os
+import pickle
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler import OneCycleParamScheduler
+from mmengine.registry import METRICS, RUNNERS
+from mmengine.runner import Runner
+
+__all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
+
+_LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+_METHODS = {
+    HistoryBuffer: ('current', 'max', 'mean', 'min'),
+    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+}
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that OpenMMLab's tools/train.py takes."""
+    _add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from this checkpoint; without a value, from the latest one in the work directory',
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use",
+    )
+
+
+def add_test_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that OpenMMLab's tools/test.py takes."""
+    _add_common_arguments(parser)
+    parser.add_argument('checkpoint', help='path or address of the weights')
+    parser.add_argument('--out', metavar='FILE.pkl', help='also write the predictions to this pickle file')
+    parser.add_argument('--show-dir', metavar='DIR', help='also draw the predictions into this directory')
+
+
+def train(args: argparse.Namespace) -> None:
+    """Trains as the config says; a mistake in the arguments ends the process with one sentence."""
+    config = _read_config(args)
+    if args.amp:
+        _use_mixed_precision(config)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            sys.exit('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from')
+        config.auto_scale_lr.enable = True
+    if args.resume is not None:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else _existing_checkpoint(args.resume)
+    with _readable_checkpoints():
+        _build_runner(config).train()
+
+
+def test(args: argparse.Namespace) -> None:
+    """Tests a checkpoint as the config says; a mistake in the arguments ends the process with one sentence."""
+    config = _read_config(args)
+    config.load_from = _existing_checkpoint(args.checkpoint)
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        sys.exit(f'--out: {args.out} does not end in .pkl or .pickle, and the predictions are pickled')
+    if args.show_dir is not None:
+        _draw_into(args.show_dir, config)
+    with _readable_checkpoints():
+        runner = _build_runner(config)
+        if args.out is not None:
+            # mmdet's own dump packs the masks, which are many and large.
+            dump = 'DumpDetResults' if config.get('default_scope') == 'mmdet' else 'DumpResults'
+            runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': args.out}))
+        runner.test()
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help="where logs and checkpoints go (default: the config's, or work_dirs/CONFIG)"
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as train_dataloader.batch_size=4',
+    )
+    parser.add_argument('--launcher', choices=_LAUNCHERS, default='none', help='what started the processes')
+    # torchrun sets the variable; torch.distributed.launch, which MIM uses, passes this argument.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def _read_config(args: argparse.Namespace) -> Any:
+    path = Path(args.config)
+    if not path.is_file():
+        _exit_naming_the_nearest(path)
+    config = Config.fromfile(path)
+    if args.cfg_options is not None:
+        config.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        config.work_dir = args.work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = os.path.join('work_dirs', path.stem)
+    config.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    _complete_as_the_library_does(config)
+    return config
+
+
+def _exit_naming_the_nearest(path: Path) -> None:
+    package = Path(__file__).parent.parent
+    folders = [path.parent, package.parent / 'configs', package / '.mim' / 'configs']
+    known = {file.name: file for folder in folders if folder.is_dir() for file in sorted(folder.rglob('*.py'))}
+    nearest = difflib.get_close_matches(path.name, known, n=1, cutoff=0.4)
+    hint = f'; the nearest name is {known[nearest[0]]}' if nearest else ''
+    sys.exit(f'{path}: no such config file{hint}')
+
+
+def _existing_checkpoint(name: str) -> str:
+    if '://' not in name and not Path(name).is_file():
+        known = sorted(str(file) for file in Path(name).parent.glob('*.pth'))
+        hint = f'; its folder holds {", ".join(known)}' if known else ''
+        sys.exit(f'{name}: no such checkpoint file{hint}')
+    return name
+
+
+def _complete_as_the_library_does(config: Any) -> None:
+    """Adds what the library's own tools add before they build the runner, and its configs leave out."""
+    if config.get('default_scope') == 'mmpretrain':
+        for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            if config.get(name) is not None:
+                config[name].setdefault('collate_fn', {'type': 'default_collate'})
+    if config.get('default_scope') == 'mmpose' and 'preprocess_cfg' in config:
+        config.model.setdefault('data_preprocessor', config.preprocess_cfg)
+
+
+def _use_mixed_precision(config: Any) -> None:
+    if get_device() == 'cpu':
+        sys.exit("--amp: this machine has no GPU, and mmengine's mixed precision needs one; train without --amp")
+    wrapper = config.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+        sys.exit(f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched')
+    config.optim_wrapper.type = 'AmpOptimWrapper'
+    config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _draw_into(folder: str, config: Any) -> None:
+    """Each library's drawing hook has its own names for being switched on and for where to write."""
+    folder = os.path.abspath(folder)  # some take it as given, others below the work directory
+    hook = config.get('default_hooks', {}).get('visualization')
+    kind = '' if hook is None else hook.type.rpartition('.')[-1]
+    if kind == 'DetVisualizationHook':
+        hook.update(draw=True, test_out_dir=folder)
+    elif kind == 'SegVisualizationHook':
+        hook.update(draw=True, interval=1)
+        config.visualizer.save_dir = folder
+    elif kind in ('PoseVisualizationHook', 'VisualizationHook'):
+        hook.update(enable=True, interval=1, out_dir=folder)
+    else:
+        sys.exit(
+            "--show-dir: the config's default_hooks.visualization is none of DetVisualizationHook, "
+            f'SegVisualizationHook, PoseVisualizationHook, VisualizationHook but {kind or "missing"}'
+        )
+
+
+def _build_runner(config: Any) -> Any:
+    if config.launcher == 'pytorch' and 'RANK' not in os.environ:
+        sys.exit(
+            '--launcher pytorch: start the processes with '
+            f'torchrun --nproc_per_node=N {sys.argv[0]} {" ".join(sys.argv[1:])}'
+        )
+    if config.launcher != 'none' and get_device() == 'cpu':
+        _join_cpu_processes(config)
+    return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+
+
+def _join_cpu_processes(config: Any) -> None:
+    """mmengine starts processes on GPUs only; a process group that exists already is used as it is."""
+    if config.launcher != 'pytorch':
+        sys.exit(f'--launcher {config.launcher}: this machine has no GPU; on CPUs only --launcher pytorch works')
+    if "'SyncBN'" in str(config.model.to_dict()):
+        sys.exit('SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN')
+    torch.distributed.init_process_group('gloo')
+    if config.get('model_wrapper_cfg') is None:
+        unused = config.get('find_unused_parameters', False)
+        config.model_wrapper_cfg = {
+            'type': 'MMDistributedDataParallel',
+            'broadcast_buffers': False,
+            'find_unused_parameters': unused,
+        }
+    config.model_wrapper_cfg.device_ids = None  # the Runner would give a GPU's number
+
+
+def _readable_checkpoints() -> AbstractContextManager[Any]:
+    """Lets torch.load, which refuses most classes, read what mmengine writes beside the tensors: logs, schedules."""
+    if not hasattr(torch.serialization, 'safe_globals'):
+        return nullcontext()  # before torch 2.5 torch.load refuses nothing
+    array, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    allowed: list[Any] = [*_METHODS, (_method, 'builtins.getattr'), np.ndarray, np.dtype]
+    for core in ('core', '_core'):  # as numpy 1 and numpy 2 name it
+        allowed += [(array, f'numpy.{core}.multiarray._reconstruct'), (scalar, f'numpy.{core}.multiarray.scalar')]
+    allowed += [type(np.dtype(kind)) for kind in ('bool', 'uint8', 'int32', 'int64', 'float32', 'float64')]
+    return torch.serialization.safe_globals(allowed)
+
+
+def _method(owner: Any, name: str) -> Any:
+    """Stands in for getattr, by which a pickle names a method, and reaches the six that mmengine writes alone."""
+    if name not in _METHODS.get(owner, ()):
+        raise pickle.UnpicklingError(f'the checkpoint asks for {owner}.{name}, which mmengine never writes: not loaded')
+    return getattr(owner, name)

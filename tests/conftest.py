@@ -1,0 +1,81 @@
+"""What every test relies on: few threads, no default scope left over, and a folder of tiny data."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# Before torch is imported: the machine's cores are shared with the processes that some tests start.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.registry import DefaultScope
+
+
+@pytest.fixture(autouse=True)
+def _no_default_scope():
+    """mmengine keeps the scope of the last config built, and the next test would look names up in it."""
+    with DefaultScope.overwrite_default_scope(None):
+        yield
+
+
+@pytest.fixture(scope='session')
+def tiny_data(tmp_path_factory):
+    """A folder with four 64x64 images of one bright square each, annotated for all four libraries."""
+    folder = tmp_path_factory.mktemp('tiny_data')
+    (folder / 'images').mkdir()
+    (folder / 'labels').mkdir()
+    images, annotations, classes = [], [], []
+    for index in range(4):
+        x, y, side = 4 + 12 * index, 16, 20
+        label = np.zeros((64, 64), np.uint8)
+        label[y : y + side, x : x + side] = 1
+        noise = np.random.default_rng(index).integers(0, 50, (64, 64, 3))
+        name = f'{index}.png'
+        cv2.imwrite(str(folder / 'images' / name), (noise + 200 * label[..., None]).astype(np.uint8))
+        cv2.imwrite(str(folder / 'labels' / name), label)
+        images.append({'id': index, 'file_name': name, 'width': 64, 'height': 64})
+        annotations.append(
+            {
+                'id': index + 1,
+                'image_id': index,
+                'category_id': 1,
+                'bbox': [x, y, side, side],
+                'area': side * side,
+                'iscrowd': 0,
+                'keypoints': [value for k in range(17) for value in (x + k, y + k, 2)],
+                'num_keypoints': 17,
+            }
+        )
+        classes.append(f'{name} {index // 2}\n')
+    content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'person'}]}
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    (folder / 'classes.txt').write_text(''.join(classes))
+    return folder
+
+
+@pytest.fixture
+def tiny_config(tiny_data, monkeypatch):
+    """A function from a library's name to the path of its tiny training config."""
+    monkeypatch.setenv('TINY_DATA', str(tiny_data))
+    return lambda library: Path(__file__).parent / 'engine' / 'configs' / f'{library}.py'
+
+
+@pytest.fixture(scope='session')
+def wheel(tmp_path_factory):
+    """The wheel, built from the source distribution of a copy, because setuptools leaves files where it builds."""
+    root, copy = Path(__file__).parents[1], tmp_path_factory.mktemp('source') / 'hrnet_mm'
+    for name in ('configs', 'hrnet_mm', 'requirements', 'tools'):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
+    for file in filter(Path.is_file, root.iterdir()):
+        shutil.copy(file, copy)
+    result = subprocess.run(
+        [sys.executable, '-m', 'build', '--no-isolation', str(copy)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    (built,) = copy.glob('dist/*.whl')
+    return built

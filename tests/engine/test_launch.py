@@ -1,0 +1,165 @@
+"""The train and test commands, on a tiny HRNet and tiny data, with each library's own datasets, heads and metrics."""
+
+import argparse
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from hrnet_mm.engine import launch
+
+LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
+ROOT = Path(__file__).parents[2]
+
+
+def run_train(*arguments):
+    parser = argparse.ArgumentParser()
+    launch.add_train_arguments(parser)
+    launch.train(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def run_test(*arguments):
+    parser = argparse.ArgumentParser()
+    launch.add_test_arguments(parser)
+    launch.test(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def load(path):
+    with launch._readable_checkpoints():
+        return torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_train_resume_and_test(library, tiny_config, tmp_path):
+    config = tiny_config(library)
+    run_train(config, '--work-dir', tmp_path)
+    trained = load(tmp_path / 'epoch_2.pth')
+    assert (trained['meta']['epoch'], trained['meta']['iter']) == (2, 4)
+
+    run_train(config, '--work-dir', tmp_path, '--resume', '--cfg-options', 'train_cfg.max_epochs=3')
+    resumed = load(tmp_path / 'epoch_3.pth')
+    assert (resumed['meta']['epoch'], resumed['meta']['iter']) == (3, 6)
+    # What was logged before the interruption is still there, and the momentum went on.
+    log = resumed['message_hub']['log_scalars']['train/loss'].data[0]
+    assert log[:4].tolist() == trained['message_hub']['log_scalars']['train/loss'].data[0].tolist()
+    assert resumed['optimizer']['state'].keys() == trained['optimizer']['state'].keys()
+
+    out, drawn = tmp_path / 'predictions.pkl', tmp_path / 'drawn'
+    # A name of its own: within one second and one process mmengine would go on using the training's visualizer.
+    named = ['--cfg-options', 'experiment_name=test']
+    run_test(config, tmp_path / 'epoch_3.pth', '--work-dir', tmp_path, '--out', out, '--show-dir', drawn, *named)
+    assert len(pickle.loads(out.read_bytes())) == 4
+    assert len(list(drawn.rglob('*.png'))) == 4
+
+
+def test_options_reach_the_training(tiny_config, tmp_path):
+    options = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1', 'param_scheduler=None']
+    run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--auto-scale-lr', *options)
+    checkpoint = load(tmp_path / 'epoch_1.pth')
+    assert checkpoint['meta']['iter'] == 4  # four images, one at a time
+    # The configured 0.001 is for a batch of 8.
+    assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.001 / 8)
+
+
+def test_resume_from_a_named_checkpoint(tiny_config, tmp_path):
+    config = tiny_config('mmpretrain')
+    run_train(config, '--work-dir', tmp_path / 'first')
+    run_train(config, '--work-dir', tmp_path / 'second', '--resume', tmp_path / 'first' / 'epoch_1.pth')
+    assert not (tmp_path / 'second' / 'epoch_1.pth').exists()
+    assert load(tmp_path / 'second' / 'epoch_2.pth')['meta']['iter'] == 4
+
+
+@pytest.mark.slow
+def test_two_processes_on_the_cpu(tiny_config, tmp_path):
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    script = [ROOT / 'tools' / 'train.py', tiny_config('mmpretrain'), '--launcher', 'pytorch', '--work-dir', tmp_path]
+    result = subprocess.run(
+        [*torchrun, *script, '--cfg-options', 'train_dataloader.batch_size=1'], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    # Two processes share the four images, so two epochs of batches of one are four iterations, not eight.
+    assert load(tmp_path / 'epoch_2.pth')['meta']['iter'] == 4
+
+
+def test_unknown_config_names_the_nearest(tiny_config):
+    with pytest.raises(SystemExit, match=r'mmdett\.py: no such config file; the nearest name is .*mmdet\.py'):
+        run_train(tiny_config('mmdett'))
+
+
+def test_unknown_checkpoint_names_those_beside_it(tiny_config, tmp_path):
+    (tmp_path / 'epoch_1.pth').touch()
+    with pytest.raises(SystemExit, match=r'epoch_9\.pth: no such checkpoint file; its folder holds .*epoch_1\.pth'):
+        run_test(tiny_config('mmdet'), tmp_path / 'epoch_9.pth')
+    with pytest.raises(SystemExit, match=r'epoch_9\.pth: no such checkpoint file'):
+        run_train(tiny_config('mmdet'), '--resume', tmp_path / 'epoch_9.pth')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--amp'], 'this machine has no GPU'),
+        (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr={}'], r'no auto_scale_lr\.base_batch_size'),
+        (['--launcher', 'pytorch'], r'start the processes with torchrun --nproc_per_node=N'),
+        (['--launcher', 'slurm'], 'on CPUs only --launcher pytorch works'),
+    ],
+)
+def test_train_refuses(arguments, message, tiny_config, monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(SystemExit, match=message):
+        run_train(tiny_config('mmpretrain'), *arguments)
+
+
+def test_amp_switches_the_plain_wrapper_only(tiny_config, monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    with pytest.raises(SystemExit, match=r'optim_wrapper\.type is ApexOptimWrapper'):
+        run_train(tiny_config('mmpretrain'), '--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper')
+
+
+def test_synchronised_norm_is_refused_on_several_cpu_processes(tiny_config, monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    monkeypatch.setenv('RANK', '0')
+    options = ['--cfg-options', 'model.backbone.norm_cfg.type=SyncBN']
+    with pytest.raises(SystemExit, match='SyncBN works on GPUs only'):
+        run_train(tiny_config('mmpretrain'), '--launcher', 'pytorch', *options)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--out', 'predictions.json'], r'predictions\.json does not end in \.pkl'),
+        (['--show-dir', 'drawn', '--cfg-options', 'default_hooks.visualization=None'], 'but missing'),
+    ],
+)
+def test_test_refuses(arguments, message, tiny_config, tmp_path):
+    (tmp_path / 'weights.pth').touch()
+    with pytest.raises(SystemExit, match=message):
+        run_test(tiny_config('mmpretrain'), tmp_path / 'weights.pth', *arguments)
+
+
+def test_resume_with_a_schedule_that_keeps_functions(tiny_config, tmp_path):
+    schedule = ['param_scheduler.type=OneCycleLR', 'param_scheduler.eta_max=0.01', 'param_scheduler.total_steps=3']
+    options = ['--cfg-options', *schedule, 'param_scheduler._delete_=True']
+    run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, *options)
+    run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--resume', *options, 'train_cfg.max_epochs=3')
+    assert load(tmp_path / 'epoch_3.pth')['param_schedulers'][0]['_global_step'] == 3
+
+
+class _Call:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('call', [_Call(os.getcwd), _Call(getattr, HistoryBuffer, '__init__')])
+def test_a_checkpoint_cannot_run_code(call, tmp_path):
+    torch.save({'state_dict': {}, 'meta': call}, tmp_path / 'hostile.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        load(tmp_path / 'hostile.pth')

@@ -1,0 +1,94 @@
+"""What a user gets who installs the package: no more imports than stated, and everything MIM looks for."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
+
+
+def run_python(code):
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def requirement_lines(name):
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
+    return {re.sub(r'\s', '', line.split('#')[0]) for line in lines if line.split('#')[0].strip()}
+
+
+def test_works_without_any_library():
+    run_python(f"""
+import sys
+sys.modules.update(dict.fromkeys({('mmcv', *LIBRARIES)!r}))  # None: importing it raises ImportError
+import torch
+import hrnet_mm
+from hrnet_mm.models import HRNet
+outputs = HRNet(arch='test-w4')(torch.zeros(1, 3, 64, 64))
+assert [tuple(output.shape[1:]) for output in outputs] == [(4, 16, 16), (8, 8, 8), (16, 4, 4), (32, 2, 2)]
+""")
+
+
+@pytest.mark.parametrize('module', ['hrnet_mm', 'hrnet_mm.models', 'hrnet_mm.registry', 'hrnet_mm.engine'])
+def test_import_is_modest(module):
+    loaded = run_python(f'import sys, {module}; print(*{{name.split(".")[0] for name in sys.modules}})').split()
+    assert not {'mmcv', 'torchvision', *LIBRARIES} & set(loaded)
+
+
+@pytest.fixture(scope='module')
+def contents(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_wheel_holds_what_mim_looks_for(contents):
+    in_wheel = {name.removeprefix('hrnet_mm/.mim/') for name in contents if name.startswith('hrnet_mm/.mim/')}
+    files = [ROOT / 'model-index.yml', *ROOT.glob('tools/*.py'), *ROOT.glob('configs/**/*.*')]
+    assert in_wheel == {str(file.relative_to(ROOT)) for file in files if '__pycache__' not in file.parts}
+    assert {'tools/train.py', 'tools/test.py', 'model-index.yml'} <= in_wheel
+
+
+def test_wheel_holds_the_package_and_nothing_else(contents):
+    modules = {str(file.relative_to(ROOT)) for file in ROOT.glob('hrnet_mm/**/*.py')}
+    assert {name for name in contents if name.endswith('.py') and '/.mim/' not in name} == modules
+    assert 'hrnet_mm/py.typed' in contents
+    assert {name.split('/')[0].split('-')[0] for name in contents} == {'hrnet_mm'}
+
+
+def test_wheel_states_the_requirements_files(contents):
+    (metadata,) = (message_from_bytes(data) for name, data in contents.items() if name.endswith('/METADATA'))
+    stated: dict[str, set[str]] = {}
+    for line in metadata.get_all('Requires-Dist'):
+        requirement, _, extra = line.partition('; extra == ')
+        stated.setdefault(extra.strip('"\''), set()).add(_sorted_specifiers(requirement))
+    extras = {file.stem for file in ROOT.glob('requirements/*.txt')} - {'build', 'constraints', 'runtime'}
+    assert set(stated) == {'', 'all', *extras}
+    for extra in extras:
+        assert stated[extra] == {_sorted_specifiers(line) for line in requirement_lines(extra)}
+    assert stated[''] == {_sorted_specifiers(line) for line in requirement_lines('runtime')}
+    assert stated['all'] == set().union(*(stated[library] for library in LIBRARIES))
+
+
+def _sorted_specifiers(requirement):
+    name, specifiers = re.fullmatch(r'([\w.-]+)(.*)', requirement.strip()).groups()
+    return name + ','.join(sorted(specifiers.replace(' ', '').split(',')))
+
+
+def test_checkout_holds_no_copy_of_its_own_configs():
+    assert not (ROOT / 'hrnet_mm' / '.mim').exists()
+
+
+def test_every_metafile_is_imported_and_names_existing_configs():
+    imported = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    assert sorted(imported) == sorted(str(file.relative_to(ROOT)) for file in ROOT.glob('configs/**/metafile.yml'))
+    models = [model for name in imported for model in yaml.safe_load((ROOT / name).read_text())['Models']]
+    assert [model['Name'] for model in models] == [Path(model['Config']).stem for model in models]
+    assert all((ROOT / model['Config']).is_file() for model in models)
