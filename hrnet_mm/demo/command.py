@@ -69,7 +69,7 @@ def demo(args: argparse.Namespace) -> int:
     rows = _rows(results)
     console.print(_table(rows))
     seconds = time.monotonic() - start
-    console.print(f'{seconds:.0f} seconds in all, with everything that is not training')
+    console.print(f'{seconds:.0f} seconds in all; the predictions are drawn in the .png files:')
     for result, _ in results.values():
         for file in (*result.pictures, result.weights):
             console.print(f'  {file}', highlight=False, soft_wrap=True)
@@ -226,29 +226,27 @@ def _rows(results: dict[str, tuple[Result, float]]) -> list[dict[str, object]]:
 
 
 def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table()
-    for name, justify in (
-        ('task', 'left'),
-        ('metric', 'left'),
-        ('value', 'right'),
-        ('trivial baseline', 'left'),
-        ('target', 'right'),
-        ('iterations', 'right'),
-        ('train s', 'right'),
-        ('all s', 'right'),
-    ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    last = None
+    """The rows in at most 80 columns."""
+    baselines = {row['task']: row['baseline_is'] for row in rows}
+    table = Table(
+        title='in percent',
+        caption='trivial: ' + '; '.join(f'{task}, {baseline}' for task, baseline in baselines.items()),
+    )
+    for name in ('task', 'metric'):
+        table.add_column(name)
+    for name in ('value', 'trivial', 'target', 'steps', 'seconds'):
+        table.add_column(name, justify='right')
+    seen = set()
     for row in rows:
-        is_new = row['task'] != last
-        last = row['task']
+        is_new = row['task'] not in seen
+        seen.add(row['task'])
         table.add_row(
             str(row['task']) if is_new else '',
             str(row['metric']),
             f'{row["value"]:.1f}',
-            f'{row["baseline"]:.1f} ({row["baseline_is"]})',
+            f'{row["baseline"]:.1f}',
             '' if row['target'] is None else f'{row["target"]:g}',
-            *(f'{row[name]:.0f}' if is_new else '' for name in ('iterations', 'train_seconds', 'seconds')),
+            *(f'{row[name]:.0f}' if is_new else '' for name in ('iterations', 'seconds')),
         )
     return table
 

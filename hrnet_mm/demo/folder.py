@@ -52,23 +52,21 @@ def read_folder(path: Path) -> Folder:
     if shared:
         raise ValueError(f'{path}: {min(shared)} is in train.json and in val.json; an image may be in one of them only')
     annotations = train['annotations'] + val['annotations']
+    images = train['images'] + val['images']
+    has_semantic = (path / 'semantic').is_dir()
+    if has_semantic:
+        for image in images:
+            _check_semantic(path, image, len(train['categories']))
     mean, std = _colour_statistics([path / 'images' / image['file_name'] for image in train['images']])
     return Folder(
         path=path,
         classes=tuple(category['name'] for category in train['categories']),
         has_masks=all(annotation.get('segmentation') for annotation in annotations),
-        has_semantic=all(
-            semantic_label(path, image['file_name']).is_file() for image in train['images'] + val['images']
-        ),
+        has_semantic=has_semantic,
         median_side=float(np.median([(box[2] * box[3]) ** 0.5 for box in (a['bbox'] for a in train['annotations'])])),
         mean=mean,
         std=std,
     )
-
-
-def semantic_label(path: Path, file_name: str) -> Path:
-    """Where the semantic label of an image lies, if the folder has any: 0 is background, i the i-th class."""
-    return path / 'semantic' / Path(file_name).with_suffix('.png')
 
 
 def adapt_detector(config: Any, folder: Folder) -> None:
@@ -100,10 +98,8 @@ def adapt_segmentor(config: Any, folder: Folder, work_dir: Path) -> None:
     config.model.decode_head.num_classes = len(classes)
     labels = folder.path / 'semantic' if folder.has_semantic else work_dir / 'labels'
     for loader, split in ((config.train_dataloader, 'train'), (config.test_dataloader, 'val')):
-        coco = json.loads((folder.path / f'{split}.json').read_text())
-        if folder.has_semantic:
-            _check_semantic(folder, coco)
-        else:
+        coco = _read_coco(folder.path, split)
+        if not folder.has_semantic:
             _draw_labels(coco, labels)
         names = [Path(image['file_name']) for image in coco['images']]
         suffixes = sorted({name.suffix for name in names})
@@ -152,13 +148,14 @@ def _check_annotations(file: Path, coco: Mapping[str, Any]) -> None:
 
 
 def _colour_statistics(files: list[Path]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    some = files[:: max(1, len(files) // _MOST_IMAGES_FOR_MEAN)]
-    images = [cv2.imread(str(file), cv2.IMREAD_COLOR) for file in some]
-    for file, image in zip(some, images, strict=True):
+    pixels = []
+    for file in files[:: max(1, len(files) // _MOST_IMAGES_FOR_MEAN)]:
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f'{file}: not an image that OpenCV can read')
-    pixels = np.concatenate([image.reshape(-1, 3)[:, ::-1] for image in images])  # OpenCV reads B, G, R
-    return tuple(pixels.mean(0).tolist()), tuple(np.maximum(pixels.std(0), 1).tolist())
+        pixels.append(image.reshape(-1, 3)[:, ::-1])  # OpenCV reads B, G, R
+    rgb = np.concatenate(pixels)
+    return tuple(rgb.mean(0).tolist()), tuple(np.maximum(rgb.std(0), 1).tolist())
 
 
 def _adapt_preprocessor(preprocessor: Any, folder: Folder) -> None:
@@ -176,18 +173,17 @@ def _adapt_pipeline(pipeline: list[Any], folder: Folder) -> None:
             transform.update(prob=0.5, direction='horizontal')
 
 
-def _check_semantic(folder: Folder, coco: Mapping[str, Any]) -> None:
-    for image in coco['images']:
-        file = semantic_label(folder.path, image['file_name'])
-        label = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-        if label is None or label.ndim != 2 or label.shape != (image['height'], image['width']):
-            size = f'{image["width"]} x {image["height"]}'
-            raise ValueError(f'{file}: not a grey image of {size} pixels, as large as its image')
-        if label.max() > len(folder.classes):
-            raise ValueError(
-                f'{file}: holds the label {label.max()}, but there are {len(folder.classes)} classes; '
-                '0 must be background and i the i-th category'
-            )
+def _check_semantic(path: Path, image: Mapping[str, Any], num_classes: int) -> None:
+    file = (path / 'semantic' / image['file_name']).with_suffix('.png')
+    label = cv2.imread(str(file), cv2.IMREAD_UNCHANGED) if file.is_file() else None
+    if label is None or label.shape != (image['height'], image['width']):
+        size = f'{image["width"]} x {image["height"]}'
+        raise ValueError(f'{file}: not a grey image of {size} pixels; semantic/ must label every image or be left out')
+    if label.max() > num_classes:
+        raise ValueError(
+            f'{file}: holds the label {label.max()}, but there are {num_classes} classes; '
+            '0 must be background and i the i-th category'
+        )
 
 
 def _draw_labels(coco: Mapping[str, Any], labels: Path) -> None:

@@ -79,7 +79,7 @@ def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12,
             axes.imshow(cv2.imread(str(one.file), cv2.IMREAD_GRAYSCALE), cmap='gray')
             is_right = one.truth == one.found
             text = one.found if is_right else f'{one.truth} \N{RIGHTWARDS ARROW} {one.found} ({one.score:.2f})'
-            axes.set_title(text, fontsize=11, color='green' if is_right else 'red', pad=2)
+            axes.set_title(text, fontsize=10, color='green' if is_right else 'red', pad=2)
         for axes in part.axes:
             axes.axis('off')
     figure.savefig(file)
@@ -97,13 +97,13 @@ def _factor(shape: Sequence[int]) -> int:
 
 def _enlarged(image: Image) -> Image:
     factor = _factor(image.shape)
-    enlarged = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(enlarged, dtype=np.uint8)
+    return np.asarray(cv2.resize(image, None, fx=factor, fy=factor), dtype=np.uint8)
 
 
 def _enlarged_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     factor = _factor(mask.shape)
-    return np.asarray(mask.repeat(factor, 0).repeat(factor, 1))
+    enlarged: npt.NDArray[np.bool_] = mask.repeat(factor, 0).repeat(factor, 1)
+    return enlarged
 
 
 def _colour(index: int) -> tuple[int, int, int]:
@@ -114,7 +114,7 @@ def _colour(index: int) -> tuple[int, int, int]:
 
 
 def _painted(image: Image, mask: npt.NDArray[np.bool_], colour: tuple[int, int, int], strength: float) -> Image:
-    painted = image.copy()
+    painted: Image = image.copy()
     painted[mask] = ((1 - strength) * image[mask] + strength * np.array(colour)).astype(np.uint8)
     return painted
 

@@ -1,0 +1,89 @@
+import subprocess
+import sys
+
+import pytest
+
+from hrnet_mm.cli import main
+from hrnet_mm.models import ARCHS
+from hrnet_mm.summary import readouts
+
+COMMANDS = ['demo', 'list', 'info', 'train', 'test']
+
+
+def printed(capsys, *argv):
+    assert main(argv) == 0
+    return capsys.readouterr().out
+
+
+def error_of(capsys, *argv):
+    with pytest.raises(SystemExit, match='2'):
+        sys.exit(main(argv))
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_shows_an_example(capsys, command):
+    with pytest.raises(SystemExit, match='0'):
+        main([command, '--help'])
+    assert f'\nexample:\n  hrnet-mm {command}' in capsys.readouterr().out
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith('    ') and line[4] != ' '] == COMMANDS
+
+
+def test_mistyped_command_names_the_nearest(capsys):
+    assert "unknown command 'dmeo'; did you mean 'demo'? Allowed: demo, list" in error_of(capsys, 'dmeo')
+
+
+def test_mistyped_arch_names_the_nearest(capsys):
+    assert "hrnet-mm info: unknown arch 'w18-smal-v1'; did you mean 'w18-small-v1'?" in error_of(
+        capsys, 'info', 'w18-smal-v1'
+    )
+
+
+def test_command_is_needed(capsys):
+    assert 'COMMAND' in error_of(capsys)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        'import sys\nfrom hrnet_mm.cli import main\ntry: main(["--help"])\nexcept SystemExit: pass\n'
+        'sys.exit(str({"torch", "cv2", "mmengine", "rich", "numpy"} & set(sys.modules) or ""))'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ''
+
+
+def test_list(capsys):
+    lines = printed(capsys, 'list').splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == list(ARCHS)
+    assert printed(capsys, 'list', '*small*').split()[-5:] == ['w18-small-v2', '18', '36', '72', '144']
+
+
+def test_list_without_a_match_names_the_nearest(capsys):
+    assert "no architecture is called 'w33'; did you mean" in error_of(capsys, 'list', 'w33')
+
+
+def test_info(capsys):
+    out = printed(capsys, 'info', 'test-w4', '--size', '65', '97')
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', 'V1', 'V2', 'V2p', 'C']
+    assert '4 x 17 x 25, 8 x 9 x 13, 16 x 5 x 7, 32 x 3 x 4' in out
+
+
+def test_info_rejects_an_empty_image(capsys):
+    assert 'at least 1 x 1, got 0 x 64' in error_of(capsys, 'info', 'test-w4', '--size', '0', '64')
+
+
+def test_readouts_of_w18_are_the_known_counts():
+    """Backbone and classifier of the official W18: 9.56 M with four outputs, 21,295,164 with its linear layer."""
+    by_name = {readout.name: readout for readout in readouts('w18', (224, 224))}
+    assert by_name['backbone'].parameters == by_name['V2'].parameters
+    assert by_name['C'].parameters + 2048 * 1000 + 1000 == 21_295_164
+    assert by_name['V2'].shapes == ((270, 56, 56),)
+    assert by_name['V2p'].shapes == tuple((256, 56 >> i, 56 >> i) for i in range(5))
+    # The linear layer's 2,048,000 MACs make the 3.99 GiMACs that the official table has (it prints them as GFLOPs).
+    assert round((by_name['C'].macs + 2048 * 1000) / 2**30, 2) == 3.99
