@@ -1,0 +1,192 @@
+"""The official pose augmentation, and the face protocol with its whole-pixel coordinates.
+
+Sources: deep-high-resolution-net.pytorch `lib/dataset/JointsDataset.py`; HRNet-Facial-Landmark-Detection
+`lib/{datasets/*,utils/transforms,core/evaluation}.py`. The published face errors hold for these roundings only.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mmpose.models  # noqa: F401  # mmpose registers its own parts first
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.evaluator import BaseMetric
+from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
+from numpy.typing import NDArray
+
+__all__ = ['FaceAlignmentMetric', 'FaceHeatmap', 'OfficialBBoxTransform', 'SkipNonPositiveY']
+
+_Array = NDArray[np.float32]
+
+_NORMS: dict[str, str | tuple[int, int]] = {'300w': (36, 45), 'aflw': 'bbox_size', 'cofw': (8, 9), 'wflw': (60, 72)}
+
+
+@TRANSFORMS.register_module()
+class OfficialBBoxTransform(BaseTransform):
+    """Scale every box by a random factor and, in `rotate_prob` of the draws, rotate it; no shift.
+
+    'normal', for pose: scale N(1, `scale_factor`) cut at 1 -+ `scale_factor`, degrees N(0, `rotate_factor`) cut at
+    twice that. 'uniform', for faces: both uniform within those factors. mmpose's RandomBBoxTransform draws from
+    another, narrower normal distribution.
+
+    Raises ValueError for another `distribution`.
+    """
+
+    def __init__(
+        self,
+        scale_factor: float = 0.35,
+        rotate_factor: float = 45.0,
+        rotate_prob: float = 0.6,
+        distribution: str = 'normal',
+    ) -> None:
+        if distribution not in ('normal', 'uniform'):
+            raise ValueError(f"distribution must be 'normal' (pose) or 'uniform' (faces), got {distribution!r}")
+        self.scale_factor = scale_factor
+        self.rotate_factor = rotate_factor
+        self.rotate_prob = rotate_prob
+        self.distribution = distribution
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change `bbox_scale` `(N, 2)` in pixels, and set `bbox_rotation` `(N,)` in degrees."""
+        count = len(results['bbox_scale'])
+        if self.distribution == 'normal':
+            scale = np.clip(np.random.randn(count) * self.scale_factor, -self.scale_factor, self.scale_factor)
+            angle = np.clip(np.random.randn(count), -2, 2) * self.rotate_factor
+        else:
+            scale = np.random.uniform(-self.scale_factor, self.scale_factor, count)
+            angle = np.random.uniform(-self.rotate_factor, self.rotate_factor, count)
+        rotated = np.random.rand(count) <= self.rotate_prob
+        results['bbox_scale'] = results['bbox_scale'] * (1 + scale[:, None]).astype(np.float32)
+        results['bbox_rotation'] = np.where(rotated, angle, 0).astype(np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
+class SkipNonPositiveY(BaseTransform):
+    """Mark points at y <= 0 of the whole image as invisible: the face protocol gives them an empty heat-map."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change `keypoints_visible` `(N, K)` by `keypoints` `(N, K, 2)`; goes anywhere before TopdownAffine."""
+        results['keypoints_visible'] = results['keypoints_visible'] * (results['keypoints'][..., 1] > 0)
+        return results
+
+
+@KEYPOINT_CODECS.register_module()
+class FaceHeatmap(BaseKeypointCodec):
+    """Landmarks as heat-maps whose Gaussians stand at the cell got by cutting off decimals, never by rounding.
+
+    `input_size` and `heatmap_size` are (width, height); `sigma`, in cells, is officially 1.5, for 300W 1.0. The
+    Gaussian ends at 3 sigma; where 3 sigma is no whole number it reaches one cell further left and up, and nearer
+    than that to the left or upper border its peak is one cell off. Invisible points get an empty map, and every
+    map the weight 1: the loss is the plain MSE over all maps.
+    """
+
+    field_mapping_table = {'heatmaps': 'heatmaps'}
+    label_mapping_table = {'keypoint_weights': 'keypoint_weights'}
+
+    def __init__(self, input_size: Sequence[int], heatmap_size: Sequence[int], sigma: float = 1.5) -> None:
+        self.input_size = tuple(input_size)
+        self.heatmap_size = tuple(heatmap_size)
+        self.sigma = sigma
+        self.scale_factor = (np.array(input_size) / heatmap_size).astype(np.float32)
+
+    def encode(self, keypoints: _Array, keypoints_visible: _Array | None = None) -> dict[str, _Array]:
+        """`(1, K, 2)` in input pixels to `heatmaps` `(K, H, W)` and `keypoint_weights` `(1, K)`, all 1."""
+        cells = np.trunc(keypoints[0] / self.scale_factor)
+        visible = np.ones(len(cells)) if keypoints_visible is None else keypoints_visible[0]
+        width, height = self.heatmap_size
+        heatmaps = np.zeros((len(cells), height, width), np.float32)
+        for heatmap, (x, y), seen in zip(heatmaps, cells, visible, strict=True):
+            if seen > 0:
+                columns, gx = self._profile(x, width)
+                rows, gy = self._profile(y, height)
+                heatmap[rows, columns] = np.outer(gy, gx)
+        return {'heatmaps': heatmaps, 'keypoint_weights': np.ones((1, len(cells)), np.float32)}
+
+    def _profile(self, center: float, size: int) -> tuple[slice, _Array]:
+        """The cells of one axis that a Gaussian covers, and its values there."""
+        reach = 3 * self.sigma
+        start, stop = int(center - reach), int(center + reach + 1)
+        cells = np.arange(max(start, 0), max(min(stop, size), 0), dtype=np.float32)
+        peak = start + (2 * reach + 1) // 2
+        values: _Array = np.exp(-((cells - peak) ** 2) / (2 * self.sigma**2))
+        return slice(max(start, 0), max(min(stop, size), 0)), values
+
+    def decode(self, encoded: _Array) -> tuple[_Array, _Array]:
+        """`(K, H, W)` to points `(1, K, 2)` in input pixels and scores `(1, K)`.
+
+        The cell of the maximum, moved a quarter towards its higher neighbour on each axis, plus half a cell. A map
+        without a positive value gives the cell (-1, -1).
+        """
+        count, height, width = encoded.shape
+        index = encoded.reshape(count, -1).argmax(axis=1)
+        scores = encoded.reshape(count, -1).max(axis=1)
+        x, y = index % width, index // width
+        cells = np.stack([x, y], axis=1).astype(np.float32)
+        inner = (scores > 0) & (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
+        k, x, y = np.arange(count)[inner], x[inner], y[inner]
+        cells[inner, 0] += 0.25 * np.sign(encoded[k, y, x + 1] - encoded[k, y, x - 1])
+        cells[inner, 1] += 0.25 * np.sign(encoded[k, y + 1, x] - encoded[k, y - 1, x])
+        cells[scores <= 0] = -1
+        return ((cells + 0.5) * self.scale_factor)[None], scores[None]
+
+
+@METRICS.register_module()
+class FaceAlignmentMetric(BaseMetric):
+    """Mean error over all landmarks divided by `norm`, a face (NME); failure rates and area under its distribution.
+
+    `norm` is a pair of landmarks whose distance counts, or 'bbox_size'; None takes the data set's: outer eye corners
+    60 and 72 (WFLW) or 36 and 45 (300W), 8 and 9 (COFW), the face box (AFLW). `whole_pixels` cuts decimals off the
+    predictions and adds 1, as the official code does. Every landmark counts, visible or not.
+
+    Gives fractions: `NME` (mean over faces), `FR@0.08` and `FR@0.10` (faces with a higher error), `AUC@0.10` (area
+    under the cumulative error distribution up to 0.10, divided by 0.10).
+    """
+
+    default_prefix = 'face'
+
+    def __init__(
+        self,
+        norm: str | Sequence[int] | None = None,
+        whole_pixels: bool = True,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.norm = norm
+        self.whole_pixels = whole_pixels
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Add the error of each sample's face, predicted and true landmarks `(1, K, 2)` in image pixels.
+
+        Raises ValueError if no `norm` is given or known for the data set.
+        """
+        norm = self.norm
+        if norm is None:
+            name = (self.dataset_meta or {}).get('dataset_name')
+            if name not in _NORMS:
+                raise ValueError(f'no norm is known for data set {name!r}, only for {list(_NORMS)}; give `norm`')
+            norm = _NORMS[name]
+        for sample in data_samples:
+            truth, predicted = sample['gt_instances'], np.asarray(sample['pred_instances']['keypoints'][0])
+            points = np.asarray(truth['keypoints'][0])
+            if self.whole_pixels:
+                predicted = np.trunc(predicted) + 1
+            if norm == 'bbox_size':
+                left, top, right, bottom = truth['bboxes'][0]
+                size = max(right - left, bottom - top)
+            else:
+                one, other = (points[int(i)] for i in norm)
+                size = np.linalg.norm(one - other)
+            self.results.append(float(np.linalg.norm(predicted - points, axis=1).mean() / size))
+
+    def compute_metrics(self, results: list[float]) -> dict[str, float]:
+        """The errors of all faces to the four numbers."""
+        errors = np.array(results)
+        return {
+            'NME': float(errors.mean()),
+            'FR@0.08': float((errors > 0.08).mean()),
+            'FR@0.10': float((errors > 0.10).mean()),
+            'AUC@0.10': float(np.maximum(1 - errors / 0.10, 0).mean()),
+        }
