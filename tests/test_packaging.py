@@ -92,3 +92,8 @@ def test_every_metafile_is_imported_and_names_existing_configs():
     models = [model for name in imported for model in yaml.safe_load((ROOT / name).read_text())['Models']]
     assert [model['Name'] for model in models] == [Path(model['Config']).stem for model in models]
     assert all((ROOT / model['Config']).is_file() for model in models)
+
+
+def test_mim_finds_every_config_by_its_name():
+    names = [file.name for file in ROOT.glob('configs/**/*.py') if '_base_' not in file.parts]
+    assert sorted(set(names)) == sorted(names)
