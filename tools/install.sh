@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv in the checkout and installs there what is missing: the four libraries, the test tools, this package.
-# A second call takes about a second; an interrupted one is continued by calling it again. PYTHON=... chooses the interpreter.
+# A second call takes less than a second; an interrupted one is continued by calling it again.
+# PYTHON=... chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,6 +9,7 @@ venv=$PWD/.venv
 python=$venv/bin/python
 stamp=$venv/.installed
 gigabytes=8
+mmcv=$(sed -n 's/^mmcv==//p' requirements/constraints.txt)
 
 say() { printf '%s\n' "$*"; }
 fail() { say "install: $*" >&2; exit 1; }
@@ -18,7 +20,7 @@ built() { compgen -G "$venv/lib/python3*/site-packages/$1" >/dev/null; }
 complete() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ] || return 1
     local item
-    for item in torch/_C* 'mmcv/_ext*.so' 'xtcocotools/_mask*.so' mmdet/apis mmseg/apis mmpose/apis mmpretrain/apis; do
+    for item in 'torch/_C*' 'mmcv/_ext*.so' 'xtcocotools/_mask*.so' {mmdet,mmseg,mmpose,mmpretrain}/apis; do
         built "$item" || return 1
     done
     for item in hrnet-mm pytest pre-commit ruff mypy lint-imports; do
@@ -68,12 +70,14 @@ need_compiler() {
             "install them (Debian: apt-get install python3-dev, for this very version)."
 }
 
+pip_setting() { "$python" -m pip config get "global.$1" 2>/dev/null || true; }
+
 # uv does not read pip's settings, and pip does not read uv's: whichever index was configured is given to both.
 share_index() {
     local index certificate
-    index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}}}
+    index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$(pip_setting index-url)}}}
     if [ -n "$index" ]; then export UV_DEFAULT_INDEX=$index PIP_INDEX_URL=$index; fi
-    certificate=${PIP_CERT:-$("$python" -m pip config get global.cert 2>/dev/null || true)}
+    certificate=${PIP_CERT:-$(pip_setting cert)}
     if [ -n "$certificate" ]; then export SSL_CERT_FILE=${SSL_CERT_FILE:-$certificate}; fi
 }
 
@@ -88,14 +92,14 @@ need_index() {
 build_mmcv() {
     need_compiler
     say "      compiling, once: about 6 minutes on 2 cores; the result is kept in $wheels"
-    (minutes=0; while sleep 60 >/dev/null; do minutes=$((minutes + 1)); say "      still compiling after $minutes min"; done) &
+    (for ((minutes = 1; ; minutes++)); do sleep 60 >/dev/null; say "      still compiling after $minutes min"; done) &
     trap "kill $! 2>/dev/null" EXIT
     if ! command -v "${CUDA_HOME:+$CUDA_HOME/bin/}nvcc" >/dev/null; then
         # With a GPU but no nvcc mmcv's build stops; it builds the CPU ops where it sees no GPU.
         export CUDA_VISIBLE_DEVICES=
     fi
-    if ! CFLAGS="-g0 -O2" MAX_JOBS=$(nproc) "$python" -m pip wheel --quiet --no-cache-dir --no-deps --no-build-isolation --no-binary mmcv \
-        --constraint requirements/constraints.txt --wheel-dir "$wheels" mmcv; then
+    if ! CFLAGS="-g0 -O2" MAX_JOBS=$(nproc) "$python" -m pip wheel --quiet --no-cache-dir --no-deps \
+        --no-build-isolation --no-binary mmcv --wheel-dir "$wheels" "mmcv==$mmcv"; then
         need_index
         fail "mmcv could not be compiled, for the reason above; run this again once it is repaired."
     fi
@@ -117,7 +121,10 @@ share_index
 built 'torch/_C*' || need_disk
 
 say "[2/5] uv, the installer"
-[ -x "$venv/bin/uv" ] || "$python" -m pip install --quiet --retries 1 --timeout 60 uv || { need_index; fail "pip could not install uv."; }
+if ! [ -x "$venv/bin/uv" ] && ! "$python" -m pip install --quiet --retries 1 --timeout 60 uv; then
+    need_index
+    fail "pip could not install uv, for the reason it gives above."
+fi
 
 say "[3/5] torch and the build tools (about 3 GB to download the first time)"
 install --requirements requirements/build.txt
@@ -126,16 +133,18 @@ say "[4/5] mmcv with its compiled ops"
 wheels=${XDG_CACHE_HOME:-$HOME/.cache}/hrnet_mm/$("$python" -c \
     'import sys, torch; print("torch{}-python{}.{}".format(torch.__version__, *sys.version_info))')
 mkdir -p "$wheels"
-if ! built 'mmcv/_ext*.so'; then
-    compgen -G "$wheels/mmcv-*.whl" >/dev/null || build_mmcv
+if ! { built "mmcv-$mmcv.dist-info" && built 'mmcv/_ext*.so'; }; then
+    compgen -G "$wheels/mmcv-$mmcv-*.whl" >/dev/null || build_mmcv
     # An mmcv without ops, left by another installer, would satisfy uv.
     "$venv/bin/uv" pip uninstall --quiet --python "$python" mmcv
 fi
 
 say "[5/5] mmdet, mmseg, mmpose, mmpretrain, this package and its tools"
 install --find-links "$wheels" --editable '.[all,lint,mim,tests]'
-"$python" -W ignore -c 'import mmcv.ops, mmdet.apis, mmpose.apis, mmpretrain.apis, mmseg.apis, xtcocotools.mask, hrnet_mm' ||
-    fail "the installed packages do not fit together, for the reason above; remove $venv and $wheels and run this again."
+"$python" -W ignore -c \
+    'import mmcv.ops, mmdet.apis, mmpose.apis, mmpretrain.apis, mmseg.apis, xtcocotools.mask, hrnet_mm' ||
+    fail "the installed packages do not fit together, for the reason above;" \
+        "remove $venv and $wheels and run this again."
 rm -rf "$venv/.index_check"
 fingerprint > "$stamp"
 say "Installed in $SECONDS s."
