@@ -1,3 +1,15 @@
 """One HRNet (V1, V2, V2p, C) for mmdet, mmseg, mmpose, mmpretrain and plain PyTorch."""
 
+from typing import Any
+
 __version__ = '0.1.0'
+__all__ = ['create_model', 'list_models']
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when first used: OpenMMLab imports this module just to find the registry.
+    if name in __all__:
+        from . import factory
+
+        return getattr(factory, name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

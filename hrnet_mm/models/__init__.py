@@ -2,6 +2,7 @@
 
 from .archs import ARCHS, Arch, Stage, get_arch
 from .hrnet import HRNet
+from .network import HRNetModel
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     'Arch',
     'HRFuseScales',
     'HRNet',
+    'HRNetModel',
     'HRNetV1',
     'HRNetV2',
     'HRNetV2p',

@@ -4,13 +4,14 @@ Widths are given as the channels of the finest branch, C; the four branches of s
 (Wang et al., TPAMI 2020, appendix A).
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ['ARCHS', 'EXPANSION', 'STEM_CHANNELS', 'Arch', 'Stage', 'get_arch', 'nearest']
+from .._messages import nearest
+
+__all__ = ['ARCHS', 'EXPANSION', 'STEM_CHANNELS', 'Arch', 'Stage', 'get_arch']
 
 STEM_CHANNELS = 64
 """Channels of the stem's two convolutions, in every network, the small ones included."""
@@ -103,12 +104,6 @@ ARCHS: dict[str, Arch] = {
     'w96b': _arch(24, block='BOTTLENECK'),
 }
 """Named architectures. `get_arch` also takes any `w<N>`, and `test-w<N>` for networks of test size."""
-
-
-def nearest(name: object, allowed: Mapping[str, object] | list[str]) -> str:
-    """The end of an error message: the allowed name that is nearest to a mistyped one, and all of them."""
-    match = difflib.get_close_matches(str(name), list(allowed), n=1)
-    return (f'; did you mean {match[0]!r}?' if match else '') + f' Allowed: {", ".join(allowed)}'
 
 
 def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = None) -> Arch:

@@ -10,14 +10,17 @@ from functools import reduce
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
+from .._messages import nearest
 from ..registry import MODELS
-from .archs import STEM_CHANNELS, Arch, Stage, get_arch, nearest
+from ..weights.load import load_backbone
+from .archs import STEM_CHANNELS, Arch, Stage, get_arch
 from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_norm, conv_norm, resize
 
 __all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
@@ -235,9 +238,16 @@ class HRNet(BaseModule):
         return maps
 
     def init_weights(self) -> None:
-        """Initialize as `init_cfg` says, or load what it names; `zero_init_residual` acts on random weights only."""
+        """Initialize as `init_cfg` says, or load the checkpoint that it names, of any layout that `weights` knows.
+
+        Raises CheckpointError if that does not fill the whole backbone.
+        """
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+            print_log(load_backbone(self, self.init_cfg['checkpoint']), logger='current')
+            self._is_init = True
+            return
         super().init_weights()
-        if self.zero_init_residual and not _is_pretrained(self.init_cfg):
+        if self.zero_init_residual:
             for block in self.modules():
                 if isinstance(block, BasicBlock | Bottleneck):
                     nn.init.zeros_(block.last_norm.get_parameter('weight'))
@@ -263,10 +273,6 @@ def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) ->
     if init_cfg is not None:
         raise ValueError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
     return {'type': 'Pretrained', 'checkpoint': pretrained}
-
-
-def _is_pretrained(init_cfg: Config | list[Config]) -> bool:
-    return any(c['type'] == 'Pretrained' for c in (init_cfg if isinstance(init_cfg, list) else [init_cfg]))
 
 
 def _check_choices(**given: str) -> None:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .._messages import nearest
 from ..registry import MODELS
-from .archs import EXPANSION, nearest
+from .archs import EXPANSION
 
 __all__ = [
     'BLOCKS',

@@ -14,8 +14,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .._messages import nearest
 from ..registry import MODELS
-from .archs import Arch, get_arch, nearest
+from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import Bottleneck, Config, build_conv, build_norm, checkpointed, resize
 

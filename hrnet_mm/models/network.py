@@ -1,0 +1,90 @@
+"""HRNet with the head of each task, for use without any OpenMMLab library; parameter names are OpenMMLab's."""
+
+from collections import OrderedDict
+from copy import deepcopy
+from typing import Any
+
+from mmengine.model import initialize
+from torch import Tensor, nn
+
+from .._messages import nearest
+from .hrnet import DEFAULT_INIT, HRNet, Maps
+from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
+
+__all__ = ['HRNetModel']
+
+_READOUTS = {'hrnet': HRNet, 'hrnetv1': HRNetV1, 'hrnetv2': HRNetV2, 'hrnetv2p': HRNet}
+
+
+class HRNetModel(nn.Module):
+    """A whole network by name: a readout, an underscore and an architecture.
+
+    `hrnet_w32` classifies, as in timm; `hrnetv1_w32` gives heat-maps, `hrnetv2_w48` dense scores and `hrnetv2p_w40` a
+    feature pyramid.
+
+    `num_classes` is the number of classes, joints or points; 0 leaves the head out. The classifier has 1000 unless
+    told otherwise, the others no head. hrnetv2 enlarges bilinearly, as its checkpoints were trained, the others by
+    nearest; further arguments are HRNet's.
+
+    Raises ValueError for an unknown name or argument.
+    """
+
+    def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:
+        super().__init__()
+        readout, _, arch = name.partition('_')
+        if readout not in _READOUTS or not arch:
+            raise ValueError(f'unknown model {name!r}{nearest(readout, _READOUTS)}, each followed by _<arch>')
+        self.name = name
+        self.readout = readout
+        self.num_classes = (1000 if readout == 'hrnet' else 0) if num_classes is None else num_classes
+        if self.num_classes < 0:
+            raise ValueError(f'num_classes must be 0 (no head) or more, got {num_classes}')
+        if readout == 'hrnetv2':
+            kwargs.setdefault('fuse_upsample', 'bilinear')
+        # Underscores as in timm's names: hrnet_w18_small_v2.
+        self.backbone = _READOUTS[readout](arch=arch.replace('_', '-'), in_channels=in_channels, **kwargs)
+        channels = self.backbone.out_channels
+        self.neck: HRFuseScales | HRNetV2pFPN | None = None
+        if readout == 'hrnet':
+            self.neck = HRFuseScales(channels)
+            channels = self.neck.out_channels
+        elif readout == 'hrnetv2p':
+            self.neck = HRNetV2pFPN(channels)
+            if self.num_classes:
+                raise ValueError('hrnetv2p gives a pyramid for detectors and has no head; leave num_classes out')
+        self.head = _head(readout, channels[0], self.num_classes) if self.num_classes else None
+
+    def init_weights(self) -> None:
+        """Random weights as the official classification code draws them (Kaiming)."""
+        initialize(self, deepcopy(DEFAULT_INIT))  # not BaseModule's own, which logs every parameter
+
+    def forward_features(self, x: Tensor) -> Maps:
+        """`(N, in_channels, H, W)` to what the readout gives: a tuple of maps."""
+        maps: Maps = self.backbone(x)
+        return maps if self.neck is None else self.neck(maps)
+
+    def forward(self, x: Tensor) -> Tensor | Maps:
+        """`(N, in_channels, H, W)` to `(N, num_classes)`, `(N, num_classes, H/4, W/4)`, or without a head the maps.
+
+        A classifier without a head gives the pooled features `(N, 2048)`.
+        """
+        maps = self.forward_features(x)
+        if self.readout == 'hrnet':
+            pooled = maps[0].mean((2, 3))
+            return pooled if self.head is None else self.head(pooled)
+        return maps if self.head is None else self.head(maps[0])
+
+
+def _head(readout: str, channels: int, num_classes: int) -> nn.Sequential:
+    if readout == 'hrnet':
+        return nn.Sequential(OrderedDict(fc=nn.Linear(channels, num_classes)))
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if readout == 'hrnetv2':
+        mix = OrderedDict(
+            conv=nn.Conv2d(channels, channels, 1, bias=False),
+            bn=nn.BatchNorm2d(channels),
+            activate=nn.ReLU(inplace=True),
+        )
+        layers['convs'] = nn.Sequential(nn.Sequential(mix))
+    layers['final_layer'] = nn.Conv2d(channels, num_classes, 1)
+    return nn.Sequential(layers)

@@ -1,0 +1,22 @@
+"""Checkpoints of any HRNet: safe reading and writing, conversion between layouts, and the list of published weights."""
+
+from .convert import Conversion, convert, detect
+from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of, write_checkpoint
+from .load import load_backbone, open_checkpoint
+from .zoo import WEIGHTS, Weight, get_weight
+
+__all__ = [
+    'WEIGHTS',
+    'CheckpointError',
+    'Conversion',
+    'Weight',
+    'convert',
+    'detect',
+    'get_weight',
+    'load_backbone',
+    'open_checkpoint',
+    'read_checkpoint',
+    'require_finite',
+    'state_dict_of',
+    'write_checkpoint',
+]

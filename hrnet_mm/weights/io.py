@@ -1,0 +1,227 @@
+"""Reads checkpoints without running what is in them, and writes them so that a crash leaves the old file or the new.
+
+`.pth` files are pickles: they are read by PyTorch's `weights_only` reader alone, with no way to fall back to the
+unsafe one. safetensors files hold nothing but numbers and are what this package writes.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pickletools
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+__all__ = ['CheckpointError', 'read_checkpoint', 'require_finite', 'state_dict_of', 'write_checkpoint']
+
+_SAFE_SINCE = (2, 10)
+"""Before torch 2.10 `weights_only=True` could be made to corrupt memory by a crafted file (CVE-2026-24747)."""
+
+_WRAPPERS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'network']
+_PREFIXES = ['module.', '_orig_mod.']
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file, the reason and what to do."""
+
+
+def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None, trusted: bool = False) -> Any:
+    """Everything that a `.safetensors` or `.pth` file holds, on the CPU.
+
+    `sha256` is the hash that the file must have, or its beginning.
+    `trusted=True` says that the file comes from a source whose programs you would run: with a torch older than 2.10
+    a `.pth` is not read without it. It does not allow more content.
+
+    Raises CheckpointError for a file that is missing, empty, damaged, of another hash, or holds more than data.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise CheckpointError(f'{path} is not a file')
+        if size == 0:
+            raise CheckpointError(f'{path} is empty; was a download interrupted?')
+        if sha256 is not None:
+            _require_hash(path, sha256)
+        with path.open('rb') as file:
+            start = file.read(16)
+            file.seek(0)
+            if start.startswith(b'PK'):
+                return _read_zip(path, file, size, trusted)
+            if int.from_bytes(start[:8], 'little') <= size and start[8:9] == b'{':
+                return _read_safetensors(path)
+            if start.startswith(b'\x80'):
+                return _read_legacy(path, file, size, trusted)
+    except OSError as error:
+        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}') from error
+    raise CheckpointError(f'{path} is not a checkpoint: neither a safetensors file nor one of torch.save')
+
+
+def _require_hash(path: Path, expected: str) -> None:
+    with path.open('rb') as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    if not digest.hexdigest().startswith(expected.lower()):
+        raise CheckpointError(f'{path} has sha256 {digest.hexdigest()}, expected {expected}; download it again')
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
+        raise CheckpointError(f'{path} is a damaged safetensors file ({error}); download or save it again') from error
+
+
+def _read_zip(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
+    """A file of torch.save since 1.6: a zip that stores, never compresses, so that it cannot swell when read."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
+                raise CheckpointError(f'{path} holds more than its size: it was not written by torch.save')
+            names = {e.filename.rsplit('/', 1)[-1] for e in entries}
+            if 'data.pkl' not in names:
+                raise CheckpointError(f'{path} is a zip file, but not one of torch.save')
+            if 'constants.pkl' in names:
+                raise CheckpointError(
+                    f'{path} is a TorchScript program, not a checkpoint; save its state_dict() instead'
+                )
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError, UnicodeError) as error:
+        raise CheckpointError(f'{path} is damaged or incomplete ({error}); download or save it again') from error
+    return _load(path, trusted)
+
+
+def _read_legacy(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
+    """A file of torch.save before 1.6: five pickles, then the numbers.
+
+    Torch allocates each tensor before it looks whether the file holds it, so the announced sizes are read first, from
+    the pickles' operations and without executing them: a size is among the integers of the tuple (since the last MARK)
+    that becomes a persistent id.
+    """
+    integers: list[int] = []
+    try:
+        for _ in range(5):
+            for operation, value, _ in pickletools.genops(file):
+                if operation.name == 'MARK':
+                    integers = []
+                elif type(value) is int and operation.name.startswith(('BININT', 'INT', 'LONG')):
+                    integers.append(value)
+                elif operation.name == 'BINPERSID' and max(integers, default=0) > size:
+                    raise CheckpointError(f'{path} is damaged: it announces {max(integers)} numbers in {size} bytes')
+    except CheckpointError:
+        raise
+    except Exception as error:  # genops raises whatever a random byte leads it to
+        raise CheckpointError(f'{path} is not a checkpoint, or a damaged one ({error})') from error
+    return _load(path, trusted)
+
+
+def _load(path: Path, trusted: bool) -> Any:
+    version = tuple(int(part) for part in re.findall(r'\d+', torch.__version__)[:2])
+    if version < _SAFE_SINCE and not trusted:
+        raise CheckpointError(
+            f'{path} is a pickle, and the safe reader of torch {torch.__version__} is not safe (CVE-2026-24747): '
+            'upgrade to torch 2.10 or later, use a safetensors file, or say that you trust the file (trusted=True)'
+        )
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
+        names = re.findall(r'GLOBAL ([\w.]+)', str(error)) or re.findall(
+            r'Trying to (?:load|call) [^ ]+ ([\w.]+)', str(error)
+        )
+        if names:
+            raise CheckpointError(
+                f'{path} holds more than data and was not opened: it asks for {", ".join(sorted(set(names)))}. '
+                'Re-save its state_dict() alone where the file was made, or as safetensors'
+            ) from None
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise CheckpointError(f'{path} is damaged or incomplete ({reason}); download or save it again') from error
+
+
+def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoint') -> dict[str, Tensor]:
+    """The tensors by name in what `read_checkpoint` gave, out of the wrappers of training programs.
+
+    Raises CheckpointError if there are none.
+    """
+    while isinstance(checkpoint, Mapping):
+        inner = [checkpoint[name] for name in _WRAPPERS if isinstance(checkpoint.get(name), Mapping)]
+        if not inner:
+            break
+        checkpoint = inner[0]
+    if not isinstance(checkpoint, Mapping):
+        raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not the weights of a network')
+    state = {str(name): value for name, value in checkpoint.items() if isinstance(value, Tensor)}
+    if not state:
+        raise CheckpointError(f'{path} holds no tensors; its keys are {", ".join(map(str, list(checkpoint)[:8]))}')
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def require_finite(state_dict: Mapping[str, Tensor], path: str | os.PathLike[str] = 'the checkpoint') -> None:
+    """Raises CheckpointError if a tensor holds NaN or infinity, naming the first."""
+    bad = [name for name, value in state_dict.items() if not value.isfinite().all()]
+    if bad:
+        raise CheckpointError(
+            f'{path} holds NaN or infinity in {len(bad)} of {len(state_dict)} tensors, first {bad[0]}: '
+            'the training that wrote it had diverged; use an earlier checkpoint'
+        )
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None
+) -> Path:
+    """Write tensors as safetensors, with `metadata`, or by torch.save if `path` ends in `.pth`.
+
+    The file is written aside, flushed to disk and renamed, so that `path` is always the old file or the whole new one.
+
+    Raises CheckpointError if it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state_dict.items()}
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+        os.close(handle)
+        if path.suffix == '.pth':
+            torch.save(tensors, temporary)
+        else:
+            # Storage that two names share is written twice: safetensors knows no views.
+            tensors = {name: value.clone() for name, value in tensors.items()}
+            save_file(
+                tensors, temporary, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+            )
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f'{path} could not be written ({error}); an older file of that name is untouched'
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+    return path
+
+
+def _flush(path: str | os.PathLike[str]) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

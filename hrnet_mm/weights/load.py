@@ -1,0 +1,145 @@
+"""Puts a checkpoint of any layout into a network, strictly, and says in one line what happened."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from .._messages import nearest
+from .convert import Conversion, convert
+from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of
+from .zoo import Weight, get_weight
+
+__all__ = ['fill', 'load_backbone', 'open_checkpoint', 'resolve']
+
+_STAGE4 = re.compile(r'(?P<prefix>(?:.*\.)?)stage4\.0\.branches\.0\.0\.conv1\.weight')
+_OTHER_OUTPUTS = re.compile(r'stage4\.\d+\.fuse_layers\.[123]\.')
+
+
+def resolve(source: str | os.PathLike[str]) -> tuple[Path, Weight | None]:
+    """The file behind a name, downloaded to torch's or the hub's cache if need be, and its entry if it has one.
+
+    Names are `hrnet://w32-imagenet` (an entry of `WEIGHTS`), `timm://hrnet_w32.ms_aug_in1k` (of the Hugging Face
+    hub), `open-mmlab://msra/hrnetv2_w32`, an http(s) address, or a path.
+
+    Raises CheckpointError if it cannot be found or fetched, ValueError for an unknown entry.
+    """
+    scheme, _, rest = os.fspath(source).partition('://')
+    if scheme == 'hrnet' and rest:
+        weight = get_weight(rest)
+        return _download(weight.url, weight.sha256), weight
+    if scheme == 'timm' and rest:
+        return _from_hub(f'timm/{rest}'), None
+    if scheme == 'open-mmlab' and rest:
+        from mmengine.runner.checkpoint import get_external_models
+
+        if rest not in (known := get_external_models()):
+            raise ValueError(f'unknown name {rest!r}{nearest(rest, known)}')
+        return _download(known[rest]), None
+    if scheme in ('http', 'https') and rest:
+        return _download(os.fspath(source)), None
+    if rest:
+        raise CheckpointError(f'unknown scheme {scheme!r} in {source}; allowed: hrnet, timm, open-mmlab, http, https')
+    return Path(source), None
+
+
+def _download(url: str, sha256: str | None = None) -> Path:
+    import torch
+
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / url.rsplit('/', 1)[-1]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # Written aside and renamed by torch, and kept only if it has the hash.
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise CheckpointError(
+                f'{url} could not be downloaded ({error}); fetch it by other means to {path}'
+            ) from error
+    return path
+
+
+def _from_hub(repository: str, file: str = 'model.safetensors') -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise CheckpointError(f'{repository} is on the Hugging Face hub: pip install huggingface_hub') from error
+    try:
+        return Path(hf_hub_download(repository, file))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(f'{file} of {repository} could not be had from the hub: {error}') from error
+
+
+def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tuple[Conversion, Weight | None]:
+    """A checkpoint of any layout in this package's, and its entry if `source` names one.
+
+    A file whose head is of no known layout gives its backbone alone.
+
+    Raises CheckpointError for one that cannot be read, is not an HRNet, or holds NaN.
+    """
+    path, weight = resolve(source)
+    state = state_dict_of(read_checkpoint(path, weight.sha256 if weight else None, trusted), path)
+    require_finite(state, path)
+    try:
+        return convert(state), weight
+    except CheckpointError as error:
+        prefixes = [match['prefix'] for name in state if (match := _STAGE4.fullmatch(name))]
+        if len(prefixes) != 1 or 'several layouts' in str(error):
+            raise CheckpointError(f'{path}: {error}') from None
+        (prefix,) = prefixes
+    body = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+    known = {n: v for n, v in body.items() if _is_body(n)}
+    result = convert(known, source='backbone')
+    result.dropped['of heads of an unknown layout'] = len(state) - len(known)
+    result.given = len(state)
+    return result, weight
+
+
+def _is_body(name: str) -> bool:
+    return re.match(r'(?:conv[12]|bn[12]|layer1|transition[123]|stage[234])\.', name) is not None
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
+    """Copy tensors into a module and return how many; nothing is copied unless all fit.
+
+    What a four-output checkpoint holds for outputs that the network does not build is left over.
+
+    Raises CheckpointError with the counts if a tensor is missing, left over, or of another shape.
+    """
+    own = module.state_dict()
+    missing = [n for n in own if n not in tensors]
+    left = [n for n in tensors if n not in own and not _OTHER_OUTPUTS.match(n)]
+    shapes = [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
+    if missing or left or shapes:
+        parts = [f'{len(own) - len(missing) - len(shapes)} of {len(own)} keys fit']
+        parts += [f'{len(missing)} missing, such as {missing[0]}'] if missing else []
+        parts += [f'{len(left)} left over, such as {left[0]}'] if left else []
+        if shapes:
+            have, need = tuple(tensors[shapes[0]].shape), tuple(own[shapes[0]].shape)
+            parts += [f'{len(shapes)} of another shape, such as {shapes[0]}: {have} in the file, {need} in the network']
+        raise CheckpointError(f'{what} does not fit the network: {"; ".join(parts)}. Nothing was loaded')
+    module.load_state_dict({n: tensors[n] for n in own}, strict=True)
+    return len(own)
+
+
+def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
+    """Load the backbone of any HRNet checkpoint and return the one-line report.
+
+    Raises CheckpointError unless every key of the backbone is there in its shape.
+    """
+    converted, _ = open_checkpoint(source)
+    body = {n.removeprefix('backbone.'): v for n, v in converted.state_dict.items() if n.startswith('backbone.')}
+    count = fill(backbone, body, f'the backbone of {source}')
+    return report(source, converted, count, len(converted.state_dict) - len(body), len(body) - count)
+
+
+def report(source: object, converted: Conversion, loaded: int, heads: int, outputs: int = 0) -> str:
+    """The one line that says what was loaded and that the rest was expected to stay."""
+    unused = heads + sum(converted.dropped.values())
+    parts = [f'{loaded} of {loaded} keys loaded from {source} ({converted.source})']
+    parts += [f'{outputs} keys for outputs that are not built unused: expected'] if outputs else []
+    parts += [f'{unused} head keys unused: expected'] if unused else []
+    return ', '.join([*parts, *converted.changes])

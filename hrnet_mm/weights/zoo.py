@@ -1,0 +1,125 @@
+"""Published HRNet weights as typed entries: what they are, how they were trained, where they lie.
+
+Addresses and metrics are those of the OpenMMLab model zoos' metafiles (mmpretrain 1.2.0, mmseg 1.2.2, mmpose 1.3.2);
+the eight hexadecimal digits in a file's name begin its sha256. None of these files could be downloaded where this
+package was written: the entries are transcribed, not tried.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .._messages import nearest
+
+__all__ = ['WEIGHTS', 'Weight', 'get_weight']
+
+_OPENMMLAB = 'https://download.openmmlab.com/'
+_POSE = 'mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-'
+_SEG = 'mmsegmentation/v0.5/hrnet/'
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One published file.
+
+    `readout` is C, V1, V2 or `backbone` (no head). Images are RGB of 0 to 255, less `mean`, divided by `std`, at
+    `input_size` (height, width). `metric` is as published by `source`; `sha256` may be the beginning alone.
+    """
+
+    arch: str
+    readout: str
+    url: str
+    sha256: str
+    metric: Mapping[str, float]
+    input_size: tuple[int, int]
+    fuse_upsample: str = 'nearest'
+    align_corners: bool = False
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    licence: str = 'Apache-2.0'
+    source: str = ''
+    num_classes: int = field(default=0)
+
+    def require(self, name: str, arch: object, fuse_upsample: str, align_corners: bool, whole: bool) -> None:
+        """Raises ValueError if a network contradicts these weights.
+
+        Another way of enlarging changes the outputs of a `whole` network by 4 to 12 %. Under a backbone that is
+        going to be trained with a new head it does not count: the segmentation networks began from weights trained
+        with nearest (HRNet-Semantic-Segmentation issue 115).
+        """
+        if arch != self.arch:
+            raise ValueError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}')
+        given, made = (fuse_upsample, align_corners), (self.fuse_upsample, self.align_corners)
+        if whole and given != made:
+            raise ValueError(
+                f'weights {name!r} were trained with fuse_upsample={made[0]!r}, align_corners={made[1]}, and the '
+                f'network has {given[0]!r}, {given[1]}: they would load and give other outputs; build it as they say'
+            )
+
+
+def _imagenet(arch: str, file: str, top1: float) -> Weight:
+    path = f'mmclassification/v0/hrnet/hrnet-{file}.pth'
+    return Weight(
+        arch, 'C', _OPENMMLAB + path, path[-12:-4], {'top-1': top1}, (224, 224), source='mmpretrain', num_classes=1000
+    )
+
+
+def _body(arch: str, file: str) -> Weight:
+    url = f'{_OPENMMLAB}pretrain/third_party/hrnetv2_{file}.pth'
+    return Weight(arch, 'backbone', url, url[-12:-4], {}, (224, 224), source='mmengine hub, msra')
+
+
+def _cityscapes(arch: str, file: str, miou: float) -> Weight:
+    url = f'{_OPENMMLAB}{_SEG}fcn_{file.split("_2020")[0]}/fcn_{file}.pth'
+    return Weight(
+        arch,
+        'V2',
+        url,
+        url[-12:-4],
+        {'mIoU': miou},
+        (512, 1024),
+        fuse_upsample='bilinear',
+        source='mmseg',
+        num_classes=19,
+    )
+
+
+def _coco(arch: str, file: str, ap: float, size: tuple[int, int]) -> Weight:
+    url = f'{_OPENMMLAB}{_POSE}{file}.pth'
+    return Weight(arch, 'V1', url, url[-21:-13], {'AP': ap}, size, source='mmpose', num_classes=17)
+
+
+WEIGHTS: dict[str, Weight] = {
+    'w18-imagenet': _imagenet('w18', 'w18_3rdparty_8xb32_in1k_20220120-0c10b180', 76.75),
+    'w30-imagenet': _imagenet('w30', 'w30_3rdparty_8xb32_in1k_20220120-8aa3832f', 78.19),
+    'w32-imagenet': _imagenet('w32', 'w32_3rdparty_8xb32_in1k_20220120-c394f1ab', 78.44),
+    'w40-imagenet': _imagenet('w40', 'w40_3rdparty_8xb32_in1k_20220120-9a2dbfc5', 78.94),
+    'w44-imagenet': _imagenet('w44', 'w44_3rdparty_8xb32_in1k_20220120-35d07f73', 78.88),
+    'w48-imagenet': _imagenet('w48', 'w48_3rdparty_8xb32_in1k_20220120-e555ef50', 79.32),
+    'w64-imagenet': _imagenet('w64', 'w64_3rdparty_8xb32_in1k_20220120-19126642', 79.46),
+    'w18-imagenet-ssld': _imagenet('w18', 'w18_3rdparty_8xb32-ssld_in1k_20220120-455f69ea', 81.06),
+    'w48-imagenet-ssld': _imagenet('w48', 'w48_3rdparty_8xb32-ssld_in1k_20220120-d0459c38', 83.63),
+    'w18-small-v2-imagenet-body': _body('w18-small-v2', 'w18_small-b5a04e21'),
+    'w18-imagenet-body': _body('w18', 'w18-00eb2006'),
+    'w32-imagenet-body': _body('w32', 'w32-dc9eeb4f'),
+    'w40-imagenet-body': _body('w40', 'w40-ed0b031c'),
+    'w48-imagenet-body': _body('w48', 'w48-d2186c55'),
+    'w18-small-v2-cityscapes': _cityscapes(
+        'w18-small-v2', 'hr18s_512x1024_160k_cityscapes_20200602_190901-4a0797ea', 76.31
+    ),
+    'w18-cityscapes': _cityscapes('w18', 'hr18_512x1024_160k_cityscapes_20200602_190822-221e4a4f', 78.80),
+    'w48-cityscapes': _cityscapes('w48', 'hr48_512x1024_160k_cityscapes_20200602_190946-59b7973e', 80.65),
+    'w32-coco-pose-256x192': _coco('w32', 'w32_8xb64-210e_coco-256x192-81c58e40_20220909', 74.6, (256, 192)),
+    'w32-coco-pose-384x288': _coco('w32', 'w32_8xb64-210e_coco-384x288-ca5956af_20220909', 76.0, (384, 288)),
+    'w48-coco-pose-256x192': _coco('w48', 'w48_8xb32-210e_coco-256x192-0e67c616_20220913', 75.6, (256, 192)),
+    'w48-coco-pose-384x288': _coco('w48', 'w48_8xb32-210e_coco-384x288-c161b7de_20220915', 76.7, (384, 288)),
+}
+
+
+def get_weight(name: str) -> Weight:
+    """Look an entry up.
+
+    Raises ValueError for an unknown name, with the nearest.
+    """
+    if name not in WEIGHTS:
+        raise ValueError(f'unknown weights {name!r}{nearest(name, WEIGHTS)}')
+    return WEIGHTS[name]
