@@ -70,7 +70,7 @@ need_compiler() {
             "install them (Debian: apt-get install python3-dev, for this very version)."
 }
 
-pip_setting() { "$python" -m pip config get "global.$1" 2>/dev/null || true; }
+pip_setting() { "$python" -m pip config list 2>/dev/null | sed -n "s/^global\.$1='\(.*\)'$/\1/p"; }
 
 # uv does not read pip's settings, and pip does not read uv's: whichever index was configured is given to both.
 share_index() {
