@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ._messages import nearest
+
 __all__ = ['main']
 
 
@@ -40,8 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv[:1] == [name]:
             run = command.prepare(subparser)
     if argv and not argv[0].startswith('-') and run is None:
-        from .models.archs import nearest
-
         parser.error(f'unknown command {argv[0]!r}{nearest(argv[0], list(_COMMANDS))}')
     args = parser.parse_args(argv)
     assert run is not None  # parse_args exits where no command is given
@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, RuntimeError) as error:
         print(f'hrnet-mm {args.command}: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f'hrnet-mm {args.command}: interrupted', file=sys.stderr)
+        return 130
 
 
 def _prepare_demo(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
@@ -87,7 +90,7 @@ def _prepare_info(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
 
 def _list(args: argparse.Namespace) -> None:
-    from .models.archs import ARCHS, nearest
+    from .models import ARCHS
 
     names = fnmatch.filter(ARCHS, args.pattern)
     if not names:

@@ -229,7 +229,7 @@ def test_broken_folder_is_described_in_one_sentence(tmp_path, capsys, change, me
 @pytest.mark.parametrize(
     ('argv', 'message'),
     [
-        (['instance'], "unknown task 'instance'; allowed: instances, segmentation, classification"),
+        (['instance'], "unknown task 'instance'; did you mean 'instances'?"),
         (['--iterations', '0'], '--iterations must be more than 0, got 0'),
         (['--minutes', '3'], '--minutes needs --data DIR'),
         (['--data', 'MINE', '--holdout'], '--holdout is for the demonstration data'),
@@ -241,6 +241,12 @@ def test_bad_arguments(tmp_path, capsys, argv, message):
     folder = str(write_folder(tmp_path / 'mine'))
     assert main(['demo', *(folder if one == 'MINE' else one for one in argv)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(command._NEEDED, 'instances', ('no_such_library',))
+    assert main(['demo', 'instances', '--data', str(write_folder(tmp_path / 'mine'))]) == 2
+    assert 'instances needs no_such_library, which is not installed; in a checkout, bash' in capsys.readouterr().err
 
 
 def test_failed_training_names_the_log(tmp_path, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import rich.progress
 from rich.console import Console
 from rich.table import Table
 
+from .._messages import nearest
 from ..data import prepare_digits, prepare_nuclei
 from .folder import read_folder
 from .job import TASKS, Failure, Job, Progress, Result
@@ -24,6 +26,7 @@ _CONFIGS = {
     'segmentation': 'fcn_hrnetv2_nuclei.py',
     'classification': 'hrnet-c_digits.py',
 }
+_NEEDED = {'instances': ('mmdet',), 'segmentation': ('mmseg', 'pycocotools'), 'classification': ('mmpretrain',)}
 _MINUTES = 5.0
 _COLUMNS = ('task', 'metric', 'value', 'baseline', 'baseline_is', 'target', 'iterations', 'train_seconds', 'seconds')
 
@@ -61,7 +64,7 @@ def demo(args: argparse.Namespace) -> int:
     """
     start = time.monotonic()
     console = Console()
-    jobs = _plan(args)
+    jobs = _plan(args, console)
     results: dict[str, tuple[Result, float]] = {}
     for job in jobs:
         began = time.monotonic()
@@ -86,11 +89,11 @@ def demo(args: argparse.Namespace) -> int:
     return 1 if missed else 0
 
 
-def _plan(args: argparse.Namespace) -> list[Job]:
+def _plan(args: argparse.Namespace, console: Console) -> list[Job]:
     """Check the arguments, prepare the data, and say what is to be trained."""
     for task in args.tasks:
         if task not in TASKS:
-            raise ValueError(f'unknown task {task!r}; allowed: {", ".join(TASKS)}')
+            raise ValueError(f'unknown task {task!r}{nearest(task, TASKS)}')
     for name in ('iterations', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
@@ -98,9 +101,10 @@ def _plan(args: argparse.Namespace) -> list[Job]:
         if args.minutes is not None:
             raise ValueError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
         tasks = [task for task in TASKS if not args.tasks or task in args.tasks]
+        _check_installed(tasks)
         for prepare, used_by in ((prepare_nuclei, {'instances', 'segmentation'}), (prepare_digits, {'classification'})):
             if used_by.intersection(tasks):
-                prepare(_DATA)
+                console.print(f'data: {prepare(_DATA)}', highlight=False)
         folder = minutes = None
     else:
         if args.holdout:
@@ -110,6 +114,7 @@ def _plan(args: argparse.Namespace) -> list[Job]:
         if impossible := [task for task in args.tasks if task not in possible]:
             raise ValueError(f'{args.data} has no labels for {impossible[0]}; possible: {", ".join(possible)}')
         tasks = [task for task in possible if not args.tasks or task in args.tasks]
+        _check_installed(tasks)
         minutes = None if args.iterations else args.minutes or _MINUTES
     jobs = []
     for task in tasks:
@@ -117,6 +122,15 @@ def _plan(args: argparse.Namespace) -> list[Job]:
         work_dir.mkdir(parents=True, exist_ok=True)
         jobs.append(Job(task, _config(task), work_dir, args.seed, args.holdout, args.iterations, folder, minutes))
     return jobs
+
+
+def _check_installed(tasks: list[str]) -> None:
+    for task in tasks:
+        for module in _NEEDED[task]:
+            if importlib.util.find_spec(module) is None:
+                raise RuntimeError(
+                    f'{task} needs {module}, which is not installed; in a checkout, bash tools/install.sh installs it'
+                )
 
 
 def _config(task: str) -> Path:
@@ -171,18 +185,18 @@ def _follow(job: Job, receiver: Connection, console: Console) -> Result:
     )
     lines = _Lines(job.task, console)
     with bar:
-        task = bar.add_task(f'{job.task:14} loading', total=1.0)
+        task = bar.add_task(f'{job.task:14} loading ', total=1.0)
         while True:
             try:
                 message = receiver.recv()
             except EOFError:
                 raise RuntimeError(f'{job.task}: the training process ended without a word; see {job.log}') from None
             if isinstance(message, Result):
-                bar.update(task, description=f'{job.task:14} done')
+                bar.update(task, description=f'{job.task:14} done    ')
                 return message
             if isinstance(message, Failure):
                 raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
-            bar.update(task, description=f'{job.task:14} {message.phase}', completed=message.done)
+            bar.update(task, description=f'{job.task:14} {message.phase:8}', completed=message.done)
             lines.show(message)
 
 

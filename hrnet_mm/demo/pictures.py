@@ -12,6 +12,8 @@ from matplotlib.patches import Patch
 
 Image = npt.NDArray[np.uint8]
 
+SHOWN_SCORE = 0.5
+
 _LONG_SIDE = 800  # of a panel, in pixels
 _DPI = 100
 
@@ -41,7 +43,7 @@ def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, class
     panels = {
         'image': _enlarged(image),
         f'truth: {len(truth.boxes)}': _with_objects(image, truth, len(classes)),
-        f'found: {len(found.boxes)}': _with_objects(image, found, len(classes)),
+        f'found (score > {SHOWN_SCORE}): {len(found.boxes)}': _with_objects(image, found, len(classes)),
     }
     _write(file, panels, _legend(classes) if len(classes) > 1 else [])
 
@@ -154,7 +156,7 @@ def _write(file: Path, panels: dict[str, Image], legend: list[Patch]) -> None:
     )
     for axes, (title, panel) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True):
         axes.imshow(panel)
-        axes.set_title(title, fontsize=14)
+        axes.set_title(title, fontsize=12)
         axes.axis('off')
     if legend:
         figure.legend(handles=legend, loc='outside lower center', ncols=min(len(legend), 8), fontsize=12)

@@ -18,7 +18,6 @@ from .folder import adapt_detector, adapt_segmentor
 from .job import Job, Measure, Progress, Result
 
 _SHOWN_IMAGES = 4
-_SHOWN_SCORE = 0.5
 # For each task: what the table says, the key in the library's metrics, the factor to percent, the value to reach.
 _METRICS = {
     'instances': (
@@ -168,7 +167,7 @@ def _draw(job: Job, predictions: list[Any], classes: tuple[str, ...]) -> tuple[P
         file = job.work_dir / f'predictions_{Path(sample.img_path).stem}.png'
         if job.task == 'instances':
             truth, found = sample.gt_instances, sample.pred_instances
-            found = found[found.scores >= _SHOWN_SCORE]
+            found = found[found.scores > pictures.SHOWN_SCORE]
             pictures.draw_objects(file, image, _objects(truth), _objects(found), classes)
         else:
             truth, found = (data.data[0].cpu().numpy() for data in (sample.gt_sem_seg, sample.pred_sem_seg))
