@@ -11,6 +11,7 @@ from hrnet_mm.cli import main
 from hrnet_mm.data import prepare_digits, prepare_nuclei
 from hrnet_mm.demo import command
 from hrnet_mm.demo.folder import adapt_detector, adapt_segmentor, read_folder
+from hrnet_mm.demo.worker import use_holdout
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs' / 'demo'
@@ -133,6 +134,15 @@ def test_folder_is_measured(tmp_path):
     red, green, blue = folder.mean
     assert red > green
     assert blue > green
+
+
+@pytest.mark.parametrize('name', sorted(file.name for file in CONFIGS.glob('*.py')))
+def test_holdout_reads_no_test_file(name):
+    config = read_config(name)
+    use_holdout(config)
+    names = [Path(part.ann_file).stem for part in (config.train_dataloader.dataset, config.test_dataloader.dataset)]
+    assert names == ['fit', 'val']
+    assert Path(config.test_evaluator.get('ann_file', 'val.txt')).stem == 'val'
 
 
 def test_masks_keep_the_detector_a_mask_rcnn(tmp_path):

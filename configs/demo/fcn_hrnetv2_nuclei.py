@@ -2,7 +2,7 @@
 # Trains on the left three quarters of the image, tests on the right quarter: mIoU.
 # The recipe was chosen on columns 0-287 -> 288-383 (fit.txt -> val.txt) alone: hrnet-mm demo segmentation --holdout
 # Command: hrnet-mm demo segmentation, or after that python tools/train.py configs/demo/fcn_hrnetv2_nuclei.py
-_base_ = './_base_/short.py'
+_base_ = ['./_base_/nuclei_semantic.py', './_base_/short.py']
 default_scope = 'mmseg'
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmseg'], allow_failed_imports=False)
 
@@ -33,42 +33,6 @@ model = dict(
     ),
     test_cfg=dict(mode='whole'),
 )
-
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomCrop', crop_size=(128, 128)),
-    dict(type='Resize', scale_factor=2.0, keep_ratio=True),
-    dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal']),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale_factor=2.0, keep_ratio=True),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-dataset = dict(
-    type='BaseSegDataset',
-    data_root='data/demo/nuclei',
-    data_prefix=dict(img_path='images', seg_map_path='labels'),
-    img_suffix='.png',
-    seg_map_suffix='.png',
-    metainfo=dict(classes=('background', 'nucleus')),
-)
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    sampler=dict(type='InfiniteSampler'),
-    dataset=dict(**dataset, ann_file='train.txt', pipeline=train_pipeline),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, ann_file='test.txt', pipeline=test_pipeline),
-)
-test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)
 param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=100, by_epoch=False)

@@ -2,7 +2,7 @@
 # Metric: top-1 accuracy. The recipe was chosen on 3,000 -> 1,000 of the training digits (fit.txt -> val.txt) alone:
 # hrnet-mm demo classification --holdout
 # Command: hrnet-mm demo classification, or after that python tools/train.py configs/demo/hrnet-c_digits.py
-_base_ = './_base_/short.py'
+_base_ = ['./_base_/digits.py', './_base_/short.py']
 default_scope = 'mmpretrain'
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpretrain'], allow_failed_imports=False)
 
@@ -13,33 +13,6 @@ model = dict(
     neck=[dict(type='HRFuseScales', arch='w18-small-v1'), dict(type='GlobalAveragePooling')],
     head=dict(type='LinearClsHead', in_channels=2048, num_classes=10, loss=dict(type='CrossEntropyLoss'), topk=(1,)),
 )
-
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Rotate', angle=10.0, prob=0.7, pad_val=0),
-    dict(type='RandomCrop', crop_size=28, padding=2),
-    dict(type='PackInputs'),
-]
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
-dataset = dict(
-    type='CustomDataset',
-    data_root='data/demo/digits',
-    data_prefix='images',
-    classes=[str(digit) for digit in range(10)],
-)
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=0,
-    sampler=dict(type='InfiniteSampler'),
-    dataset=dict(**dataset, ann_file='train.txt', pipeline=train_pipeline),
-)
-test_dataloader = dict(
-    batch_size=100,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, ann_file='test.txt', pipeline=test_pipeline),
-)
-test_evaluator = dict(type='Accuracy', topk=(1,))
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=500)
 param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=500, by_epoch=False)

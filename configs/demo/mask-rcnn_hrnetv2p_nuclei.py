@@ -2,7 +2,7 @@
 # Trains on the left three quarters of the image, tests on the right quarter: COCO box and mask AP.
 # The recipe was chosen on columns 0-287 -> 288-383 (fit.json -> val.json) alone: hrnet-mm demo instances --holdout
 # Command: hrnet-mm demo instances, or after that python tools/train.py configs/demo/mask-rcnn_hrnetv2p_nuclei.py
-_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './_base_/short.py']
+_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './_base_/nuclei_instances.py', './_base_/short.py']
 default_scope = 'mmdet'
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet'], allow_failed_imports=False)
 
@@ -21,40 +21,6 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(nms_pre=500, max_per_img=200), rcnn=dict(sampler=dict(num=64))),
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=300), rcnn=dict(max_per_img=200)),
 )
-
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='RandomCrop', crop_size=(128, 128)),
-    dict(type='Resize', scale_factor=2.0),
-    dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal']),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale_factor=2.0),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
-]
-dataset = dict(
-    type='CocoDataset',
-    data_root='data/demo/nuclei',
-    data_prefix=dict(img='images'),
-    metainfo=dict(classes=('nucleus',)),
-)
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    sampler=dict(type='InfiniteSampler'),
-    dataset=dict(**dataset, ann_file='train.json', pipeline=train_pipeline),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, ann_file='test.json', test_mode=True, pipeline=test_pipeline),
-)
-test_evaluator = dict(type='CocoMetric', ann_file='data/demo/nuclei/test.json', metric=['bbox', 'segm'])
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=200)
 param_scheduler = dict(type='OneCycleLR', eta_max=2e-3, total_steps=200, by_epoch=False)

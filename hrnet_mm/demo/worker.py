@@ -40,7 +40,7 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     hook = _Report(job, report)
     hooks: list[Hook] = [hook]
     if job.holdout:
-        _use_holdout(config)
+        use_holdout(config)
     if job.folder is not None and job.task == 'instances':
         adapt_detector(config, job.folder)
     elif job.folder is not None:
@@ -127,7 +127,7 @@ class _Deadline(Hook):
             runner.train_loop.stop_training = True
 
 
-def _use_holdout(config: Any) -> None:
+def use_holdout(config: Any) -> None:
     """Train on `fit` and test on `val`, which are parts of `train` (see hrnet_mm.data)."""
     for place, name in (
         (config.train_dataloader.dataset, 'fit'),
