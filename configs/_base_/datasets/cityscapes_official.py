@@ -1,0 +1,13 @@
+# Cityscapes as the official code trains it: long side 1024 to 4300, black padding, no colour changes, 4 x 3 images.
+_base_ = 'mmseg::_base_/datasets/cityscapes.py'
+scales = [(2048 * s // 10, 2048 * s // 10) for s in range(5, 22)]
+train_pipeline = [
+    *_base_.train_pipeline[:2],
+    dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
+    dict(type='Pad', size=(512, 1024), pad_val=dict(img=0, seg=255)),
+    dict(type='RandomCrop', crop_size=(512, 1024)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(batch_size=3, dataset=dict(pipeline=train_pipeline))
+tta_pipeline = _base_.test_pipeline

@@ -1,0 +1,27 @@
+# The official face protocol, on WFLW: Adam 1e-4, 16 images on one GPU, coordinates cut to whole pixels, no flip test.
+_base_ = 'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py'
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'])
+codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.5)
+network = dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18', multiscale_output=True, fuse_upsample='bilinear')
+model = dict(
+    backbone=dict(_delete_=True, type='HRNet', **network, norm_cfg=dict(type='BN', momentum=0.01)),
+    head=dict(loss=dict(use_target_weight=False), decoder=codec),
+    test_cfg=dict(flip_test=False),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-4))
+param_scheduler = [dict(type='MultiStepLR', by_epoch=True, begin=0, end=60, milestones=[30, 50], gamma=0.1)]
+auto_scale_lr = dict(base_batch_size=16)
+default_hooks = dict(checkpoint=dict(save_best='face/NME'))
+augmentation = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='OfficialBBoxTransform', distribution='uniform', scale_factor=0.25, rotate_factor=30),
+    dict(type='SkipNonPositiveY'),
+    dict(type='TopdownAffine', input_size=(256, 256)),
+]
+target = dict(type='GenerateTarget', encoder=codec)
+train_pipeline = [*augmentation, target, dict(type='PackPoseInputs')]
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+val_evaluator = dict(_delete_=True, type='FaceAlignmentMetric')
+test_evaluator = val_evaluator

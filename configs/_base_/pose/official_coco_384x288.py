@@ -1,0 +1,11 @@
+# The official recipe at 384x288: heat-maps of 96x72 with sigma 3.
+_base_ = './official_coco.py'
+codec = dict(type='MSRAHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
+model = dict(head=dict(decoder=codec))
+affine = dict(type='TopdownAffine', input_size=codec['input_size'])
+pack = dict(type='PackPoseInputs')
+train_pipeline = [*_base_.augmentation, affine, dict(type='GenerateTarget', encoder=codec), pack]
+val_pipeline = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale'), affine, pack]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=val_pipeline))

@@ -1,0 +1,6 @@
+# The official schedule: SGD, the rate falls to 0 with power 0.9, counted in iterations (484 epochs of 247).
+_base_ = 'mmseg::_base_/schedules/schedule_160k.py'
+max_iters = 484 * 247
+param_scheduler = [dict(type='PolyLR', eta_min=0, power=0.9, begin=0, end=max_iters, by_epoch=False)]
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)
+default_hooks = dict(checkpoint=dict(interval=max_iters // 10))

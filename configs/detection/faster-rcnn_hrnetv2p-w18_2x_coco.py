@@ -1,0 +1,11 @@
+# Faster R-CNN on HRNetV2p-W18, 2x: box AP 38.0 on val2017 (TPAMI table VIII); box AP 38.1 on val2017 (HRNet-Object-
+# Detection README).
+# Steps 20 and 23 as published; mmdet steps at 16 and 22: see faster-rcnn_hrnetv2p-w18_2x-mmdet_coco.py.
+# Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w18_2x_coco.py
+_base_ = [
+    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/schedules/detection_2x.py',
+    '../_base_/detection.py',
+]
+model = dict(backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18'), neck=dict(arch='w18'))

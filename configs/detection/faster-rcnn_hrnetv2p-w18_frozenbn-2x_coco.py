@@ -1,0 +1,13 @@
+# Faster R-CNN on HRNetV2p-W18, 2x of maskrcnn-benchmark, batch norm frozen whole: box AP 38.4 on val2017 (HRNet-
+# MaskRCNN-Benchmark README).
+# Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w18_frozenbn-2x_coco.py
+_base_ = [
+    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/datasets/coco_detection_iters.py',
+    '../_base_/schedules/detection_mrb_2x.py',
+    '../_base_/detection.py',
+]
+frozen = dict(type='BN', requires_grad=False)
+model = dict(
+    backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18', norm_cfg=frozen), neck=dict(arch='w18')
+)

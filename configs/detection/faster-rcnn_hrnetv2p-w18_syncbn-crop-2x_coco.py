@@ -1,0 +1,14 @@
+# Faster R-CNN on HRNetV2p-W18, 2x, SyncBN and random crops of 1200x800: box AP 39.7 on val2017 (HRNet-Object-Detection
+# README).
+# Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w18_syncbn-crop-2x_coco.py
+_base_ = [
+    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/datasets/coco_detection_crop.py',
+    '../_base_/schedules/detection_2x.py',
+    '../_base_/detection.py',
+]
+sync = dict(type='SyncBN')
+model = dict(
+    backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18', norm_cfg=sync, norm_eval=False),
+    neck=dict(arch='w18'),
+)

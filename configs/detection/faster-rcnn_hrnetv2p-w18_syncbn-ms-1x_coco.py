@@ -1,0 +1,14 @@
+# Faster R-CNN on HRNetV2p-W18, 1x, SyncBN and three training scales: box AP 37.6 on val2017 (HRNet-Object-Detection
+# README).
+# Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w18_syncbn-ms-1x_coco.py
+_base_ = [
+    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/datasets/coco_detection_ms.py',
+    '../_base_/schedules/detection_1x.py',
+    '../_base_/detection.py',
+]
+sync = dict(type='SyncBN')
+model = dict(
+    backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18', norm_cfg=sync, norm_eval=False),
+    neck=dict(arch='w18'),
+)

@@ -1,0 +1,13 @@
+# Faster R-CNN on HRNetV2p-W32, 2x of maskrcnn-benchmark, batch norm frozen whole: box AP 40.9 on val2017 (HRNet-
+# MaskRCNN-Benchmark README).
+# Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w32_frozenbn-2x_coco.py
+_base_ = [
+    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/datasets/coco_detection_iters.py',
+    '../_base_/schedules/detection_mrb_2x.py',
+    '../_base_/detection.py',
+]
+frozen = dict(type='BN', requires_grad=False)
+model = dict(
+    backbone=dict(arch='w32', pretrained='open-mmlab://msra/hrnetv2_w32', norm_cfg=frozen), neck=dict(arch='w32')
+)

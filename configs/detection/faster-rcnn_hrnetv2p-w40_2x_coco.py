@@ -1,0 +1,11 @@
+# Faster R-CNN on HRNetV2p-W40, 2x: box AP 42.1 on test-dev2017 (TPAMI table XI); box AP 41.4 on val2017 (HRNet-Object-
+# Detection README).
+# Steps 20 and 23 as published; mmdet steps at 16 and 22: see faster-rcnn_hrnetv2p-w40_2x-mmdet_coco.py.
+# Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w40_2x_coco.py
+_base_ = [
+    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/schedules/detection_2x.py',
+    '../_base_/detection.py',
+]
+model = dict(backbone=dict(arch='w40', pretrained='open-mmlab://msra/hrnetv2_w40'), neck=dict(arch='w40'))

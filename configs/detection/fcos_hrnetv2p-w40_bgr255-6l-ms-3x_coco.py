@@ -1,0 +1,17 @@
+# FCOS on HRNetV2p-W40, its authors' recipe, 6 levels, 3x, multi-scale: box AP 42.6 on minival (HRNet-FCOS README).
+# Command: python tools/train.py configs/detection/fcos_hrnetv2p-w40_bgr255-6l-ms-3x_coco.py
+_base_ = '../_base_/models/fcos_hrnetv2p_bgr255_coco.py'
+model = dict(
+    backbone=dict(arch='w40', pretrained='open-mmlab://msra/hrnetv2_w40'),
+    neck=dict(arch='w40', stride=1, num_outs=6),
+    bbox_head=dict(
+        strides=[4, 8, 16, 32, 64, 128],
+        regress_ranges=((-1, 32), (32, 64), (64, 128), (128, 256), (256, 512), (512, 1e8)),
+    ),
+)
+train_cfg = dict(max_iters=270_000, val_interval=270_000)
+steps = dict(type='MultiStepLR', by_epoch=False, begin=0, end=270_000, milestones=[180_000, 240_000], gamma=0.1)
+param_scheduler = [_base_.param_scheduler[0], steps]
+resize = dict(type='RandomResize', scale=[(1333, 640), (1333, 800)], keep_ratio=True)
+train_pipeline = [*_base_.train_pipeline[:2], resize, *_base_.train_pipeline[3:]]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,0 +1,10 @@
+# Mask R-CNN on HRNetV2p-W18, 1x: mask AP 33.8 and box AP 37.1 on val2017 (TPAMI table X); mask AP 34.2 and box AP 37.3
+# on val2017 (TPAMI Appendix E); mask AP 34.2 and box AP 37.3 on val2017 (HRNet-Object-Detection README).
+# Command: python tools/train.py configs/detection/mask-rcnn_hrnetv2p-w18_1x_coco.py
+_base_ = [
+    '../_base_/models/mask-rcnn_hrnetv2p.py',
+    'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/schedules/detection_1x.py',
+    '../_base_/detection.py',
+]
+model = dict(backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18'), neck=dict(arch='w18'))

@@ -1,0 +1,24 @@
+# HigherHRNet-W48 on CrowdPose: AP 65.9 on test (HigherHRNet-Human-Pose-Estimation README); AP 67.6 on test
+# (HigherHRNet-Human-Pose-Estimation README).
+# The width is not printed beside these rows; 65.9 is what the paper has for W48. Multi-scale rows:
+# model.test_cfg.multiscale_test=True, and aug_scales=[0.5, 2] in BottomupResize.
+# Command: python tools/train.py configs/pose/higherhrnet_hrnet-w48_4xb10-300e_crowdpose-640x640.py
+_base_ = './higherhrnet_hrnet-w48_4xb10-300e_coco-640x640.py'
+decoder = dict(_base_.decoder, decode_keypoint_order=[12, 13, *range(12)])
+model = dict(head=dict(num_keypoints=14, decoder=decoder))
+target = dict(type='GenerateTarget', encoder=decoder)
+train_pipeline = [*_base_.train_pipeline[:3], target, *_base_.train_pipeline[4:]]
+dataset = dict(type='CrowdPoseDataset', data_root='data/crowdpose/', data_prefix=dict(img='images/'))
+train_dataloader = dict(
+    dataset=dict(dataset, ann_file='annotations/mmpose_crowdpose_trainval.json', pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(dataset, ann_file='annotations/mmpose_crowdpose_test.json'))
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    ann_file='data/crowdpose/annotations/mmpose_crowdpose_test.json',
+    use_area=False,
+    iou_type='keypoints_crowd',
+    prefix='crowdpose',
+)
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='crowdpose/AP'))

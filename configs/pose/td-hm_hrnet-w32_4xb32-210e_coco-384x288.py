@@ -1,0 +1,11 @@
+# HRNetV1-W32, official recipe: AP 75.8 on val2017 (TPAMI table I); AP 74.9 on test-dev2017 (TPAMI table II); AP 75.8
+# on val2017 (pose README).
+# test-dev: the same weights with the test-dev boxes (--cfg-options test_dataloader.dataset.bbox_file=...).
+# Command: python tools/train.py configs/pose/td-hm_hrnet-w32_4xb32-210e_coco-384x288.py
+_base_ = '../_base_/pose/official_coco_384x288.py'
+model = dict(
+    backbone=dict(
+        arch='w32', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
+    ),
+    head=dict(in_channels=32),
+)

@@ -1,0 +1,14 @@
+# HRNetV2-W18, official recipe: not published by the authors.
+# Command: python tools/train.py configs/segmentation/fcn_hr18_4xb3-120k_cityscapes-512x1024.py
+_base_ = [
+    '../_base_/models/fcn_hrnetv2.py',
+    '../_base_/datasets/cityscapes_official.py',
+    '../_base_/schedules/segmentation_120k.py',
+    '../_base_/segmentation.py',
+]
+model = dict(
+    pretrained='open-mmlab://msra/hrnetv2_w18',
+    backbone=dict(arch='w18'),
+    decode_head=dict(in_channels=[18, 36, 72, 144], channels=270, loss_decode=dict(class_weight='cityscapes')),
+)
+tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

@@ -1,0 +1,12 @@
+# HRNetV2-W48, official recipe: mIoU 81.1 on val (TPAMI table III); mIoU 80.4 on test (TPAMI table IV); mIoU 80.9 on
+# val (HRNet-Semantic-Segmentation@master README); mIoU 80.5 on test (HRNet-Semantic-Segmentation@master README).
+# Training took about 23 hours on 4 V100 (0.692 s an iteration). The test server has the labels of the test set.
+# Command: python tools/train.py configs/segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py
+_base_ = [
+    '../_base_/models/fcn_hrnetv2.py',
+    '../_base_/datasets/cityscapes_official.py',
+    '../_base_/schedules/segmentation_120k.py',
+    '../_base_/segmentation.py',
+]
+model = dict(decode_head=dict(loss_decode=dict(class_weight='cityscapes')))
+tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

@@ -1,0 +1,19 @@
+# HRNetV2-W48, 59 classes, official recipe: mIoU (59 classes) 54.0 and mIoU (60 classes) 48.3 on val (TPAMI table V);
+# mIoU (59 classes) 54.1 on val (HRNet-Semantic-Segmentation@master README); mIoU (59 classes) 54.1 on val (HRNet-
+# Semantic-Segmentation@HRNet-OCR README).
+# Command: python tools/train.py configs/segmentation/fcn_hr48_4xb4-62k_pascal-context-59-480x480.py
+_base_ = [
+    '../_base_/models/fcn_hrnetv2.py',
+    '../_base_/datasets/pascal-context_59_official.py',
+    '../_base_/schedules/segmentation_pascal-context.py',
+    '../_base_/segmentation.py',
+]
+model = dict(decode_head=dict(num_classes=59), test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)))
+tta_model = dict(
+    type='OfficialTTA',
+    scales=(0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
+    flip=True,
+    base_size=520,
+    crop_size=(480, 480),
+    stride=(320, 320),
+)
