@@ -1,0 +1,194 @@
+"""The head that mmdet lacks: `type='CenterNetTripletHead'`, key-point triplets, inside `type='CornerNet'`.
+
+In a config beside the library's drop-in: `custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet',
+'hrnet_mm.drop_in.mmdet_heads'], allow_failed_imports=False)`. mmdet's own `CenterNet` heads are other methods.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+import mmdet.models  # noqa: F401  # mmdet registers its own parts first
+import torch
+from mmdet.models.dense_heads import CornerHead
+from mmdet.models.utils import gaussian_radius
+from mmdet.registry import MODELS
+from mmengine.config import ConfigDict
+from mmengine.model import bias_init_with_prob
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ..models.heads import CascadeCornerPool, CenterPool, Peaks, draw_gaussian, find_peaks, match_triplets
+from ..models.layers import conv_norm
+from ..registry import MODELS as OWN_MODELS
+
+__all__ = ['CenterNetTripletHead']
+
+Maps = dict[str, Tensor]
+
+_CHANNELS = 256
+_POINTS = ('tl', 'br', 'ct')
+_MIN_OVERLAP = 0.3  # mmdet's for corners; the authors' 0.7 enters another radius formula with much the same result
+_TEST_CFG = {
+    'topk': 70,
+    'local_maximum_kernel': 3,
+    'distance_threshold': 0.5,
+    'nms': {'type': 'soft_nms', 'iou_threshold': 0.5, 'method': 'gaussian'},
+    'max_per_img': 100,
+}
+
+
+@OWN_MODELS.register_module()
+@MODELS.register_module()
+class CenterNetTripletHead(CornerHead):
+    """CenterNet's head on the finest of the maps given, HRNetV2's or HRNetV2p's at stride 4.
+
+    Predicts heat-maps and offsets of top-left corners, bottom-right corners and centres, and embeddings of the
+    corners. `test_cfg` may hold `topk` (peaks a kind, 70), `local_maximum_kernel` (3), `distance_threshold` of
+    embeddings (0.5), `nms` (soft-NMS) and `max_per_img` (100).
+
+    Source: Duan et al., ICCV 2019; weights of losses as in their CenterNet repository.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        loss_embedding: Mapping[str, Any] | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            in_channels,
+            num_feat_levels=1,
+            loss_embedding=loss_embedding
+            or {'type': 'AssociativeEmbeddingLoss', 'pull_weight': 0.1, 'push_weight': 0.1},
+            test_cfg=ConfigDict(_TEST_CFG, **(test_cfg or {})),
+            **kwargs,
+        )
+
+    def _init_layers(self) -> None:
+        self.stem = conv_norm(self.in_channels, _CHANNELS, 3, 1, None, {'type': 'BN'}, relu=True)
+        self.pools = nn.ModuleDict(
+            {
+                'tl': CascadeCornerPool(_CHANNELS, top_left=True),
+                'br': CascadeCornerPool(_CHANNELS, top_left=False),
+                'ct': CenterPool(_CHANNELS),
+            }
+        )
+        self.predictors = nn.ModuleDict()
+        for point in _POINTS:
+            self.predictors[f'{point}_heat'] = self._make_layers(self.num_classes, _CHANNELS, _CHANNELS)
+            self.predictors[f'{point}_offset'] = self._make_layers(2, _CHANNELS, _CHANNELS)
+        for point in _POINTS[:2]:
+            self.predictors[f'{point}_tag'] = self._make_layers(1, _CHANNELS, _CHANNELS)
+
+    def init_weights(self) -> None:
+        """mmcv's defaults; PyTorch's for the last layers, and a probability of 0.1 everywhere."""
+        super(CornerHead, self).init_weights()
+        for name in self.predictors:
+            last = self.predictors.get_submodule(f'{name}.1.conv')
+            assert isinstance(last, nn.Conv2d)
+            assert last.bias is not None
+            last.reset_parameters()
+            if name.endswith('heat'):
+                nn.init.constant_(last.bias, bias_init_with_prob(0.1))
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[Maps]:
+        """Maps, finest first, to `{tl,br,ct}_heat` `(N, classes, H, W)` (logits), `_offset` `(N, 2, ...)`, `_tag`."""
+        x = self.stem(feats[0])
+        pooled = {point: pool(x) for point, pool in self.pools.items()}
+        return ({name: layers(pooled[name[:2]]) for name, layers in self.predictors.items()},)
+
+    def get_targets(
+        self, boxes: Sequence[Tensor], labels: Sequence[Tensor], feat_shape: Sequence[int], img_shape: Sequence[int]
+    ) -> dict[str, Any]:
+        """mmdet's corner targets, and `center_heatmap` `(N, classes, H, W)` and `center_offset` `(N, 2, H, W)`.
+
+        The Gaussians of centres are those of the corners with sigma a fifth of the diameter instead of a sixth.
+        """
+        targets: dict[str, Any] = super().get_targets(boxes, labels, feat_shape, img_shape, with_corner_emb=True)
+        _, _, height, width = feat_shape
+        ratio = boxes[0].new_tensor([width / img_shape[1], height / img_shape[0]])
+        heatmap = torch.zeros_like(targets['topleft_heatmap'])
+        offset = torch.zeros_like(targets['topleft_offset'])
+        for i, (image_boxes, image_labels) in enumerate(zip(boxes, labels, strict=True)):
+            sizes = ((image_boxes[:, 2:] - image_boxes[:, :2]) * ratio).tolist()
+            centers = (image_boxes[:, 2:] + image_boxes[:, :2]) / 2 * ratio
+            for (w, h), center, label in zip(sizes, centers, image_labels, strict=True):
+                x, y = min(int(center[0]), width - 1), min(int(center[1]), height - 1)
+                radius = max(0, int(gaussian_radius((ceil(h), ceil(w)), _MIN_OVERLAP)))
+                draw_gaussian(heatmap[i, label], x, y, radius, (2 * radius + 1) / 5)
+                offset[i, :, y, x] = center - center.new_tensor([x, y])
+        return {**targets, 'center_heatmap': heatmap, 'center_offset': offset}
+
+    def loss_by_feat(
+        self,
+        maps: Maps,
+        batch_gt_instances: Sequence[Any],
+        batch_img_metas: Sequence[Mapping[str, Any]],
+        batch_gt_instances_ignore: Any = None,
+    ) -> dict[str, Tensor]:
+        """The focal and offset losses, summed over the three kinds of points, and the embeddings' two."""
+        targets = self.get_targets(
+            [instances.bboxes for instances in batch_gt_instances],
+            [instances.labels for instances in batch_gt_instances],
+            maps['tl_heat'].shape,
+            batch_img_metas[0]['batch_input_shape'],
+        )
+        heat_losses, offset_losses = [], []
+        for point, name in zip(_POINTS, ['topleft', 'bottomright', 'center'], strict=True):
+            heatmap, offset = targets[f'{name}_heatmap'], targets[f'{name}_offset']
+            at_points = (heatmap == 1).any(dim=1, keepdim=True).to(offset)
+            heat = maps[f'{point}_heat'].float().sigmoid()
+            heat_losses.append(self.loss_heatmap(heat, heatmap, avg_factor=(heatmap == 1).sum().clamp(min=1)))
+            count = at_points.sum().clamp(min=1)
+            offset_losses.append(self.loss_offset(maps[f'{point}_offset'], offset, at_points, avg_factor=count))
+        pull, push = self.loss_embedding(maps['tl_tag'], maps['br_tag'], targets['corner_embedding'])
+        return {
+            'loss_heatmap': sum(heat_losses[1:], heat_losses[0]),
+            'loss_offset': sum(offset_losses[1:], offset_losses[0]),
+            'loss_pull': pull,
+            'loss_push': push,
+        }
+
+    def predict_by_feat(
+        self,
+        maps: Maps,
+        batch_img_metas: Sequence[Mapping[str, Any]],
+        rescale: bool = False,
+        with_nms: bool = True,
+    ) -> list[InstanceData]:
+        """Boxes `(M, 4)` in pixels of the network's input, with `rescale` of the image file, scores and labels."""
+        return [
+            self._predict_image({name: x[i].float() for name, x in maps.items()}, meta, rescale, with_nms)
+            for i, meta in enumerate(batch_img_metas)
+        ]
+
+    def _predict_image(self, maps: Maps, meta: Mapping[str, Any], rescale: bool, with_nms: bool) -> InstanceData:
+        cfg = self.test_cfg
+        height, width = maps['tl_heat'].shape[-2:]
+        input_height, input_width = meta['batch_input_shape'][:2]
+        top, _, left, _ = meta.get('border', (0, 0, 0, 0))
+        cell = maps['tl_heat'].new_tensor([input_width / width, input_height / height])
+        corner, scale = cell.new_tensor([left, top]), cell.new_tensor(meta.get('scale_factor', (1, 1)))
+
+        def peaks(point: str) -> Peaks:
+            heat, offset = maps[f'{point}_heat'].sigmoid(), maps[f'{point}_offset']
+            found = find_peaks(heat, offset, cfg['topk'], cfg['local_maximum_kernel'])
+            # In pixels of the image file: the central region depends on a box's size there.
+            return found._replace(xy=(found.xy * cell - corner) / scale)
+
+        tl, br, ct = (peaks(point) for point in _POINTS)
+        tl_tags, br_tags = maps['tl_tag'].flatten()[tl.place], maps['br_tag'].flatten()[br.place]
+        boxes, scores, labels = match_triplets(tl, br, ct, tl_tags, br_tags, cfg['distance_threshold'])
+        size = boxes.new_tensor(meta['ori_shape'][1::-1])
+        inside = ((boxes[:, :2] > -5) & (boxes[:, 2:] < size + 5)).all(dim=1)
+        boxes = boxes[inside].view(-1, 2, 2).clamp(min=boxes.new_zeros(2), max=size).view(-1, 4)
+        if not rescale:
+            boxes = boxes * scale.repeat(2)
+        found, labels = torch.cat([boxes, scores[inside, None]], dim=1), labels[inside]
+        if with_nms:
+            found, labels = self._bboxes_nms(found, labels, cfg)
+        return InstanceData(bboxes=found[:, :4], scores=found[:, 4], labels=labels)

@@ -1,0 +1,18 @@
+"""The parts of the two heads that no OpenMMLab library has, in plain PyTorch.
+
+`hrnet_mm.drop_in.mmdet_heads` and `hrnet_mm.drop_in.mmpose_heads` make heads of them for configs.
+"""
+
+from .higher import higher_layers, higher_outputs
+from .triplet import CascadeCornerPool, CenterPool, Peaks, draw_gaussian, find_peaks, match_triplets
+
+__all__ = [
+    'CascadeCornerPool',
+    'CenterPool',
+    'Peaks',
+    'draw_gaussian',
+    'find_peaks',
+    'higher_layers',
+    'higher_outputs',
+    'match_triplets',
+]
