@@ -9,7 +9,7 @@ from torch import nn
 
 from .models.archs import ARCHS
 from .models.network import HRNetModel
-from .weights.load import fill, open_checkpoint, report
+from .weights.load import fill, open_checkpoint, part, report
 from .weights.zoo import WEIGHTS
 
 __all__ = ['create_model', 'list_models', 'load_weights']
@@ -58,7 +58,7 @@ def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
     name = os.fspath(source)
     converted, weight = open_checkpoint(f'hrnet://{name}' if name in WEIGHTS else source)
     backbone = model.backbone
-    parts = {p: _part(converted.state_dict, p) for p in ('backbone', 'neck', 'head')}
+    parts = {p: part(converted.state_dict, p) for p in ('backbone', 'neck', 'head')}
     extras = {p: module for p, module in (('neck', model.neck), ('head', model.head)) if module is not None}
     usable = [p for p, module in extras.items() if _same_shapes(module, parts[p])]
     if weight is not None:
@@ -70,10 +70,6 @@ def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
     line = report(name, converted, count, len(converted.state_dict) - count - outputs, outputs)
     fresh = [p for p in extras if p not in usable]
     return line + (f'; {" and ".join(fresh)} not in the checkpoint for this task: random' if fresh else '')
-
-
-def _part(state: dict[str, Any], part: str) -> dict[str, Any]:
-    return {n.removeprefix(f'{part}.'): v for n, v in state.items() if n.startswith(f'{part}.')}
 
 
 def _same_shapes(module: nn.Module, tensors: dict[str, Any]) -> bool:

@@ -1,8 +1,10 @@
-"""The registry that lets `type='hrnet_mm.HRNet'` build in the scope of any OpenMMLab library, with no import line."""
+"""The registries that let `type='hrnet_mm.HRNet'` build in the scope of any OpenMMLab library, with no import line."""
 
+from mmengine.registry import HOOKS as _ROOT_HOOKS
 from mmengine.registry import MODELS as _ROOT_MODELS
 from mmengine.registry import Registry
 
-__all__ = ['MODELS']
+__all__ = ['HOOKS', 'MODELS']
 
 MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models'])
+HOOKS = Registry('hook', parent=_ROOT_HOOKS, scope='hrnet_mm', locations=['hrnet_mm.engine'])

@@ -36,6 +36,7 @@ class HRNetModel(nn.Module):
             raise ValueError(f'unknown model {name!r}{nearest(readout, _READOUTS)}, each followed by _<arch>')
         self.name = name
         self.readout = readout
+        self.in_channels = in_channels
         self.num_classes = (1000 if readout == 'hrnet' else 0) if num_classes is None else num_classes
         if self.num_classes < 0:
             raise ValueError(f'num_classes must be 0 (no head) or more, got {num_classes}')

@@ -88,15 +88,15 @@ def _read_zip(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
-                raise CheckpointError(f'{path} holds more than its size: it was not written by torch.save')
             names = {e.filename.rsplit('/', 1)[-1] for e in entries}
-            if 'data.pkl' not in names:
-                raise CheckpointError(f'{path} is a zip file, but not one of torch.save')
             if 'constants.pkl' in names:
                 raise CheckpointError(
                     f'{path} is a TorchScript program, not a checkpoint; save its state_dict() instead'
                 )
+            if 'data.pkl' not in names:
+                raise CheckpointError(f'{path} is a zip file, but not one of torch.save')
+            if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
+                raise CheckpointError(f'{path} holds more than its size: it was not written by torch.save')
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError, UnicodeError) as error:
         raise CheckpointError(f'{path} is damaged or incomplete ({error}); download or save it again') from error
     return _load(path, trusted)

@@ -12,7 +12,7 @@ from .convert import Conversion, convert
 from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of
 from .zoo import Weight, get_weight
 
-__all__ = ['fill', 'load_backbone', 'open_checkpoint', 'resolve']
+__all__ = ['fill', 'load_backbone', 'open_checkpoint', 'part', 'report', 'resolve']
 
 _STAGE4 = re.compile(r'(?P<prefix>(?:.*\.)?)stage4\.0\.branches\.0\.0\.conv1\.weight')
 _OTHER_OUTPUTS = re.compile(r'stage4\.\d+\.fuse_layers\.[123]\.')
@@ -102,6 +102,11 @@ def _is_body(name: str) -> bool:
     return re.match(r'(?:conv[12]|bn[12]|layer1|transition[123]|stage[234])\.', name) is not None
 
 
+def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors below `name.`, without it."""
+    return {n.removeprefix(f'{name}.'): v for n, v in state.items() if n.startswith(f'{name}.')}
+
+
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
     """Copy tensors into a module and return how many; nothing is copied unless all fit.
 
@@ -131,7 +136,7 @@ def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
     Raises CheckpointError unless every key of the backbone is there in its shape.
     """
     converted, _ = open_checkpoint(source)
-    body = {n.removeprefix('backbone.'): v for n, v in converted.state_dict.items() if n.startswith('backbone.')}
+    body = part(converted.state_dict, 'backbone')
     count = fill(backbone, body, f'the backbone of {source}')
     return report(source, converted, count, len(converted.state_dict) - len(body), len(body) - count)
 
