@@ -1,10 +1,14 @@
-"""Trains from a config of mmdet, mmseg, mmpose or mmpretrain: python tools/train.py configs/demo/hrnet-c_digits.py."""
+"""Trains a model as a config of mmdet, mmseg, mmpose or mmpretrain says.
+
+example:
+  python tools/train.py configs/demo/hrnet-c_digits.py --work-dir work_dirs/digits
+"""
 
 import argparse
 
 from hrnet_mm.engine import add_train_arguments, train
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_train_arguments(parser)
     train(parser.parse_args())
