@@ -121,6 +121,14 @@ def _painted(image: Image, mask: npt.NDArray[np.bool_], colour: tuple[int, int, 
     return painted
 
 
+def _outlined(panel: Image, mask: npt.NDArray[np.bool_], colour: tuple[int, int, int]) -> Image:
+    mask = _enlarged_mask(mask)
+    painted = _painted(panel, mask, colour, 0.35)
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(painted, outlines, -1, colour, 2)
+    return painted
+
+
 def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
     panel, factor = _enlarged(image), _factor(image.shape)
     for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
@@ -129,17 +137,14 @@ def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
             first, last = (tuple(int(value) for value in corner) for corner in (factor * box[:2], factor * box[2:]))
             cv2.rectangle(panel, first, last, colour, 2)
         else:
-            mask = _enlarged_mask(objects.masks[index])
-            panel = _painted(panel, mask, colour, 0.35)
-            outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            cv2.drawContours(panel, outlines, -1, colour, 2)
+            panel = _outlined(panel, objects.masks[index], colour)
     return panel
 
 
 def _with_labels(image: Image, labels: Image) -> Image:
     panel = _enlarged(image)
     for label in np.unique(labels[(labels > 0) & (labels < 255)]):
-        panel = _painted(panel, _enlarged_mask(labels == label), _colour(int(label)), 0.5)
+        panel = _outlined(panel, labels == label, _colour(int(label)))
     return panel
 
 
