@@ -1,0 +1,64 @@
+"""What the prepare_*.py tools share: output appears complete or not at all, and bad input ends in one sentence."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+
+@contextmanager
+def new(*paths: Path) -> Iterator[list[Path]]:
+    """Places to write files or folders to; they become `paths` together, once everything has gone well."""
+    for path in paths:
+        if path.exists():
+            sys.exit(f'{path} exists already; move it away to prepare it again.')
+    asides = [path.with_name(f'.{path.name}.partial') for path in paths]
+    try:
+        for aside in asides:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            _remove(aside)  # what an earlier, killed run left
+        yield asides
+    except BaseException:
+        for aside in asides:
+            _remove(aside)
+        raise
+    for aside, path in zip(asides, paths, strict=True):
+        aside.rename(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def image_size(path: Path) -> dict[str, int]:
+    """`width` and `height` in pixels, from the file's header."""
+    try:
+        with Image.open(path) as image:
+            return {'width': image.width, 'height': image.height}
+    except OSError as error:
+        sys.exit(f'cannot read the image {path} that the annotations name: {error}.')
+
+
+def read_mat(path: Path) -> dict[str, Any]:
+    """The variables of a MATLAB file."""
+    try:
+        content: dict[str, Any] = loadmat(path)
+        return content
+    except (OSError, ValueError, NotImplementedError, MatReadError) as error:
+        sys.exit(f'cannot read the MATLAB file {path}: {error}.')
+
+
+def write_coco(path: Path, images: Sequence[Any], annotations: Sequence[Any], category: dict[str, Any]) -> None:
+    """A COCO file of one category."""
+    content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, **category}]}
+    path.write_text(json.dumps(content))
