@@ -76,6 +76,20 @@ def _prepare_test(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
     return test
 
 
+def _prepare_convert(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .checkpoints import add_convert_arguments, convert_file
+
+    add_convert_arguments(parser)
+    return convert_file
+
+
+def _prepare_verify_checkpoint(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .checkpoints import add_verify_checkpoint_arguments, verify_checkpoint
+
+    add_verify_checkpoint_arguments(parser)
+    return verify_checkpoint
+
+
 def _prepare_list(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
     parser.add_argument('pattern', nargs='?', default='*', help="which names, such as '*small*' (default: all)")
     return _list
@@ -135,6 +149,17 @@ _COMMANDS = {
         'test a checkpoint as an mmdet, mmseg, mmpose or mmpretrain config says',
         '  hrnet-mm test configs/demo/fcn_hrnetv2_nuclei.py work_dirs/demo/segmentation/weights.pth',
         _prepare_test,
+    ),
+    'convert': _Command(
+        'convert a checkpoint from any known layout to another, each key accounted for',
+        '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth w48.safetensors --to mmpretrain\n'
+        '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth body.pth --to mmseg --backbone-only',
+        _prepare_convert,
+    ),
+    'verify-checkpoint': _Command(
+        'say what a checkpoint is and whether it is complete, and run its network once',
+        '  hrnet-mm verify-checkpoint hrnetv2_w48_imagenet_pretrained.pth',
+        _prepare_verify_checkpoint,
     ),
 }
 

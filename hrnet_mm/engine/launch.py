@@ -3,28 +3,21 @@
 import argparse
 import difflib
 import os
-import pickle
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
-from mmengine.logging import HistoryBuffer
-from mmengine.optim.scheduler import OneCycleParamScheduler
 from mmengine.registry import METRICS, RUNNERS
 from mmengine.runner import Runner
+
+from ..weights.io import openmmlab_classes
 
 __all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
 
 _LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-_METHODS = {
-    HistoryBuffer: ('current', 'max', 'mean', 'min'),
-    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
-}
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +58,7 @@ def train(args: argparse.Namespace) -> None:
     if args.resume is not None:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else _existing_checkpoint(args.resume)
-    with _readable_checkpoints():
+    with openmmlab_classes():
         _build_runner(config).train()
 
 
@@ -77,7 +70,7 @@ def test(args: argparse.Namespace) -> None:
         sys.exit(f'--out: {args.out} does not end in .pkl or .pickle, and the predictions are pickled')
     if args.show_dir is not None:
         _draw_into(args.show_dir, config)
-    with _readable_checkpoints():
+    with openmmlab_classes():
         runner = _build_runner(config)
         if args.out is not None:
             # mmdet's own dump packs the masks, which are many and large.
@@ -184,6 +177,8 @@ def _build_runner(config: Any) -> Any:
         )
     if config.launcher != 'none' and get_device() == 'cpu':
         _join_cpu_processes(config)
+    # mmengine goes on with random weights where a checkpoint does not fit; this stops instead.
+    config.custom_hooks = [*(config.get('custom_hooks') or []), {'type': 'hrnet_mm.CheckLoadedHook'}]
     return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
 
 
@@ -202,22 +197,3 @@ def _join_cpu_processes(config: Any) -> None:
             'find_unused_parameters': unused,
         }
     config.model_wrapper_cfg.device_ids = None  # the Runner would give a GPU's number
-
-
-def _readable_checkpoints() -> AbstractContextManager[Any]:
-    """Lets torch.load, which refuses most classes, read what mmengine writes beside the tensors: logs, schedules."""
-    if not hasattr(torch.serialization, 'safe_globals'):
-        return nullcontext()  # before torch 2.5 torch.load refuses nothing
-    array, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-    allowed: list[Any] = [*_METHODS, (_method, 'builtins.getattr'), np.ndarray, np.dtype]
-    for core in ('core', '_core'):  # as numpy 1 and numpy 2 name it
-        allowed += [(array, f'numpy.{core}.multiarray._reconstruct'), (scalar, f'numpy.{core}.multiarray.scalar')]
-    allowed += [type(np.dtype(kind)) for kind in ('bool', 'uint8', 'int32', 'int64', 'float32', 'float64')]
-    return torch.serialization.safe_globals(allowed)
-
-
-def _method(owner: Any, name: str) -> Any:
-    """Stands in for getattr, by which a pickle names a method, and reaches the six that mmengine writes alone."""
-    if name not in _METHODS.get(owner, ()):
-        raise pickle.UnpicklingError(f'the checkpoint asks for {owner}.{name}, which mmengine never writes: not loaded')
-    return getattr(owner, name)

@@ -8,18 +8,28 @@ import contextlib
 import hashlib
 import json
 import os
+import pickle
 import pickletools
 import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ['CheckpointError', 'read_checkpoint', 'require_finite', 'state_dict_of', 'write_checkpoint']
+__all__ = [
+    'CheckpointError',
+    'openmmlab_classes',
+    'read_checkpoint',
+    'require_finite',
+    'state_dict_of',
+    'write_checkpoint',
+]
 
 _SAFE_SINCE = (2, 10)
 """Before torch 2.10 `weights_only=True` could be made to corrupt memory by a crafted file (CVE-2026-24747)."""
@@ -134,12 +144,10 @@ def _load(path: Path, trusted: bool) -> Any:
             'upgrade to torch 2.10 or later, use a safetensors file, or say that you trust the file (trusted=True)'
         )
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with openmmlab_classes():
+            return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # a damaged pickle raises whatever its bytes lead to
-        names = re.findall(r'GLOBAL ([\w.]+)', str(error)) or re.findall(
-            r'Trying to (?:load|call) [^ ]+ ([\w.]+)', str(error)
-        )
-        if names:
+        if names := re.findall(r'GLOBAL ([\w.]+)', str(error)):
             raise CheckpointError(
                 f'{path} holds more than data and was not opened: it asks for {", ".join(sorted(set(names)))}. '
                 'Re-save its state_dict() alone where the file was made, or as safetensors'
@@ -225,3 +233,29 @@ def _flush(path: str | os.PathLike[str]) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def openmmlab_classes() -> AbstractContextManager[Any]:
+    """Inside it torch.load, which refuses most classes, reads what mmengine writes beside tensors: logs, schedules."""
+    if not hasattr(torch.serialization, 'safe_globals'):
+        return nullcontext()  # torch before 2.5 has no list to extend
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler import OneCycleParamScheduler
+
+    methods = {
+        HistoryBuffer: ('current', 'max', 'mean', 'min'),
+        OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+    }
+
+    def method(owner: Any, name: str) -> Any:
+        """Stands in for getattr, by which a pickle names a method, and reaches the six that mmengine writes alone."""
+        if name not in methods.get(owner, ()):
+            raise pickle.UnpicklingError(f'GLOBAL {owner.__module__}.{owner.__name__}.{name}')
+        return getattr(owner, name)
+
+    array, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    allowed: list[Any] = [*methods, (method, 'builtins.getattr'), np.ndarray, np.dtype]
+    for core in ('core', '_core'):  # as numpy 1 and numpy 2 name it
+        allowed += [(array, f'numpy.{core}.multiarray._reconstruct'), (scalar, f'numpy.{core}.multiarray.scalar')]
+    allowed += [type(np.dtype(kind)) for kind in ('bool', 'uint8', 'int32', 'int64', 'float32', 'float64')]
+    return torch.serialization.safe_globals(allowed)

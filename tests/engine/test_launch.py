@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from hrnet_mm.engine import launch
+from hrnet_mm.weights import CheckpointError, read_checkpoint
 
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
 ROOT = Path(__file__).parents[2]
@@ -29,20 +30,15 @@ def run_test(*arguments):
     launch.test(parser.parse_args([str(argument) for argument in arguments]))
 
 
-def load(path):
-    with launch._readable_checkpoints():
-        return torch.load(path, weights_only=True)
-
-
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_train_resume_and_test(library, tiny_config, tmp_path):
     config = tiny_config(library)
     run_train(config, '--work-dir', tmp_path)
-    trained = load(tmp_path / 'epoch_2.pth')
+    trained = read_checkpoint(tmp_path / 'epoch_2.pth')
     assert (trained['meta']['epoch'], trained['meta']['iter']) == (2, 4)
 
     run_train(config, '--work-dir', tmp_path, '--resume', '--cfg-options', 'train_cfg.max_epochs=3')
-    resumed = load(tmp_path / 'epoch_3.pth')
+    resumed = read_checkpoint(tmp_path / 'epoch_3.pth')
     assert (resumed['meta']['epoch'], resumed['meta']['iter']) == (3, 6)
     # What was logged before the interruption is still there, and the momentum went on.
     log = resumed['message_hub']['log_scalars']['train/loss'].data[0]
@@ -60,7 +56,7 @@ def test_train_resume_and_test(library, tiny_config, tmp_path):
 def test_options_reach_the_training(tiny_config, tmp_path):
     options = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1', 'param_scheduler=None']
     run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--auto-scale-lr', *options)
-    checkpoint = load(tmp_path / 'epoch_1.pth')
+    checkpoint = read_checkpoint(tmp_path / 'epoch_1.pth')
     assert checkpoint['meta']['iter'] == 4  # four images, one at a time
     # The configured 0.001 is for a batch of 8.
     assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.001 / 8)
@@ -71,7 +67,7 @@ def test_resume_from_a_named_checkpoint(tiny_config, tmp_path):
     run_train(config, '--work-dir', tmp_path / 'first')
     run_train(config, '--work-dir', tmp_path / 'second', '--resume', tmp_path / 'first' / 'epoch_1.pth')
     assert not (tmp_path / 'second' / 'epoch_1.pth').exists()
-    assert load(tmp_path / 'second' / 'epoch_2.pth')['meta']['iter'] == 4
+    assert read_checkpoint(tmp_path / 'second' / 'epoch_2.pth')['meta']['iter'] == 4
 
 
 @pytest.mark.slow
@@ -83,7 +79,7 @@ def test_two_processes_on_the_cpu(tiny_config, tmp_path):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     # Two processes share the four images, so two epochs of batches of one are four iterations, not eight.
-    assert load(tmp_path / 'epoch_2.pth')['meta']['iter'] == 4
+    assert read_checkpoint(tmp_path / 'epoch_2.pth')['meta']['iter'] == 4
 
 
 def test_unknown_config_names_the_nearest(tiny_config):
@@ -147,7 +143,7 @@ def test_resume_with_a_schedule_that_keeps_functions(tiny_config, tmp_path):
     options = ['--cfg-options', *schedule, 'param_scheduler._delete_=True']
     run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, *options)
     run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--resume', *options, 'train_cfg.max_epochs=3')
-    assert load(tmp_path / 'epoch_3.pth')['param_schedulers'][0]['_global_step'] == 3
+    assert read_checkpoint(tmp_path / 'epoch_3.pth')['param_schedulers'][0]['_global_step'] == 3
 
 
 class _Call:
@@ -161,5 +157,5 @@ class _Call:
 @pytest.mark.parametrize('call', [_Call(os.getcwd), _Call(getattr, HistoryBuffer, '__init__')])
 def test_a_checkpoint_cannot_run_code(call, tmp_path):
     torch.save({'state_dict': {}, 'meta': call}, tmp_path / 'hostile.pth')
-    with pytest.raises(pickle.UnpicklingError):
-        load(tmp_path / 'hostile.pth')
+    with pytest.raises(CheckpointError, match='holds more than data'):
+        read_checkpoint(tmp_path / 'hostile.pth')
