@@ -71,6 +71,7 @@ class HigherHRHead(AssociativeEmbeddingHead):
     resolutions. The test averages the heat-maps of all resolutions, scales and flips, and takes the tags of the
     first scale. The decoder is a `HigherHREmbedding`. The tag loss is the mean over images; mmpose's own is a sum.
 
+    Raises ValueError for `tag_per_keypoint=False`.
     Source: Cheng et al., CVPR 2020; parameter names are the official checkpoints'.
     """
 
@@ -91,8 +92,10 @@ class HigherHRHead(AssociativeEmbeddingHead):
             final_layer=None,
             **kwargs,
         )
+        if not self.tag_per_keypoint:
+            raise ValueError('HigherHRHead predicts tags for every key point; leave out tag_per_keypoint=False')
         self.final_layers, self.deconv_layers = higher_layers(
-            in_channels, num_keypoints, self.out_channels - num_keypoints, deconv_out_channels, num_blocks
+            in_channels, num_keypoints, num_keypoints * tag_dim, deconv_out_channels, num_blocks
         )
 
     def outputs(self, feats: Sequence[Tensor]) -> list[Tensor]:

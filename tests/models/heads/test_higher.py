@@ -212,3 +212,9 @@ def test_the_whole_estimator_predicts_in_mmpose():
     with torch.no_grad():
         (result,) = model.predict(torch.rand(1, 3, 64, 64), [sample])
     assert result.pred_instances.keypoints.shape[1:] == (3, 2)
+
+
+def test_tags_shared_by_the_key_points_are_refused():
+    cfg = {'type': 'HigherHRHead', 'in_channels': 4, 'num_keypoints': 3, 'tag_per_keypoint': False}
+    with DefaultScope.overwrite_default_scope('mmpose'), pytest.raises(ValueError, match='leave out tag_per_keypoint'):
+        MODELS.build(cfg)
