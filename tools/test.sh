@@ -4,7 +4,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash tools/install.sh
 export OMP_NUM_THREADS=1
-if [ $# -eq 0 ]; then
-    .venv/bin/pre-commit run --all-files --show-diff-on-failure
+if [ $# -gt 0 ]; then
+    exec .venv/bin/pytest "$@"
 fi
-exec .venv/bin/pytest "$@"
+.venv/bin/pre-commit run --all-files --show-diff-on-failure
+# One process a core, one thread each: two busy processes of two threads are many times slower.
+exec .venv/bin/pytest --numprocesses "$(nproc)" --dist worksteal
