@@ -216,7 +216,10 @@ def test_the_pose_repositorys_imagenet_file_has_2000_keys() -> None:
     assert '170 dropped (of heads, as asked)' in str(result)
 
 
-def test_higherhrnet_gives_its_backbone() -> None:
+def test_higherhrnet_gives_and_takes_a_backbone() -> None:
+    there = convert(body(), to='higherhrnet')
+    back = convert(there.state_dict, source='higherhrnet')
+    assert all(torch.equal(back.state_dict[name], value) for name, value in body().items())
     state = {n.removeprefix('backbone.'): v for n, v in body().items()}
     state |= {'final_layers.0.weight': torch.zeros(1), 'deconv_layers.0.0.0.weight': torch.zeros(1)}
     result = convert(state)
@@ -270,6 +273,16 @@ def test_background_moves_by_hand() -> None:
         convert(fcos(), to='official-det', source='hrnet_mm').state_dict['bbox_head.fcos_cls.weight'],
         fcos()['bbox_head.conv_cls.weight'],
     )
+
+
+@pytest.mark.parametrize('layout', ['official-seg-abn', 'maskrcnn-benchmark'])
+def test_batch_counters_are_what_old_layouts_cannot_keep(layout: str) -> None:
+    ours = dense() if layout == 'official-seg-abn' else faster()
+    ours['backbone.bn1.num_batches_tracked'] += 7
+    back = convert(convert(ours, to=layout, source='hrnet_mm').state_dict).state_dict
+    differ = [name for name, value in ours.items() if not torch.equal(back[name], value)]
+    assert differ == ['backbone.bn1.num_batches_tracked']
+    assert back['backbone.bn1.num_batches_tracked'] == 0
 
 
 def test_frozen_norms_without_counters_get_them() -> None:
