@@ -1,4 +1,4 @@
-"""The head that mmpose lacks, `type='HigherHRHead'`, and its codec; mmpose's own associative embedding has one size.
+"""The head that mmpose lacks, `type='HigherHRHead'`, its codec, and a repair of mmpose's mask for bottom-up training.
 
 In a config beside the library's drop-in: `custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose',
 'hrnet_mm.drop_in.mmpose_heads'], allow_failed_imports=False)`.
@@ -12,17 +12,42 @@ import numpy as np
 import torch
 from mmengine.structures import PixelData
 from mmpose.codecs import AssociativeEmbedding
+from mmpose.datasets import transforms
 from mmpose.models.heads import AssociativeEmbeddingHead
 from mmpose.models.utils.tta import aggregate_heatmaps, flip_heatmaps
-from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from ..models.heads import higher_layers, higher_outputs
 from ..models.layers import resize
 from ..registry import MODELS as OWN_MODELS
 
-__all__ = ['HigherHREmbedding', 'HigherHRHead']
+__all__ = ['BottomupGetHeatmapMask', 'HigherHREmbedding', 'HigherHRHead']
+
+
+@TRANSFORMS.register_module(force=True)
+class BottomupGetHeatmapMask(transforms.BottomupGetHeatmapMask):
+    """The places that count in training: not those of crowds, nor of people without annotated points.
+
+    Takes the place of mmpose's, which leaves crowds in (it reads polygons only, and a crowd is an RLE), and fails on
+    the rest with numpy 2, for which xtcocotools' decoder was not written.
+    """
+
+    def _segs_to_mask(self, segs: Sequence[Any], img_shape: Sequence[int]) -> NDArray[np.uint8]:
+        height, width = img_shape[:2]
+        rles: list[Any] = []
+        for seg in segs:
+            if isinstance(seg, Mapping) and isinstance(seg['counts'], str | bytes):
+                rles.append(seg)  # compressed already
+            else:
+                rle = coco_mask.frPyObjects(seg, height, width)
+                rles += rle if isinstance(rle, list) else [rle]
+        mask: NDArray[np.uint8] = (
+            coco_mask.decode(coco_mask.merge(rles)) if rles else np.zeros((height, width), np.uint8)
+        )
+        return mask
 
 
 @KEYPOINT_CODECS.register_module()
@@ -132,7 +157,8 @@ class HigherHRHead(AssociativeEmbeddingHead):
         """The poses in input pixels, and with `output_heatmaps` the maps they were read from.
 
         `feats` is what BottomupPoseEstimator gives: of one image, of `flip_test` two, of `multiscale_test` a list of
-        these. With `restore_heatmap_size` maps are enlarged to the input before they are averaged.
+        these (mmpose 1.3.2 packs images of one size only, so several need a pipeline of one's own). With
+        `restore_heatmap_size` maps are enlarged to the input before they are averaged.
         """
         cfg = test_cfg or {}
         meta = batch_data_samples[0].metainfo

@@ -13,7 +13,8 @@ Importing a module registers its parts in that library's registries, so a config
     `SkipNonPositiveY` (transform), `FaceHeatmap` (codec), `FaceAlignmentMetric` (metric): the face protocol.
 
 The two heads that no library has come with `hrnet_mm.drop_in.mmdet_heads` (`type='CenterNetTripletHead'`) and
-`hrnet_mm.drop_in.mmpose_heads` (`type='HigherHRHead'`).
+`hrnet_mm.drop_in.mmpose_heads` (`type='HigherHRHead'`, codec `HigherHREmbedding`; it also repairs mmpose's
+`BottomupGetHeatmapMask`). Both names also take the prefix `hrnet_mm.`.
 
 The rest of the recipes is arguments of the libraries' own parts:
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mmpose.codecs import MSRAHeatmap
 from mmpose.datasets.transforms import RandomHalfBody
+from mmpose.evaluation import MpiiPCKAccuracy
 from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
 
 import hrnet_mm.protocols.mmpose  # noqa: F401  # registers what is built here by name
@@ -58,6 +59,17 @@ def test_mmpose_s_arguments_give_the_official_half_bodies():
     assert half._random_select_half_body(seen, upper, lower) == [None]  # eight points are too few
     seen[0, 8:13] = 1
     assert half._random_select_half_body(seen, upper, lower) == [upper]  # two lower points are too few
+
+
+def test_mmpose_measures_mpii_s_published_pckh_at_its_true_threshold():
+    metric = MpiiPCKAccuracy(thr=0.11, norm_item='head')
+    truth = np.full((1, 16, 2), 50.0)
+    gt = {'keypoints': truth, 'keypoints_visible': np.ones((1, 16)), 'head_size': 100.0}
+    predicted = truth + np.array([10.5 - 1, -1])  # the metric adds the 1 that MATLAB counts from
+    metric.process(None, [{'gt_instances': gt, 'pred_instances': {'keypoints': predicted}}])
+    scores = metric.compute_metrics(metric.results)
+    assert scores['PCK'] == pytest.approx(100)
+    assert scores['PCK@0.1'] == 0
 
 
 def test_mmpose_s_pose_gaussian_stands_at_the_rounded_cell():

@@ -6,6 +6,7 @@ import torch
 from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 from mmpose.structures import PoseDataSample
+from pycocotools import mask as coco_mask
 
 import hrnet_mm.drop_in.mmpose_heads  # noqa: F401  # registers the head and the codec
 from hrnet_mm.models import HRNetV1
@@ -80,6 +81,22 @@ def test_a_point_s_cell_is_the_one_it_is_in():
     assert np.argwhere(fine == 1).tolist() == [[0, 10, 7], [1, 0, 31]]
     assert encoded['keypoint_indices'][0, :2].tolist() == [[5 * 16 + 3, 1], [15, 1]]
     assert encoded['keypoint_indices'][0, 2, 1] == 0  # outside
+
+
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools on numpy 2
+def test_crowds_and_people_without_points_do_not_count():
+    mask = TRANSFORMS.build({'type': 'BottomupGetHeatmapMask'})
+    polygons = [[1, 1, 4, 1, 4, 4, 1, 4]]
+    counts = [8 * 6, 16]  # column by column: the last two of eight
+    for crowd in (
+        {'size': [8, 8], 'counts': counts},
+        coco_mask.frPyObjects({'size': [8, 8], 'counts': counts}, 8, 8),
+    ):
+        results = mask({'invalid_segs': [polygons, crowd], 'img_shape': (8, 8), 'input_size': (8, 8)})
+        expected = np.ones((8, 8), bool)
+        expected[1:4, 1:4] = expected[:, 6:] = False
+        assert np.array_equal(results['heatmap_mask'], expected)
+    assert mask({'img_shape': (8, 8), 'input_size': (8, 8)})['heatmap_mask'].all()
 
 
 def batch(people):
