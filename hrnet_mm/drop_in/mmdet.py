@@ -1,4 +1,4 @@
-"""mmdet's `type='HRNet'` and `type='HRFPN'`, with mmdet's defaults."""
+"""mmdet's `type='HRNet'` and `type='HRFPN'`, with mmdet's defaults, and the head that mmdet lacks."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import mmdet.models  # noqa: F401  # mmdet registers its own classes first; the 
 from mmdet.registry import MODELS
 
 from .. import models
+from . import mmdet_heads  # noqa: F401  # the head that mmdet lacks
 
 __all__ = ['HRNet']
 

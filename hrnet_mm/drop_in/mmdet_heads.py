@@ -1,7 +1,6 @@
 """The head that mmdet lacks: `type='CenterNetTripletHead'`, key-point triplets, inside `type='CornerNet'`.
 
-In a config beside the library's drop-in: `custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet',
-'hrnet_mm.drop_in.mmdet_heads'], allow_failed_imports=False)`. mmdet's own `CenterNet` heads are other methods.
+`hrnet_mm.drop_in.mmdet` brings it in. mmdet's own `CenterNet` heads are other methods.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,6 +7,7 @@ import mmpose.models  # noqa: F401  # mmpose registers its own class first; the 
 from mmpose.registry import MODELS
 
 from .. import models
+from . import mmpose_heads  # noqa: F401  # the head that mmpose lacks, and a repair of its bottom-up training
 
 __all__ = ['HRNet']
 
@@ -20,7 +21,8 @@ class HRNet(models.HRNet):
     """
 
     def __init__(self, extra: Mapping[str, Any] | None = None, arch: Any = None, **kwargs: Any) -> None:
-        kwargs.setdefault('init_cfg', _INIT)
+        if kwargs.get('pretrained') is None:
+            kwargs.setdefault('init_cfg', _INIT)
         kwargs.setdefault('multiscale_output', False)
         if extra is not None:
             extra = dict(extra)

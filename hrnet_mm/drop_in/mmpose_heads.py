@@ -1,7 +1,6 @@
 """The head that mmpose lacks, `type='HigherHRHead'`, its codec, and a repair of mmpose's mask for bottom-up training.
 
-In a config beside the library's drop-in: `custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose',
-'hrnet_mm.drop_in.mmpose_heads'], allow_failed_imports=False)`.
+`hrnet_mm.drop_in.mmpose` brings them in.
 """
 
 from collections.abc import Mapping, Sequence

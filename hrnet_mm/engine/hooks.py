@@ -3,7 +3,6 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ..registry import HOOKS
 
@@ -24,7 +23,7 @@ class CheckLoadedHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Compare names and shapes before mmengine copies anything."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = getattr(runner.model, 'module', runner.model)  # inside DDP, or test-time augmentation
         given = {
             name.removeprefix('module.'): value for name, value in checkpoint.get('state_dict', checkpoint).items()
         }

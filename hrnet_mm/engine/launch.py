@@ -44,6 +44,7 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', help='path or address of the weights')
     parser.add_argument('--out', metavar='FILE.pkl', help='also write the predictions to this pickle file')
     parser.add_argument('--show-dir', metavar='DIR', help='also draw the predictions into this directory')
+    parser.add_argument('--tta', action='store_true', help="test as the config's tta_model and tta_pipeline say")
 
 
 def train(args: argparse.Namespace) -> None:
@@ -70,6 +71,8 @@ def test(args: argparse.Namespace) -> None:
         sys.exit(f'--out: {args.out} does not end in .pkl or .pickle, and the predictions are pickled')
     if args.show_dir is not None:
         _draw_into(args.show_dir, config)
+    if args.tta:
+        _augment_tests(config)
     with openmmlab_classes():
         runner = _build_runner(config)
         if args.out is not None:
@@ -148,6 +151,13 @@ def _use_mixed_precision(config: Any) -> None:
         sys.exit(f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched')
     config.optim_wrapper.type = 'AmpOptimWrapper'
     config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _augment_tests(config: Any) -> None:
+    if missing := [name for name in ('tta_model', 'tta_pipeline') if name not in config]:
+        sys.exit(f'--tta: the config has no {" and no ".join(missing)}; test without --tta')
+    config.model = {**config.tta_model, 'module': config.model}
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline
 
 
 def _draw_into(folder: str, config: Any) -> None:

@@ -5,7 +5,6 @@ Attribute names are the official checkpoints', so a backbone's weights need no k
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import reduce
 from typing import Any
 
@@ -269,7 +268,7 @@ class HRNet(BaseModule):
 
 def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) -> Config | list[Config]:
     if pretrained is None:
-        return init_cfg or deepcopy(DEFAULT_INIT)
+        return init_cfg or DEFAULT_INIT  # BaseModule takes a copy
     if init_cfg is not None:
         raise ValueError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
     return {'type': 'Pretrained', 'checkpoint': pretrained}

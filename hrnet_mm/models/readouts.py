@@ -5,7 +5,6 @@ Wang et al., TPAMI 2020, figure 4 and section 3.3; parameter names are OpenMMLab
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -168,7 +167,7 @@ class HRFuseScales(BaseModule):
         arch: str | Arch | None = None,
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
-        super().__init__(init_cfg or deepcopy(DEFAULT_INIT))
+        super().__init__(init_cfg or DEFAULT_INIT)
         self.in_channels = _stream_channels(in_channels, arch)
         self.out_channels = (out_channels,)
         self.strides = (32,)

@@ -159,3 +159,36 @@ def test_a_checkpoint_cannot_run_code(call, tmp_path):
     torch.save({'state_dict': {}, 'meta': call}, tmp_path / 'hostile.pth')
     with pytest.raises(CheckpointError, match='holds more than data'):
         read_checkpoint(tmp_path / 'hostile.pth')
+
+
+_TTA = """
+_base_ = '{base}'
+custom_imports = dict(
+    imports=['hrnet_mm.drop_in.mmseg', 'hrnet_mm.protocols.mmseg'], allow_failed_imports=False)
+tta_model = dict(type='OfficialTTA', scales=(1.0,), flip={flip})
+tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+"""
+
+
+def test_augmented_tests_load_the_weights_and_differ_by_the_flip(tiny_config, tmp_path):
+    run_train(tiny_config('mmseg'), '--work-dir', tmp_path)
+    scores = {}
+
+    def predictions(name, *extra):
+        out = tmp_path / f'{name}.pkl'
+        run_test(tmp_path / 'tta.py', tmp_path / 'epoch_2.pth', '--work-dir', tmp_path, '--out', out, *extra)
+        return [sample['seg_logits']['data'] for sample in pickle.loads(out.read_bytes())]
+
+    for flip in (False, True):
+        (tmp_path / 'tta.py').write_text(_TTA.format(base=tiny_config('mmseg'), flip=flip))
+        scores[flip] = predictions(f'tta_{flip}', '--tta', '--cfg-options', f'experiment_name=tta_{flip}')
+    plain = predictions('plain', '--cfg-options', 'experiment_name=plain')
+    # Scores are exp(logits), of the image alone or of the mean with the flipped one.
+    assert all(torch.allclose(a, b.exp(), rtol=1e-4) for a, b in zip(scores[False], plain, strict=True))
+    assert not any(torch.allclose(a, b.exp(), rtol=1e-2) for a, b in zip(scores[True], plain, strict=True))
+
+
+def test_a_config_without_augmentation_is_refused(tiny_config, tmp_path):
+    (tmp_path / 'weights.pth').touch()
+    with pytest.raises(SystemExit, match='--tta: the config has no tta_model and no tta_pipeline; test without --tta'):
+        run_test(tiny_config('mmpose'), tmp_path / 'weights.pth', '--tta')
