@@ -188,7 +188,9 @@ def _build_runner(config: Any) -> Any:
     if config.launcher != 'none' and get_device() == 'cpu':
         _join_cpu_processes(config)
     # mmengine goes on with random weights where a checkpoint does not fit; this stops instead.
-    config.custom_hooks = [*(config.get('custom_hooks') or []), {'type': 'hrnet_mm.CheckLoadedHook'}]
+    hooks = config.get('custom_hooks') or []
+    if not any(hook['type'] == 'hrnet_mm.CheckLoadedHook' for hook in hooks):
+        config.custom_hooks = [*hooks, {'type': 'hrnet_mm.CheckLoadedHook'}]
     return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
 
 

@@ -171,12 +171,12 @@ tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), di
 
 
 def test_augmented_tests_load_the_weights_and_differ_by_the_flip(tiny_config, tmp_path):
-    run_train(tiny_config('mmseg'), '--work-dir', tmp_path)
-    scores = {}
+    work, scores = tmp_path / 'work', {}  # mmengine writes the config it ran into its work directory
+    run_train(tiny_config('mmseg'), '--work-dir', work)
 
     def predictions(name, *extra):
         out = tmp_path / f'{name}.pkl'
-        run_test(tmp_path / 'tta.py', tmp_path / 'epoch_2.pth', '--work-dir', tmp_path, '--out', out, *extra)
+        run_test(tmp_path / 'tta.py', work / 'epoch_2.pth', '--work-dir', work, '--out', out, *extra)
         return [sample['seg_logits']['data'] for sample in pickle.loads(out.read_bytes())]
 
     for flip in (False, True):
