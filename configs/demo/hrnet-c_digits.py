@@ -14,5 +14,5 @@ model = dict(
     head=dict(type='LinearClsHead', in_channels=2048, num_classes=10, loss=dict(type='CrossEntropyLoss'), topk=(1,)),
 )
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=500)
-param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=500, by_epoch=False)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=350)
+param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=350, by_epoch=False)
