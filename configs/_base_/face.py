@@ -2,7 +2,8 @@
 _base_ = 'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py'
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'])
 codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.5)
-network = dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18', multiscale_output=True, fuse_upsample='bilinear')
+weights = dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18')
+network = dict(arch='w18', init_cfg=weights, multiscale_output=True, fuse_upsample='bilinear')
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', **network, norm_cfg=dict(type='BN', momentum=0.01)),
     head=dict(loss=dict(use_target_weight=False), decoder=codec),

@@ -2,9 +2,7 @@
 # Slide 29. Its caption says from scratch; the paper, and the number of the 1x stream, say ImageNet weights.
 # Command: python tools/train.py configs/ablations/td-hm_hrnet-w32_4x-stream_coco-256x192.py
 _base_ = '../_base_/pose/official_coco_4x_stream.py'
-model = dict(
-    backbone=dict(
-        arch='w32', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
-    ),
-    head=dict(in_channels=128),
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
 )
+model = dict(backbone=dict(arch='w32', init_cfg=weights), head=dict(in_channels=128))

@@ -2,9 +2,7 @@
 # Slide 29. Its caption says from scratch; the paper, and the number of the 1x stream, say ImageNet weights.
 # Command: python tools/train.py configs/ablations/td-hm_hrnet-w48_4x-stream_coco-256x192.py
 _base_ = '../_base_/pose/official_coco_4x_stream.py'
-model = dict(
-    backbone=dict(
-        arch='w48', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
-    ),
-    head=dict(in_channels=192),
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
 )
+model = dict(backbone=dict(arch='w48', init_cfg=weights), head=dict(in_channels=192))

@@ -7,7 +7,7 @@ model = dict(
         _delete_=True,
         type='HRNet',
         arch='w18',
-        pretrained='open-mmlab://msra/hrnetv2_w18',
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18'),
         multiscale_output=True,
         fuse_upsample='bilinear',
     ),

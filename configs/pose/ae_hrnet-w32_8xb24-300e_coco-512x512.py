@@ -1,22 +1,15 @@
 # Associative embedding on HRNetV1-W32, 512x512: AP 64.1 on test-dev2017 (HigherHRNet-Human-Pose-Estimation README).
-# mmpose's configuration (AP 65.6 on val there), with the training pipeline that it leaves empty.
+# One resolution of HigherHRNet's head, with mmpose's rate and batch (AP 65.6 on val there): mmpose's own AE cannot be
+# trained.
 # Command: python tools/train.py configs/pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py
-_base_ = 'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py'
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='HRNet',
-        arch='w32',
-        pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth',
-    ),
+_base_ = '../_base_/pose/higherhrnet.py'
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
 )
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='BottomupRandomAffine', input_size=(512, 512)),
-    dict(type='RandomFlip', direction='horizontal'),
-    dict(type='GenerateTarget', encoder=_base_.codec),
-    dict(type='BottomupGetHeatmapMask'),
-    dict(type='PackPoseInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+encoding = dict(_base_.encoding, heatmap_sizes=[(128, 128)])
+model = dict(backbone=dict(init_cfg=weights), head=dict(deconv_out_channels=[], decoder=encoding))
+target = dict(type='GenerateTarget', encoder=encoding)
+train_pipeline = [*_base_.train_pipeline[:3], target, *_base_.train_pipeline[4:]]
+train_dataloader = dict(batch_size=24, dataset=dict(pipeline=train_pipeline))
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
+auto_scale_lr = dict(base_batch_size=192)

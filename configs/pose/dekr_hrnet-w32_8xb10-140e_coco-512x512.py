@@ -7,7 +7,9 @@ model = dict(
         _delete_=True,
         type='HRNet',
         arch='w32',
-        pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth',
+        init_cfg=dict(
+            type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
+        ),
         multiscale_output=True,
     ),
 )

@@ -7,7 +7,9 @@ model = dict(
         _delete_=True,
         type='HRNet',
         arch='w48',
-        pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth',
+        init_cfg=dict(
+            type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
+        ),
         multiscale_output=True,
     ),
 )

@@ -4,12 +4,12 @@
 # Command: python tools/train.py configs/pose/higherhrnet_hrnet-w32_4xb10-300e_coco-640x640.py
 _base_ = '../_base_/pose/higherhrnet.py'
 size = (640, 640)
-codec = dict(input_size=size, heatmap_sizes=[(160, 160), (320, 320)])
-decoder = dict(type='HigherHREmbedding', **codec, **_base_.decoding)
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
+)
+decoder = dict(_base_.encoding, input_size=size, heatmap_sizes=[(160, 160), (320, 320)])
 model = dict(
-    backbone=dict(
-        arch='w32', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
-    ),
+    backbone=dict(arch='w32', init_cfg=weights),
     head=dict(in_channels=32, deconv_out_channels=[32], decoder=decoder),
 )
 affine = dict(type='BottomupRandomAffine', input_size=size)

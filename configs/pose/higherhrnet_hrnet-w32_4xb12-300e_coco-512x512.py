@@ -3,4 +3,7 @@
 # Multi-scale rows: model.test_cfg.multiscale_test=True, and aug_scales=[0.5, 2] in BottomupResize.
 # Command: python tools/train.py configs/pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py
 _base_ = '../_base_/pose/higherhrnet.py'
-model = dict(backbone=dict(pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'))
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
+)
+model = dict(backbone=dict(init_cfg=weights))

@@ -5,12 +5,12 @@
 # Command: python tools/train.py configs/pose/higherhrnet_hrnet-w48_4xb10-300e_coco-640x640.py
 _base_ = '../_base_/pose/higherhrnet.py'
 size = (640, 640)
-codec = dict(input_size=size, heatmap_sizes=[(160, 160), (320, 320)])
-decoder = dict(type='HigherHREmbedding', **codec, **_base_.decoding)
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
+)
+decoder = dict(_base_.encoding, input_size=size, heatmap_sizes=[(160, 160), (320, 320)])
 model = dict(
-    backbone=dict(
-        arch='w48', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
-    ),
+    backbone=dict(arch='w48', init_cfg=weights),
     head=dict(in_channels=48, deconv_out_channels=[48], decoder=decoder),
 )
 affine = dict(type='BottomupRandomAffine', input_size=size)

@@ -3,9 +3,7 @@
 # Training took 60 hours on 4 V100.
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py
 _base_ = '../_base_/pose/official_coco.py'
-model = dict(
-    backbone=dict(
-        arch='w32', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
-    ),
-    head=dict(in_channels=32),
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
 )
+model = dict(backbone=dict(arch='w32', init_cfg=weights), head=dict(in_channels=32))

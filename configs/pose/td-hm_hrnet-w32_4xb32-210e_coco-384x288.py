@@ -3,9 +3,7 @@
 # test-dev: the same weights with the test-dev boxes (--cfg-options test_dataloader.dataset.bbox_file=...).
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w32_4xb32-210e_coco-384x288.py
 _base_ = '../_base_/pose/official_coco_384x288.py'
-model = dict(
-    backbone=dict(
-        arch='w32', pretrained='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
-    ),
-    head=dict(in_channels=32),
+weights = dict(
+    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
 )
+model = dict(backbone=dict(arch='w32', init_cfg=weights), head=dict(in_channels=32))

@@ -37,7 +37,7 @@ class BottomupGetHeatmapMask(transforms.BottomupGetHeatmapMask):
     def _segs_to_mask(self, segs: Sequence[Any], img_shape: Sequence[int]) -> NDArray[np.uint8]:
         height, width = img_shape[:2]
         rles: list[Any] = []
-        for seg in segs:
+        for seg in filter(None, segs):  # CrowdPose has none
             if isinstance(seg, Mapping) and isinstance(seg['counts'], str | bytes):
                 rles.append(seg)  # compressed already
             else:

@@ -1,6 +1,6 @@
 # Cityscapes as the official code trains it: long side 1024 to 4300, black padding, no colour changes, 4 x 3 images.
 _base_ = 'mmseg::_base_/datasets/cityscapes.py'
-scales = [(2048 * s // 10, 2048 * s // 10) for s in range(5, 22)]
+scales = [(side, side) for side in [int(2048 * s / 10 + 0.5) for s in range(5, 22)]]
 train_pipeline = [
     *_base_.train_pipeline[:2],
     dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),

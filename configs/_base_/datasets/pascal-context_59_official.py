@@ -1,6 +1,6 @@
 # PASCAL-Context, 59 classes, as the official code trains it: long side 260 to 1092, black padding, 4 x 4 images.
 _base_ = 'mmseg::_base_/datasets/pascal_context_59.py'
-scales = [(520 * s // 10, 520 * s // 10) for s in range(5, 22)]
+scales = [(side, side) for side in [int(520 * s / 10 + 0.5) for s in range(5, 22)]]
 train_pipeline = [
     *_base_.train_pipeline[:2],
     dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),

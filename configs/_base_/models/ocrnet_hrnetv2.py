@@ -5,6 +5,7 @@ shared = dict(in_channels=[48, 96, 192, 384], norm_cfg=norm_cfg, align_corners=T
 auxiliary, ocr = _base_.model.decode_head
 loss = dict(type='OfficialCrossEntropy')
 model = dict(
+    data_preprocessor=dict(size_divisor=1),  # crops are of one size already
     pretrained='open-mmlab://msra/hrnetv2_w48',
     backbone=dict(_delete_=True, type='HRNet', arch='w48', norm_cfg=norm_cfg, align_corners=True),
     decode_head=[

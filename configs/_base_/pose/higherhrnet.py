@@ -3,12 +3,12 @@ _base_ = 'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.drop_in.mmpose_heads'])
 order = [0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16]
 decoding = dict(decode_topk=30, decode_max_instances=30, decode_keypoint_order=order)
-codec = dict(
-    _delete_=True, type='HigherHREmbedding', input_size=(512, 512), heatmap_sizes=[(128, 128), (256, 256)], **decoding
-)
+encoding = dict(type='HigherHREmbedding', input_size=(512, 512), heatmap_sizes=[(128, 128), (256, 256)], **decoding)
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w32'),
-    head=dict(type='HigherHRHead', tag_per_keypoint=True, deconv_out_channels=[32], decoder=codec),
+    head=dict(
+        type='HigherHRHead', tag_per_keypoint=True, deconv_out_channels=[32], decoder=dict(encoding, _delete_=True)
+    ),
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [dict(type='MultiStepLR', by_epoch=True, begin=0, end=300, milestones=[200, 260], gamma=0.1)]
@@ -17,7 +17,7 @@ train_pipeline = [
     dict(type='LoadImage'),
     dict(type='BottomupRandomAffine', input_size=(512, 512)),
     dict(type='RandomFlip', direction='horizontal'),
-    dict(type='GenerateTarget', encoder=codec),
+    dict(type='GenerateTarget', encoder=encoding),
     dict(type='BottomupGetHeatmapMask'),
     dict(type='PackPoseInputs'),
 ]

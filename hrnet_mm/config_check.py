@@ -1,0 +1,182 @@
+"""Finds misspelt keys and types in an OpenMMLab config, by the signatures of the classes that it would build."""
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mmcv.ops
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, Registry
+from mmengine.runner import Runner
+
+__all__ = ['check_config', 'quick_reading']
+
+_SECTIONS = (
+    *('model', 'data_preprocessor', 'tta_model', 'tta_pipeline', 'optim_wrapper', 'param_scheduler'),
+    *('train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg'),
+    *('val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'visualizer', 'log_processor'),
+    *('env_cfg', 'randomness', 'auto_scale_lr'),
+)
+"""What a Runner builds. Other top-level names are variables of the config, and only near-misses of these are wrong."""
+
+_CUSTOMARY = ('custom_imports', 'default_scope', 'train_pipeline', 'val_pipeline', 'test_pipeline')
+_UNTYPED: dict[str, tuple[str, ...]] = {
+    # Dicts whose type is left out because it is always the same, and the keys that their builders take out first.
+    'train_dataloader': ('torch.utils.data.DataLoader',),
+    'val_dataloader': ('torch.utils.data.DataLoader',),
+    'test_dataloader': ('torch.utils.data.DataLoader',),
+    'train_cfg': ('mmengine.runner.EpochBasedTrainLoop', 'mmengine.runner.IterBasedTrainLoop'),
+    'val_cfg': ('mmengine.runner.ValLoop',),
+    'test_cfg': ('mmengine.runner.TestLoop',),
+    'optim_wrapper': ('mmengine.optim.OptimWrapper',),
+    'log_processor': ('mmengine.runner.LogProcessor',),
+}
+_EXTRA = {'type', '_scope_', 'requires_grad'}  # the last is of norm layers, whose builder takes it
+_EXTRA_OF = {
+    'train_dataloader': {'num_batch_per_epoch'},
+    'train_cfg': {'by_epoch'},
+    'optim_wrapper': {'constructor', 'paramwise_cfg', 'accumulative_counts', 'clip_grad'},
+    'param_scheduler': {'convert_to_iter_based'},
+}
+
+
+def check_config(config: Config) -> list[str]:
+    """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
+    scope = config.get('default_scope', 'mmengine')
+    with DefaultScope.overwrite_default_scope(scope):
+        checker = _Checker(scope)
+        known = {*_SECTIONS, *inspect.signature(Runner).parameters, *_CUSTOMARY}
+        for name in config:
+            close = difflib.get_close_matches(name, known - {name}, n=1, cutoff=0.9)
+            if name not in known and close:
+                checker.problems.append(f'{name}: no such setting; did you mean {close[0]!r}?')
+        for section in _SECTIONS:
+            checker.walk(section, config.get(section), section)
+    return checker.problems
+
+
+@contextmanager
+def quick_reading() -> Iterator[None]:
+    """Remembers where `library::path` bases are; mmengine reads all metafiles of the library for each of them."""
+    try:
+        Config._get_cfg_path = staticmethod(
+            lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
+        )
+        yield
+    finally:
+        Config._get_cfg_path = staticmethod(_find_base)
+
+
+_find_base: Callable[[str, str], tuple[str, str | None]] = Config._get_cfg_path
+
+
+@cache
+def _external_path(base: str) -> tuple[str, str | None]:
+    return _find_base(base, '')
+
+
+class _Checker:
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.problems: list[str] = []
+
+    def walk(self, where: str, value: Any, section: str) -> None:
+        """Check every dict at or below `value`."""
+        if isinstance(value, Mapping):
+            self._check_dict(where, value, section)
+            for key, item in value.items():
+                self.walk(f'{where}.{key}', item, section)
+        elif isinstance(value, list | tuple):
+            for i, item in enumerate(value):
+                self.walk(f'{where}[{i}]', item, section)
+
+    def _check_dict(self, where: str, value: Mapping[str, Any], section: str) -> None:
+        top = where == section
+        kind = value.get('type')
+        if kind is None and not (top and section in _UNTYPED):
+            # Nothing says what reads a dict without a type: a word that the library's source lacks is misspelt.
+            self._report(where, set(value) - set(_vocabulary(self.scope)), _vocabulary(self.scope))
+            return
+        if kind is None:
+            owners = [_imported(path) for path in _UNTYPED[section]]
+        else:
+            owners = [kind] if callable(kind) else _classes(str(kind), self.scope)
+        if not owners:
+            self.problems.append(f'{where}: nothing is called {kind!r}{_hint(str(kind), _names(self.scope))}')
+            return
+        known = set().union(*(_parameters(owner) for owner in owners)) | _EXTRA | _EXTRA_OF.get(where, set())
+        unknown = set(value) - known
+        if '**' in known:  # handed on to something that the signature does not name
+            unknown -= _vocabulary(self.scope)
+        self._report(where, unknown, known)
+
+    def _report(self, where: str, unknown: Iterable[str], known: Iterable[str]) -> None:
+        for key in sorted(key for key in unknown if isinstance(key, str)):
+            self.problems.append(f'{where}.{key}: no such key{_hint(key, known)}')
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean {close[0]!r}?' if close else ''
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.rpartition('.')
+    return getattr(importlib.import_module(module), name)
+
+
+@cache
+def _registries(scope: str) -> list[Registry]:
+    modules = [importlib.import_module(name) for name in dict.fromkeys((f'{scope}.registry', 'mmengine.registry'))]
+    return list({id(r): r for m in modules for r in vars(m).values() if isinstance(r, Registry)}.values())
+
+
+def _classes(name: str, scope: str) -> list[Any]:
+    """Whatever is registered under the name, of any kind, or importable by it, or an operator of mmcv."""
+    found = [registry.get(name) for registry in _registries(scope)]
+    return [owner for owner in (*found, vars(mmcv.ops).get(name)) if owner is not None]
+
+
+@cache
+def _names(scope: str) -> list[str]:
+    names: set[str] = set()
+    for registry in _registries(scope):
+        current: Registry | None = registry
+        while current is not None:
+            names.update(current.module_dict)
+            current = current.parent
+    return sorted(names)
+
+
+def _parameters(owner: Callable[..., Any]) -> set[str]:
+    """The keyword arguments it takes; where it passes on **kwargs, those of the base classes, and '**' at the end."""
+    inits = (
+        [vars(cls)['__init__'] for cls in owner.__mro__[:-1] if '__init__' in vars(cls)]
+        if inspect.isclass(owner)
+        else [owner]
+    )
+    known: set[str] = set()
+    for init in inits:
+        parameters = inspect.signature(init).parameters.values()
+        known.update(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return known
+    return known | {'**'}
+
+
+@cache
+def _vocabulary(scope: str) -> frozenset[str]:
+    """Every word in the source of the library, of mmengine and mmcv, and of this package."""
+    words: set[str] = set()
+    for name in (scope, 'mmengine', 'mmcv', __package__):
+        (folder,) = importlib.import_module(name).__path__
+        for file in Path(folder).rglob('*.py'):
+            if '.mim' not in file.parts:
+                words.update(re.findall(r'[A-Za-z_]\w*', file.read_text(encoding='utf-8')))
+    return frozenset(words)

@@ -1,0 +1,100 @@
+"""results.csv is complete and consistent, and what is made from it is fresh."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hrnet_mm.verify import compare, published_results
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT.parent / 'shared/facts/published_results.yaml'
+COLUMNS = [
+    *('id', 'task', 'dataset', 'split', 'role', 'config', 'reason', 'method', 'arch', 'input', 'schedule', 'variant'),
+    *('metrics', 'params', 'gimacs', 'gmacs', 'source', 'slide', 'verified', 'weights', 'note'),
+]
+
+
+@pytest.fixture(scope='module')
+def rows():
+    return published_results()
+
+
+def test_tables_are_fresh():
+    command = [sys.executable, ROOT / 'tools/make_tables.py', '--check']
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr + '\nrun python tools/make_tables.py'
+
+
+def test_every_row_has_a_config_or_a_reason(rows):
+    assert list(rows[0]) == COLUMNS
+    assert len({row['id'] for row in rows}) == len(rows)
+    for row in rows:
+        assert bool(row['config']) != bool(row['reason']), row['id']
+        if row['config'].startswith('configs/'):
+            assert (ROOT / row['config']).is_file(), row['id']
+        for value in (row['params'], row['gimacs'], row['gmacs']):
+            assert re.fullmatch(r'(\d+(\.\d+)?)?', value), row['id']
+
+
+def test_every_hrnet_row_has_a_config(rows):
+    assert [row['id'] for row in rows if row['role'] == 'hrnet' and not row['config']] == []
+
+
+def test_nothing_is_called_verified_without_a_config_of_ours(rows):
+    for row in rows:
+        assert bool(row['verified']) == row['config'].startswith('configs/'), row['id']
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason='the table of published results is not at hand')
+def test_rows_are_the_published_ones(rows):
+    theirs = yaml.safe_load(PUBLISHED.read_text())['rows']
+    ours = {row['id']: row for row in rows}
+    for row in theirs:
+        expected = ';'.join(f'{name}={value}' for name, value in row['metrics'].items())
+        assert ours[row['id']]['metrics'] == expected
+        assert ours[row['id']]['role'] == row['role']
+
+
+def row_of(rows, config, source):
+    (row,) = [r for r in rows if r['config'].endswith(f'/{config}.py') and r['source'].startswith(source)]
+    return row
+
+
+@pytest.mark.parametrize(
+    ('config', 'source', 'statuses'),
+    [
+        ('td-hm_hrnet-w48_4xb32-210e_coco-256x192', 'TPAMI Table I', ['equal', 'equal']),
+        ('fcn_hr40_4xb3-120k_cityscapes-512x1024', 'TPAMI', ['explained', 'explained']),
+        ('ocrnet_hr48_4xb3-120k_cityscapes-512x1024', 'TPAMI', ['explained', 'explained']),
+        ('hrnet-w96b_8xb32_in1k', 'TPAMI', ['equal', 'equal']),
+        ('mask-rcnn_hrnetv2p-w32_1x_coco', 'TPAMI Table X', ['equal', 'explained']),
+        ('fcos_hrnetv2p-w32_bgr255-ms-2x_coco', 'TPAMI', ['equal', 'equal']),
+        ('htc_hrnetv2p-w18_20e_coco', 'TPAMI Table X', ['explained', 'explained']),
+    ],
+)
+def test_figures_compare_as_recorded(rows, config, source, statuses):
+    row = row_of(rows, config, source)
+    comparisons = list(compare(row))
+    assert [c.status for c in comparisons] == statuses
+    names = {'parameters': 'params', 'MACs': 'MACs'}
+    for c in comparisons:
+        assert (names[c.kind] in row['verified'].split(', ')) == (c.status == 'equal')
+
+
+def test_figures_with_another_digit_differ(rows):
+    row = row_of(rows, 'td-hm_hrnet-w48_4xb32-210e_coco-256x192', 'TPAMI Table I')
+    assert [c.status for c in compare({**row, 'params': '63.5', 'gimacs': '14.7'})] == ['different', 'different']
+
+
+@pytest.mark.slow
+def test_all_figures_compare_as_recorded(rows):
+    for row in rows:
+        if row['config'].startswith('configs/'):
+            equal = {c.kind for c in compare(row) if c.status == 'equal'}
+            assert ('params' in row['verified']) == ('parameters' in equal), row['id']
+            assert ('MACs' in row['verified']) == ('MACs' in equal), row['id']
+            assert all(c.status != 'different' for c in compare(row)), row['id']

@@ -1,0 +1,231 @@
+"""Writes the tables that hrnet_mm/weights/results.csv holds the numbers of: READMEs, metafiles, the model index.
+
+python tools/make_tables.py          # write them
+python tools/make_tables.py --check  # only say which are stale, and exit with 1 if any is
+"""
+
+import argparse
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = '<!-- results:begin -->', '<!-- results:end -->'
+PAPERS = {
+    'HRNet': ('Deep High-Resolution Representation Learning for Visual Recognition', '1908.07919'),
+    'HRNet for pose': ('Deep High-Resolution Representation Learning for Human Pose Estimation', '1902.09212'),
+}
+FOLDERS = {
+    'pose': ('Human pose estimation', 'HRNet for pose', 'Body 2D Keypoint'),
+    'segmentation': ('Semantic segmentation', 'HRNet', 'Semantic Segmentation'),
+    'detection': ('Object detection and instance segmentation', 'HRNet', 'Object Detection'),
+    'classification': ('Image classification', 'HRNet', 'Image Classification'),
+    'face': ('Face alignment', 'HRNet', 'Face 2D Keypoint'),
+    'ablations': ('Ablations', 'HRNet', 'Ablation'),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--check', action='store_true', help='write nothing; exit with 1 if a file is stale')
+    check = parser.parse_args().check
+    stale = [path for path, text in tables().items() if not path.exists() or path.read_text(encoding='utf-8') != text]
+    for path in stale:
+        print(f'{"stale" if check else "written"}: {path.relative_to(ROOT)}')
+        if not check:
+            path.write_text(tables()[path], encoding='utf-8')
+    return int(check and bool(stale))
+
+
+def tables():
+    """Every file this tool writes, with what should be in it."""
+    rows = read_results()
+    files = {}
+    for folder, (title, collection, task) in FOLDERS.items():
+        own = [row for row in rows if row['config'].startswith(f'configs/{folder}/')]
+        files[ROOT / 'configs' / folder / 'README.md'] = folder_readme(folder, title, own)
+        files[ROOT / 'configs' / folder / 'metafile.yml'] = metafile(folder, collection, task, own)
+    files[ROOT / 'model-index.yml'] = model_index()
+    readme = ROOT / 'README.md'
+    if readme.exists() and BEGIN in (text := readme.read_text(encoding='utf-8')):
+        before, _, rest = text.partition(BEGIN)
+        files[readme] = f'{before}{BEGIN}\n{overview(rows)}{END}{rest.partition(END)[2]}'
+    return files
+
+
+def read_results():
+    with (ROOT / 'hrnet_mm' / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def folder_readme(folder, title, rows):
+    lines = [
+        f'# {title}',
+        '',
+        'Published results and the config that reproduces each. Metrics in percent; parameters in',
+    ]
+    lines += [
+        'millions and MACs in 2**30, as printed; "verified" is what was checked in this repository: `builds` (the'
+    ]
+    lines += ['model builds and every key is known), `trains` (one step and one prediction on sample files, shrunk),']
+    lines += [
+        '`params` and `MACs` (counted, equal as printed). No number below was measured here, and no weights of',
+        'these rows were loaded here.',
+        '',
+    ]
+    by_config = defaultdict(list)
+    for row in rows:
+        if not row['task'].startswith('cost_'):
+            by_config[row['config']].append(row)
+    lines += table(
+        ('config', 'data', 'published', 'params', 'MACs', 'source', 'slide', 'verified'),
+        (line for config in sorted(by_config) for line in config_lines(folder, config, by_config[config])),
+    )
+    others = sorted(set(config_files(folder)) - set(by_config))
+    if others:
+        lines += ['', "Without a row of the authors: a library's own recipe, or a width they did not publish.", '']
+        lines += table(('config', 'expected'), ((link(folder, config), expected(config)) for config in others))
+    notes = {row['note']: row['config'] for row in rows if row['note']}
+    if notes:
+        lines += ['', '## Notes', '']
+        lines += [f'* {link(folder, config)}: {note}' for note, config in sorted(notes.items(), key=lambda n: n[1])]
+    return '\n'.join(lines) + '\n'
+
+
+def config_lines(folder, config, rows):
+    for row in rows:
+        yield (
+            link(folder, config),
+            f'{row["dataset"]} {row["split"]}',
+            metrics(row, 3),
+            row['params'],
+            row['gimacs'],
+            row['source'].partition(';')[0].rpartition('/')[2].replace(':README.md', ' README'),
+            row['slide'],
+            row['verified'],
+        )
+
+
+def table(head, lines):
+    return [' | '.join(('', *head, '')).strip(), '|---' * len(head) + '|'] + [
+        ' | '.join(('', *(cell.replace('|', '/') for cell in line), '')).strip() for line in lines
+    ]
+
+
+def link(folder, config):
+    name = Path(config).stem
+    return f'[{name}]({name}.py)' if config.startswith(f'configs/{folder}/') else config
+
+
+def metrics(row, count):
+    shown = [part.replace('=', ' ') for part in row['metrics'].split(';') if part][:count]
+    return ', '.join(part.replace('_err', ' error').replace('_', ' ') for part in shown)
+
+
+def config_files(folder):
+    return [f'configs/{folder}/{path.name}' for path in sorted((ROOT / 'configs' / folder).glob('*.py'))]
+
+
+def header(config):
+    """The comment at the top of a config, as one line without its command."""
+    lines = re.findall(r'^# (.*)$', (ROOT / config).read_text(encoding='utf-8'), re.MULTILINE)
+    text = ' '.join(lines).partition(' Command: ')[0]
+    return re.sub(r'(\w)- (?=\w)', r'\1-', text)
+
+
+def expected(config):
+    return header(config).partition(': ')[2]
+
+
+def metafile(folder, collection, task, rows):
+    title, number = PAPERS[collection]
+    by_config = defaultdict(list)
+    for row in rows:
+        if not row['task'].startswith('cost_'):
+            by_config[row['config']].append(row)
+    name = f'HRNet {folder}'
+    content = {
+        'Collections': [
+            {
+                'Name': name,
+                'Metadata': {'Architecture': ['HRNet']},
+                'Paper': {'Title': title, 'URL': f'https://arxiv.org/abs/{number}'},
+                'README': f'configs/{folder}/README.md',
+            }
+        ],
+        'Models': [model_entry(name, task, config, by_config[config]) for config in config_files(folder)],
+    }
+    return '# Written by tools/make_tables.py.\n' + yaml.safe_dump(content, sort_keys=False, width=120)
+
+
+def model_entry(collection, task, config, rows):
+    entry = {'Name': Path(config).stem, 'In Collection': collection, 'Config': config}
+    costs = next((row for row in rows if row['params'] and row['gimacs'] and not row['note']), None)
+    if costs:
+        # OpenMMLab's metafiles hold bare numbers: multiply-adds, and parameters.
+        entry['Metadata'] = {
+            'FLOPs': round(float(costs['gimacs']) * 2**30),
+            'Parameters': round(float(costs['params']) * 1e6),
+        }
+    if rows:
+        entry['Results'] = [
+            {'Task': task, 'Dataset': f'{row["dataset"]} {row["split"]}', 'Metrics': numbers(row)} for row in rows
+        ]
+    weights = next((row['weights'] for row in rows if row['weights']), None)
+    if weights:
+        entry['Weights'] = weights
+    return entry
+
+
+def numbers(row):
+    pairs = (part.partition('=') for part in row['metrics'].split(';') if part)
+    return {name: float(value) for name, _, value in pairs if re.fullmatch(r'-?[\d.]+', value)}
+
+
+def model_index():
+    files = [f'configs/{folder}/metafile.yml' for folder in ('demo', *FOLDERS)]
+    return yaml.safe_dump({'Import': files}, sort_keys=False)
+
+
+def overview(rows):
+    own = [row for row in rows if row['role'] == 'hrnet' and row['config']]
+    configs = {f'configs/{folder}': len(config_files(folder)) for folder in FOLDERS}
+    lines = [
+        f"{sum(configs.values())} configs hold the recipes of the {len(own)} results that HRNet's authors published.",
+        '[results.csv](hrnet_mm/weights/results.csv) has every row with its source, and those it was compared with;',
+        '`hrnet-mm verify` counts parameters and MACs again. Those on the slides (in percent, as published: none was',
+        "measured here; baselines are the libraries' own configs):",
+        '',
+    ]
+    shown = [row for row in rows if row['slide'] and row['config'] and row['role'] in ('hrnet', 'competitor')]
+    shown.sort(key=lambda row: [int(slide) for slide in row['slide'].split()])
+    lines += table(
+        ('slide', 'data', 'method', 'backbone', 'input, schedule', 'published', 'config'),
+        (
+            (
+                row['slide'],
+                f'{row["dataset"]} {row["split"]}',
+                row['method'],
+                row['arch'],
+                ' '.join(part for part in (row['input'], row['schedule'].partition(',')[0]) if part),
+                metrics(row, 1),
+                f'[{Path(row["config"]).stem}]({row["config"]})'
+                if row['role'] == 'hrnet'
+                else f'`{row["config"].partition("::")[0]}::{Path(row["config"]).stem}`',
+            )
+            for row in shown
+        ),
+    )
+    lines += [
+        '',
+        'More: ' + ', '.join(f'[{path}]({path}/README.md) ({count})' for path, count in configs.items()) + '.',
+        '',
+    ]
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
