@@ -90,6 +90,13 @@ def _prepare_verify_checkpoint(parser: argparse.ArgumentParser) -> Callable[[arg
     return verify_checkpoint
 
 
+def _prepare_verify(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .verify import add_verify_arguments, verify
+
+    add_verify_arguments(parser)
+    return verify
+
+
 def _prepare_list(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
     parser.add_argument('pattern', nargs='?', default='*', help="which names, such as '*small*' (default: all)")
     return _list
@@ -155,6 +162,11 @@ _COMMANDS = {
         '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth w48.safetensors --to mmpretrain\n'
         '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth body.pth --to mmseg --backbone-only',
         _prepare_convert,
+    ),
+    'verify': _Command(
+        'count parameters and MACs of every shipped config and compare with the published figures',
+        '  hrnet-mm verify\n  hrnet-mm verify segmentation --all',
+        _prepare_verify,
     ),
     'verify-checkpoint': _Command(
         'say what a checkpoint is and whether it is complete, and run its network once',
