@@ -61,8 +61,8 @@ def shrink():
 def _shrink(config):
     config = copy.deepcopy(config)
     model = config.model
-    model.backbone.arch = ARCH
-    model.backbone.pretrained = None
+    if model.backbone.type != 'ComparisonResNet':
+        model.backbone.update(arch=ARCH, pretrained=None)
     model.backbone.pop('init_cfg', None)
     if 'pretrained' in model:
         model.pretrained = None

@@ -1,0 +1,49 @@
+"""The ResNets of basic blocks that the paper compares HRNet-C with, from mmpretrain's layers.
+
+Wang et al., TPAMI 2020, appendix A; no code of theirs was released. Parameters and MACs are the published ones.
+"""
+
+from typing import Any
+
+import mmpretrain.models  # noqa: F401  # mmpretrain registers its own parts first
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from ..models.layers import conv_norm
+
+__all__ = ['ComparisonResNet']
+
+_BLOCKS = {38: (4, 6, 3), 72: (4, 23, 3), 106: (8, 36, 3)}
+_INIT = [
+    {'type': 'Kaiming', 'layer': ['Conv2d']},
+    {'type': 'Constant', 'val': 1, 'layer': ['_BatchNorm', 'GroupNorm']},
+]
+
+
+@MODELS.register_module()
+class ComparisonResNet(BaseBackbone):
+    """ResNet-38, -72 or -106: HRNet's stem, 3 bottlenecks, three stages of basic blocks, a last bottleneck.
+
+    Raises ValueError for another `depth`.
+    """
+
+    def __init__(self, depth: int, init_cfg: Any = None) -> None:
+        super().__init__(init_cfg or _INIT)
+        if depth not in _BLOCKS:
+            raise ValueError(f'depth must be one of {", ".join(map(str, _BLOCKS))}, got {depth!r}')
+        norm: dict[str, Any] = {'type': 'BN'}
+        self.stem = nn.Sequential(
+            conv_norm(3, 64, 3, 2, None, norm, relu=True), conv_norm(64, 64, 3, 2, None, norm, relu=True)
+        )
+        widths = (256, 128, 256, 512)
+        self.stages = nn.Sequential(
+            ResLayer(Bottleneck, 3, 64, 256),
+            *(ResLayer(BasicBlock, n, widths[i], widths[i + 1], stride=2) for i, n in enumerate(_BLOCKS[depth])),
+            ResLayer(Bottleneck, 1, 512, 2048),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """`(N, 3, H, W)` to a tuple of one map `(N, 2048, H/32, W/32)`."""
+        return (self.stages(self.stem(x)),)
