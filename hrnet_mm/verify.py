@@ -55,9 +55,15 @@ def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Prints what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained."""
+    """Prints what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained.
+
+    Raises ValueError if no config has `args.pattern` in its path.
+    """
     warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
     configs = [path for path in config_paths() if args.pattern in path]
+    if not configs:
+        folders = sorted({path.partition('/')[0] for path in config_paths()})
+        raise ValueError(f'no config has {args.pattern!r} in its path; give a part of one below {", ".join(folders)}')
     problems = {path: check_config(_read(path)) for path in configs}
     for path, sentences in problems.items():
         for sentence in sentences:

@@ -210,7 +210,7 @@ def overview(rows):
                 f'{row["dataset"]} {row["split"]}',
                 row['method'],
                 row['arch'],
-                ' '.join(part for part in (row['input'], row['schedule'].partition(',')[0]) if part),
+                ' '.join(part for part in (row['input'], row['schedule'].partition(' (')[0].partition(',')[0]) if part),
                 metrics(row, 1),
                 f'[{Path(row["config"]).stem}]({row["config"]})'
                 if row['role'] == 'hrnet'

@@ -1,5 +1,6 @@
 """results.csv is complete and consistent, and what is made from it is fresh."""
 
+import argparse
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hrnet_mm.verify import compare, published_results
+from hrnet_mm.verify import add_verify_arguments, compare, published_results, verify
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT.parent / 'shared/facts/published_results.yaml'
@@ -98,3 +99,28 @@ def test_all_figures_compare_as_recorded(rows):
             assert ('params' in row['verified']) == ('parameters' in equal), row['id']
             assert ('MACs' in row['verified']) == ('MACs' in equal), row['id']
             assert all(c.status != 'different' for c in compare(row)), row['id']
+
+
+def run_verify(capsys, *arguments):
+    parser = argparse.ArgumentParser()
+    add_verify_arguments(parser)
+    return verify(parser.parse_args(arguments)), capsys.readouterr().out.splitlines()
+
+
+def test_command_prints_a_summary(capsys):
+    code, lines = run_verify(capsys, 'classification/hrnet-w32_')
+    assert code == 0
+    assert lines == ['1 configs read and built, 1 published rows, 2 printed figures: 2 equal, 0 explained, 0 different']
+
+
+def test_command_gives_the_reason(capsys):
+    code, lines = run_verify(capsys, 'fcn_hr40', '--all')
+    assert code == 0
+    assert all(line.startswith('explained') and 'do not fit the network' in line for line in lines[:-1])
+
+
+def test_command_refuses_a_pattern_without_a_config():
+    parser = argparse.ArgumentParser()
+    add_verify_arguments(parser)
+    with pytest.raises(ValueError, match='no config'):
+        verify(parser.parse_args(['hrnet-w33']))
