@@ -3,10 +3,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash tools/install.sh
+cores=$(nproc)  # before the next line, which nproc would heed
 export OMP_NUM_THREADS=1
 if [ $# -gt 0 ]; then
     exec .venv/bin/pytest "$@"
 fi
 .venv/bin/pre-commit run --all-files --show-diff-on-failure
 # One process a core, one thread each: two busy processes of two threads are many times slower.
-exec .venv/bin/pytest --numprocesses "$(nproc)" --dist worksteal
+exec .venv/bin/pytest --numprocesses "$cores" --dist worksteal
