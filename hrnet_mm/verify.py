@@ -77,7 +77,7 @@ def verify(args: argparse.Namespace) -> int:
     statuses = Counter(comparison.status for comparison in comparisons)
     wrong = sum(map(bool, problems.values())) + statuses['different']
     print(
-        f'{len(configs)} configs read and built, {len(rows)} published rows, {len(comparisons)} printed figures: '
+        f'{len(configs)} configs, {sum(map(bool, problems.values()))} with unknown keys; {len(rows)} published rows, {len(comparisons)} printed figures: '
         f'{statuses["equal"]} equal, {statuses["explained"]} explained, {statuses["different"]} different'
     )
     return int(wrong > 0)
