@@ -75,12 +75,13 @@ def verify(args: argparse.Namespace) -> int:
             reason = f': {c.row["note"]}' if c.status == 'explained' else ''
             print(f'{c.status:9} {c.row["id"]}: {c.kind} {c.published} published, {c.counted:.3f} counted{reason}')
     statuses = Counter(comparison.status for comparison in comparisons)
-    wrong = sum(map(bool, problems.values())) + statuses['different']
+    misspelt = sum(map(bool, problems.values()))
     print(
-        f'{len(configs)} configs, {sum(map(bool, problems.values()))} with unknown keys; {len(rows)} published rows, {len(comparisons)} printed figures: '
-        f'{statuses["equal"]} equal, {statuses["explained"]} explained, {statuses["different"]} different'
+        f'{len(configs)} configs, {misspelt} with unknown keys; {len(rows)} published rows, '
+        f'{len(comparisons)} printed figures: {statuses["equal"]} equal, {statuses["explained"]} explained, '
+        f'{statuses["different"]} different'
     )
-    return int(wrong > 0)
+    return int(misspelt + statuses['different'] > 0)
 
 
 def published_results() -> list[dict[str, str]]:
