@@ -13,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.registry import METRICS, RUNNERS
 from mmengine.runner import Runner
 
+from ..missing_data import missing_data
 from ..weights.io import openmmlab_classes
 
 __all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
@@ -59,6 +60,7 @@ def train(args: argparse.Namespace) -> None:
     if args.resume is not None:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else _existing_checkpoint(args.resume)
+    _require_data(config.train_dataloader)
     with openmmlab_classes():
         _build_runner(config).train()
 
@@ -73,6 +75,7 @@ def test(args: argparse.Namespace) -> None:
         _draw_into(args.show_dir, config)
     if args.tta:
         _augment_tests(config)
+    _require_data(config.test_dataloader)
     with openmmlab_classes():
         runner = _build_runner(config)
         if args.out is not None:
@@ -131,6 +134,11 @@ def _existing_checkpoint(name: str) -> str:
         hint = f'; its folder holds {", ".join(known)}' if known else ''
         sys.exit(f'{name}: no such checkpoint file{hint}')
     return name
+
+
+def _require_data(dataloader: Any) -> None:
+    if sentence := missing_data(dataloader):
+        sys.exit(sentence)
 
 
 def _complete_as_the_library_does(config: Any) -> None:

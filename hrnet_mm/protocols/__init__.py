@@ -12,6 +12,9 @@ Importing a module registers its parts in that library's registries, so a config
     `OfficialBBoxTransform` (transform): the scale and rotation of the pose and face recipes.
     `SkipNonPositiveY` (transform), `FaceHeatmap` (codec), `FaceAlignmentMetric` (metric): the face protocol.
 
+`hrnet_mm.protocols.mmpretrain`
+    `ComparisonResNet` (backbone): ResNet-38, 72 and 106, with which the paper compares HRNet-C.
+
 The two heads that no library has come with `hrnet_mm.drop_in.mmdet_heads` (`type='CenterNetTripletHead'`) and
 `hrnet_mm.drop_in.mmpose_heads` (`type='HigherHRHead'`, codec `HigherHREmbedding`; it also repairs mmpose's
 `BottomupGetHeatmapMask`). Both names also take the prefix `hrnet_mm.`.

@@ -192,3 +192,10 @@ def test_a_config_without_augmentation_is_refused(tiny_config, tmp_path):
     (tmp_path / 'weights.pth').touch()
     with pytest.raises(SystemExit, match='--tta: the config has no tta_model and no tta_pipeline; test without --tta'):
         run_test(tiny_config('mmpose'), tmp_path / 'weights.pth', '--tta')
+
+
+def test_missing_data_is_named_before_anything_is_built(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setenv('TINY_DATA', str(tmp_path / 'nowhere'))
+    for library in LIBRARIES:
+        with pytest.raises(SystemExit, match=rf'looks for {tmp_path}/nowhere.*does not exist'):
+            run_train(tiny_config(library), '--work-dir', tmp_path)
