@@ -121,7 +121,9 @@ def link(folder, config):
 
 
 def metrics(row, count):
-    shown = [part.replace('=', ' ') for part in row['metrics'].split(';') if part][:count]
+    parts = [part for part in row['metrics'].split(';') if part]
+    parts.sort(key=lambda part: not part.startswith('mIoU'))  # printed behind the pixel accuracy where there is one
+    shown = [part.replace('=', ' ') for part in parts][:count]
     return ', '.join(part.replace('_err', ' error').replace('_', ' ') for part in shown)
 
 
