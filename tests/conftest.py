@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 # Before torch is imported: the machine's cores are shared with the processes that some tests start.
@@ -17,10 +18,9 @@ from mmengine.registry import DefaultScope
 
 
 @pytest.fixture(autouse=True)
-def _no_default_scope():
+def _no_default_scope(monkeypatch):
     """mmengine keeps the scope of the last config built, and the next test would look names up in it."""
-    with DefaultScope.overwrite_default_scope(None):
-        yield
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
 
 
 @pytest.fixture(scope='session')

@@ -134,6 +134,6 @@ def test_the_scoped_name_needs_no_line_at_all(library: str) -> None:
 
 def test_public_names_are_frozen() -> None:
     assert models.__all__ == [
-        *['ARCHS', 'Arch', 'HRFuseScales', 'HRNet', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN'],
+        *['ARCHS', 'Arch', 'HRFuseScales', 'HRNet', 'HRNetModel', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN'],
         *['Stage', 'get_arch'],
     ]

@@ -101,6 +101,7 @@ def test_module_overwrites_the_list_of_inputs(library: str) -> None:
         assert (maps[0] is not given[0]) == overwritten
 
 
+@pytest.mark.filterwarnings('ignore:torch.utils.checkpoint')  # upstream does not say which of torch's two ways it wants
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_checkpointing_counts_a_batch_twice(library: str) -> None:
     def counted(net: nn.Module) -> int:
