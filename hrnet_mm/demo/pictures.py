@@ -1,5 +1,6 @@
 """Pictures of predictions beside the truth."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,19 +66,20 @@ def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: S
 
 
 def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12, rows: int = 4) -> None:
-    """Write a grid of images: above, `rows` of rightly classified ones; below, as many mistakes, surest first."""
+    """Write a grid of images: above, up to `rows` of rightly classified ones; below, mistakes, surest first."""
     mistakes = sorted((one for one in images if one.truth != one.found), key=lambda one: -one.score)
     right = [one for one in images if one.truth == one.found]
-    shown = right[:: max(1, len(right) // (columns * rows))][: columns * rows]
-    figure = Figure(figsize=(columns, 2.6 * rows + 1), dpi=_DPI, layout='constrained')
-    titles = (
-        f'right: {len(right)} of {len(images)} (some of them)',
-        f'mistakes: {len(mistakes)} of {len(images)} (truth \N{RIGHTWARDS ARROW} found, score)',
-    )
-    parts = figure.subfigures(2, 1, squeeze=False).flat
-    for part, title, some in zip(parts, titles, (shown, mistakes), strict=True):
+    most = columns * rows
+    blocks = {
+        f'right: {len(right)} of {len(images)} (some of them)': right[:: max(1, len(right) // most)][:most],
+        f'mistakes: {len(mistakes)} of {len(images)} (truth \N{RIGHTWARDS ARROW} found, score)': mistakes[:most],
+    }
+    heights = [max(1, math.ceil(len(shown) / columns)) for shown in blocks.values()]
+    figure = Figure(figsize=(columns, 1.3 * sum(heights) + 1), dpi=_DPI, layout='constrained')
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[height + 0.4 for height in heights]).flat
+    for part, height, (title, shown) in zip(parts, heights, blocks.items(), strict=True):
         part.suptitle(title, fontsize=14, fontweight='bold')
-        for axes, one in zip(part.subplots(rows, columns).flat, some[: columns * rows], strict=False):
+        for axes, one in zip(part.subplots(height, columns).flat, shown, strict=False):
             axes.imshow(cv2.imread(str(one.file), cv2.IMREAD_GRAYSCALE), cmap='gray')
             is_right = one.truth == one.found
             text = one.found if is_right else f'{one.truth} \N{RIGHTWARDS ARROW} {one.found} ({one.score:.2f})'
