@@ -1,5 +1,6 @@
 import csv
 import json
+import operator
 from pathlib import Path
 
 import cv2
@@ -251,6 +252,14 @@ def test_bad_arguments(tmp_path, capsys, argv, message):
     folder = str(write_folder(tmp_path / 'mine'))
     assert main(['demo', *(folder if one == 'MINE' else one for one in argv)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_training_that_dies_is_told(tmp_path, capsys, monkeypatch):
+    # The new process adds a job to a connection, which ends it before it can say a word.
+    monkeypatch.setattr(command, '_enter', operator.add)
+    argv = ['demo', 'instances', '--data', str(write_folder(tmp_path / 'mine')), '--work-dir', str(tmp_path / 'out')]
+    assert main(argv) == 2
+    assert 'instances: training ended with exit code 1; see ' in capsys.readouterr().err
 
 
 def test_missing_library_is_named(tmp_path, capsys, monkeypatch):

@@ -152,6 +152,10 @@ def _run(job: Job, console: Console) -> Result:
     sender.close()
     try:
         return _follow(job, receiver, console)
+    except EOFError:
+        process.join()
+        # A negative code is the signal that ended it: -9 is what the system sends where memory runs out.
+        raise RuntimeError(f'{job.task}: training ended with exit code {process.exitcode}; see {job.log}') from None
     finally:
         process.terminate()
         process.join()
@@ -174,7 +178,7 @@ def _enter(job: Job, connection: Connection) -> None:
 
 
 def _follow(job: Job, receiver: Connection, console: Console) -> Result:
-    """Show progress until the result comes."""
+    """Show progress until the result comes; raises EOFError where the process ends before."""
     bar = rich.progress.Progress(
         rich.progress.TextColumn('{task.description}'),
         rich.progress.BarColumn(),
@@ -189,10 +193,7 @@ def _follow(job: Job, receiver: Connection, console: Console) -> Result:
     with bar:
         task = bar.add_task(f'{job.task:14} loading ', total=1.0)
         while True:
-            try:
-                message = receiver.recv()
-            except EOFError:
-                raise RuntimeError(f'{job.task}: the training process ended without a word; see {job.log}') from None
+            message = receiver.recv()
             if isinstance(message, Result):
                 bar.update(task, description=f'{job.task:14} done    ')
                 return message
