@@ -76,6 +76,13 @@ def _prepare_test(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
     return test
 
 
+def _prepare_track(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .tracking.command import add_track_arguments, track
+
+    add_track_arguments(parser)
+    return track
+
+
 def _prepare_convert(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
     from .checkpoints import add_convert_arguments, convert_file
 
@@ -156,6 +163,13 @@ _COMMANDS = {
         'test a checkpoint as an mmdet, mmseg, mmpose or mmpretrain config says',
         '  hrnet-mm test configs/demo/fcn_hrnetv2_nuclei.py work_dirs/demo/segmentation/weights.pth',
         _prepare_test,
+    ),
+    'track': _Command(
+        'follow the poses of persons through a video, and measure it where annotations are given',
+        '  hrnet-mm track video.mp4 --model pose.py pose.pth --detector persons.py persons.pth\n'
+        '  hrnet-mm track images/val/000342_mpii_test --model pose.py pose.pth --boxes detections.json '
+        '--truth annotations/val/000342_mpii_test.json',
+        _prepare_track,
     ),
     'convert': _Command(
         'convert a checkpoint from any known layout to another, each key accounted for',

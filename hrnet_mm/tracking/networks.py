@@ -1,0 +1,93 @@
+"""Detectors and pose estimators made of mmdet's and mmpose's networks, with this package's HRNet in them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from ..weights import read_checkpoint, state_dict_of
+from .flow import Image
+from .persons import Array
+
+__all__ = ['DetectorNetwork', 'PoseNetwork', 'listed_boxes']
+
+
+class PoseNetwork:
+    """A top-down pose network of mmpose, to be called with an image and boxes (see `PoseEstimator`).
+
+    `names` are its joints', `sigmas` `(K,)` belong to them. Raises ValueError where the checkpoint does not fit the
+    config whole.
+    """
+
+    def __init__(self, config: Path, weights: Path, device: str) -> None:
+        from mmpose.apis import init_model
+
+        from ..drop_in import mmpose  # noqa: F401  # before the config is built: its type='HRNet' is ours
+
+        self.model = init_model(Config.fromfile(config), device='cpu')
+        _fill(self.model, weights, device)
+        meta: Mapping[str, Any] = self.model.dataset_meta
+        self.names: Sequence[str] = [meta['keypoint_id2name'][i] for i in range(meta['num_keypoints'])]
+        self.sigmas: Array = np.asarray(meta['sigmas'], dtype=np.float64)
+
+    def __call__(self, image: Image, boxes: Array) -> tuple[Array, Array]:
+        """Keypoints `(N, K, 2)` and scores `(N, K)` of the persons in boxes `(N, 4)`, N at least 1."""
+        from mmpose.apis import inference_topdown
+
+        found = [sample.pred_instances for sample in inference_topdown(self.model, image, boxes.astype(np.float32))]
+        keypoints = np.concatenate([one.keypoints for one in found]).astype(np.float64)
+        scores = np.concatenate([one.keypoint_scores for one in found]).astype(np.float64)
+        return keypoints, np.clip(scores, 0, 1)
+
+
+class DetectorNetwork:
+    """A detector of mmdet, to be called with an image (see `Detector`).
+
+    It gives the boxes of the class 'person', or of the only class there is. Raises ValueError where there is neither,
+    or the checkpoint does not fit the config whole.
+    """
+
+    def __init__(self, config: Path, weights: Path, device: str) -> None:
+        from mmdet.apis import init_detector
+
+        from ..drop_in import mmdet  # noqa: F401  # before the config is built: its type='HRNet' is ours
+
+        self.model = init_detector(Config.fromfile(config), device='cpu')
+        _fill(self.model, weights, device)
+        loader = self.model.cfg.test_dataloader.dataset
+        classes = list(loader.get('metainfo', {}).get('classes', ())) or list(self.model.dataset_meta['classes'])
+        if 'person' not in classes and len(classes) != 1:
+            raise ValueError(f'{config} detects {", ".join(classes)}; expected the class person, or a single one')
+        self.label = classes.index('person') if 'person' in classes else 0
+
+    def __call__(self, image: Image) -> tuple[Array, Array]:
+        """Boxes `(N, 4)` and scores `(N,)`."""
+        from mmdet.apis import inference_detector
+
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            found = inference_detector(self.model, image).pred_instances
+        found = found[found.labels == self.label]
+        return found.bboxes.cpu().numpy().astype(np.float64), found.scores.cpu().numpy().astype(np.float64)
+
+
+def listed_boxes(results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> list[tuple[Array, Array]]:
+    """Boxes and scores for each image, from COCO's form of results: image_id, bbox (x, y, width, height), score."""
+    of_image: dict[int, list[tuple[float, ...]]] = {image_id: [] for image_id in image_ids}
+    for one in results:
+        if one['image_id'] in of_image:
+            x, y, width, height = one['bbox']
+            of_image[one['image_id']].append((x, y, x + width, y + height, one.get('score', 1.0)))
+    arrays = [np.array(of_image[image_id], dtype=np.float64).reshape(-1, 5) for image_id in image_ids]
+    return [(array[:, :4], array[:, 4]) for array in arrays]
+
+
+def _fill(model: Any, weights: Path, device: str) -> None:
+    """Load a checkpoint, every parameter of it, as safely as `read_checkpoint` does."""
+    try:
+        model.load_state_dict(state_dict_of(read_checkpoint(weights)))
+    except RuntimeError as error:
+        raise ValueError(f'{weights} does not fit the config: {str(error).splitlines()[1].strip()}') from error
+    model.to(device).eval()

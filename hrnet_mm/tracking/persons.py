@@ -1,0 +1,98 @@
+"""The persons of one frame, how similar two of them are, and which of several alike ones stay."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ['COCO_SIGMAS', 'Array', 'Bools', 'Ids', 'Persons', 'box_iou', 'boxes_around', 'oks', 'suppress']
+
+Array = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ids = npt.NDArray[np.int64]
+
+COCO_SIGMAS: Array = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
+"""How far people's own annotations of COCO's 17 joints scatter, in units of the square root of a person's area."""
+
+_FEWEST_SHARED = 3
+
+
+@dataclass(frozen=True)
+class Persons:
+    """The persons of one frame, in pixels of the image; N persons, K joints.
+
+    keypoints `(N, K, 2)` as x, y; joint_scores `(N, K)` from 0 to 1; boxes `(N, 4)` as x1, y1, x2, y2; scores `(N,)`;
+    ids `(N,)`, -1 where unknown; detected `(N,)`, False where the box came from the frame before.
+    """
+
+    keypoints: Array
+    joint_scores: Array
+    boxes: Array
+    scores: Array
+    ids: Ids
+    detected: Bools
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, which: Ids | Bools) -> 'Persons':
+        """Those persons that an array of indices or of booleans names."""
+        return Persons(**{name: value[which] for name, value in vars(self).items()})
+
+    def moved(self, keypoints: Array) -> 'Persons':
+        """The same persons with other keypoints."""
+        return replace(self, keypoints=keypoints)
+
+
+def oks(first: Persons, second: Persons, sigmas: Array, joint_threshold: float = 0.0) -> Array:
+    """Object keypoint similarity `(N, M)` of every first person to every second, from 0 to 1.
+
+    COCO's definition, with the mean area of the two boxes, over the joints that have at least `joint_threshold` in
+    both. Fewer than three such joints count as three: a single joint in the same place is no person.
+    """
+    difference = first.keypoints[:, None] - second.keypoints[None]
+    area = (_areas(first.boxes)[:, None] + _areas(second.boxes)[None]) / 2
+    exponent = (difference**2).sum(-1) / (2 * (2 * sigmas) ** 2 * np.maximum(area, 1e-9)[..., None])
+    shared = (first.joint_scores >= joint_threshold)[:, None] & (second.joint_scores >= joint_threshold)[None]
+    total: Array = np.where(shared, np.exp(-exponent), 0).sum(-1)
+    similarity: Array = total / np.maximum(shared.sum(-1), _FEWEST_SHARED)
+    return similarity
+
+
+def box_iou(first: Array, second: Array) -> Array:
+    """Intersection over union `(N, M)` of boxes `(N, 4)` and `(M, 4)` as x1, y1, x2, y2."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared: Array = np.clip(high - low, 0, None).prod(-1)
+    return shared / np.maximum(_areas(first)[:, None] + _areas(second)[None] - shared, 1e-9)
+
+
+def suppress(similarity: Array, rank: Array, threshold: float) -> Ids:
+    """Indices that stay, best first, when each takes away those of lower rank that are more similar than `threshold`.
+
+    `similarity` is `(N, N)`, `rank` `(N,)`. With `box_iou` this is the box NMS, with `oks` the OKS-NMS.
+    """
+    order = np.argsort(-rank, kind='stable')
+    kept: list[int] = []
+    for index in order.tolist():
+        if not kept or similarity[kept, index].max() <= threshold:
+            kept.append(index)
+    return np.array(kept, dtype=np.int64)
+
+
+def boxes_around(persons: Persons, joint_threshold: float, enlargement: float) -> Array:
+    """Boxes `(N, 4)` around the joints that reach `joint_threshold`, enlarged about their centres to that multiple.
+
+    A person without two such joints keeps the box it had.
+    """
+    seen = (persons.joint_scores >= joint_threshold)[..., None]
+    low = np.where(seen, persons.keypoints, np.inf).min(axis=1)
+    high = np.where(seen, persons.keypoints, -np.inf).max(axis=1)
+    enough = seen.sum(axis=(1, 2)) >= 2
+    centre, half = (np.where(enough[:, None], value, 0) for value in ((low + high) / 2, enlargement * (high - low) / 2))
+    return np.where(enough[:, None], np.concatenate([centre - half, centre + half], axis=1), persons.boxes)
+
+
+def _areas(boxes: Array) -> Array:
+    areas: Array = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1)
+    return areas

@@ -1,0 +1,145 @@
+"""PoseTrack's joints and its JSON files of 2018, one a video, which poseval reads too."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .persons import Array, Bools, Ids, Persons
+
+__all__ = ['EVALUATED', 'JOINTS', 'SKELETON', 'Frame', 'image_id_of', 'in_places', 'read_video', 'write_video']
+
+_PARTS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
+_PAIRED = [f'{side}_{part}' for part in _PARTS for side in ('left', 'right')]
+
+JOINTS = ['nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear', *_PAIRED]
+"""The 17 places of a file of 2018: COCO's, with the eyes given up for the ends of the head."""
+
+EVALUATED = ['nose', 'head_bottom', 'head_top', *_PAIRED]
+"""The 15 joints that are annotated and evaluated."""
+
+# Pairs of places, from 1.
+SKELETON = [
+    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
+    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
+]  # fmt: skip
+_PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': JOINTS, 'skeleton': SKELETON}
+
+# Along the line from the middle of the shoulders to the nose: medians over 13 persons of PoseTrack 2018's validation.
+_ON_HEAD_LINE = {'head_bottom': 0.3, 'head_top': 1.5}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of a file: N persons with the 15 evaluated joints, in pixels.
+
+    points `(N, 15, 2)` as x, y; present `(N, 15)`: annotated, or found; scores `(N, 15)`; ids `(N,)`; heads `(N,)`:
+    diagonals of the head boxes, nan where there is none; ignored: polygons `(P, 2)` in which nothing is evaluated.
+    """
+
+    name: str
+    points: Array
+    present: Bools
+    scores: Array
+    ids: Ids
+    heads: Array
+    ignored: tuple[Array, ...] = ()
+
+
+def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Array, Array]:
+    """Keypoints `(N, K, 2)` and scores `(N, K)` of joints called `names`, in PoseTrack's 17 places.
+
+    Where the ends of the head are missing, as in COCO, they are put on the line from the middle of the shoulders to
+    the nose, as sure as the least sure of the three; a network trained on PoseTrack's joints is better. Ears may be
+    missing. Raises ValueError where another joint is.
+    """
+    if missing := sorted(set(EVALUATED) - set(names) - {'head_bottom', 'head_top'}):
+        raise ValueError(f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}')
+    placed, placed_scores = np.zeros((len(keypoints), len(JOINTS), 2)), np.zeros((len(keypoints), len(JOINTS)))
+    for place, name in enumerate(JOINTS):
+        if name in names:
+            placed[:, place], placed_scores[:, place] = keypoints[:, names.index(name)], scores[:, names.index(name)]
+    nose, left, right = (JOINTS.index(name) for name in ('nose', 'left_shoulder', 'right_shoulder'))
+    middle = placed[:, [left, right]].mean(axis=1)
+    for name, share in _ON_HEAD_LINE.items():
+        if name not in names:
+            placed[:, JOINTS.index(name)] = middle + share * (placed[:, nose] - middle)
+            placed_scores[:, JOINTS.index(name)] = placed_scores[:, [nose, left, right]].min(axis=1)
+    return placed, placed_scores
+
+
+def read_video(path: Path) -> list[Frame]:
+    """The frames of a file of annotations or results, in its order.
+
+    A joint is absent where all its three numbers are zero, as poseval has it. Raises ValueError where the file is none
+    of PoseTrack 2018 or lacks one of the evaluated joints.
+    """
+    try:
+        content = json.loads(path.read_text())
+        names = content['categories'][0]['keypoints']
+        persons: dict[int, list[Mapping[str, Any]]] = {image['id']: [] for image in content['images']}
+        for annotation in content['annotations']:
+            persons[annotation['image_id']].append(annotation)
+        if missing := [name for name in EVALUATED if name not in names]:
+            raise ValueError(f'it has no {", ".join(missing)}; a file of PoseTrack has {", ".join(EVALUATED)}')
+        columns = [names.index(name) for name in EVALUATED]
+        return [_frame(image, persons[image['id']], columns, len(names)) for image in content['images']]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        what = f'no {error}' if isinstance(error, KeyError) else error
+        raise ValueError(f'{path} is no file of PoseTrack 2018: {what}; for 2017 use prepare_posetrack17.py') from error
+
+
+def _frame(image: Mapping[str, Any], persons: Sequence[Mapping[str, Any]], columns: list[int], joints: int) -> Frame:
+    keypoints = np.array([one['keypoints'] for one in persons], dtype=np.float64).reshape(-1, joints, 3)[:, columns]
+    scores = [one.get('scores') or [1.0] * joints for one in persons]
+    heads = [one.get('bbox_head', (0, 0, np.nan, np.nan))[2:] for one in persons]
+    regions = zip(image.get('ignore_regions_x') or (), image.get('ignore_regions_y') or (), strict=True)
+    return Frame(
+        name=image['file_name'],
+        points=keypoints[..., :2],
+        present=(keypoints != 0).any(axis=-1),
+        scores=np.array(scores, dtype=np.float64).reshape(-1, joints)[:, columns],
+        ids=np.array([one['track_id'] for one in persons], dtype=np.int64),
+        heads=np.hypot(*np.array(heads, dtype=np.float64).reshape(-1, 2).T),
+        ignored=tuple(np.array(region, dtype=np.float64).T for region in regions),
+    )
+
+
+def write_video(path: Path, names: Sequence[str], frames: Sequence[Persons], joint_score: float = 0.0) -> None:
+    """Write the persons of a video's images, whose file names are `names`; their joints have PoseTrack's 17 places.
+
+    Joints below `joint_score` are written as absent. Results without it are for mAP, which ranks joints by their
+    scores; MOTA counts every joint that is there. Raises ValueError for persons with other than 17 joints.
+    """
+    images, annotations = [], []
+    for index, (name, persons) in enumerate(zip(names, frames, strict=True)):
+        if persons.keypoints.shape[1:] != (len(JOINTS), 2):
+            raise ValueError(f'persons with keypoints {persons.keypoints.shape}; expected (N, {len(JOINTS)}, 2)')
+        image_id = image_id_of(name, index)
+        images.append({'id': image_id, 'frame_id': image_id, 'file_name': name, 'nframes': len(names)})
+        for number, (keypoints, scores) in enumerate(zip(persons.keypoints, persons.joint_scores, strict=True)):
+            there = (scores >= joint_score)[:, None]
+            x1, y1, x2, y2 = persons.boxes[number].round(2).tolist()
+            annotations.append(
+                {
+                    'id': image_id * 100 + number,
+                    'image_id': image_id,
+                    'category_id': 1,
+                    'track_id': int(persons.ids[number]),
+                    'keypoints': np.where(there, np.hstack([keypoints.round(2), there]), 0).ravel().tolist(),
+                    'scores': scores.round(4).tolist(),
+                    'score': round(float(persons.scores[number]), 4),
+                    'bbox': [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
+                }
+            )
+    path.write_text(json.dumps({'images': images, 'annotations': annotations, 'categories': [_PERSON]}))
+
+
+def image_id_of(name: str, index: int) -> int:
+    """PoseTrack's number of an image, 10003420007 for images/val/000342_mpii_test/000007.jpg, else the index."""
+    numbered = re.search(r'(\d{6})_[^/]*/(\d+)\.[^./]+$', name)
+    return 10**10 + int(numbered[1]) * 10**4 + int(numbered[2]) if numbered else index

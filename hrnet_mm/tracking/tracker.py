@@ -1,0 +1,180 @@
+"""Top-down tracking of poses: boxes, poses, and to which person each belongs.
+
+Simple Baselines for Human Pose Estimation and Tracking (Xiao et al., ECCV 2018), section 3, which the HRNet paper
+follows with its own poses (Sun et al., CVPR 2019, section 4.3).
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .flow import Flow, Image, move_points
+from .persons import COCO_SIGMAS, Array, Bools, Persons, box_iou, boxes_around, oks, suppress
+
+__all__ = ['Detector', 'PoseEstimator', 'PoseTracker', 'Settings', 'without_short_tracks']
+
+Detector = Callable[[Image], tuple[Array, Array]]
+"""From an image `(H, W, 3)` in B, G, R to boxes `(N, 4)` as x1, y1, x2, y2 in pixels, and scores `(N,)` from 0 to 1."""
+
+PoseEstimator = Callable[[Image, Array], tuple[Array, Array]]
+"""From an image and boxes `(N, 4)` to keypoints `(N, K, 2)` as x, y in pixels, and scores `(N, K)` from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The numbers of a tracker.
+
+    propagate: use boxes propagated from the frame before where the detector has none.
+    box_score: detections below it are not used.
+    box_overlap: the most that two boxes of different persons overlap, as intersection over union.
+    pose_overlap: the most that two different persons' poses agree, as OKS.
+    person_score: persons below it are dropped; a score is the box's times the mean of its confident joints'.
+    joint_score: joints below it count neither for similarity, nor for a person's score, nor for its next box.
+    enlargement: a propagated box holds the joints and this much more; 1.15 in both papers.
+    similarity: the least OKS of a pose with a past one, moved here by the flow, to be the same person.
+    memory: the number of past frames that are compared, hence for how long somebody may be out of sight.
+    undetected: for how many frames in a row a person lives on propagated boxes alone.
+    """
+
+    propagate: bool = True
+    box_score: float = 0.3
+    box_overlap: float = 0.6
+    pose_overlap: float = 0.7
+    person_score: float = 0.1
+    joint_score: float = 0.2
+    enlargement: float = 1.15
+    similarity: float = 0.2
+    memory: int = 10
+    undetected: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ('memory', 'undetected'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name}={getattr(self, name)}: expected a number of frames, 1 or more')
+        if self.enlargement < 1:
+            raise ValueError(f'enlargement={self.enlargement}: expected 1 (the joints alone) or more')
+        for name in ('box_score', 'box_overlap', 'pose_overlap', 'person_score', 'joint_score', 'similarity'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f'{name}={getattr(self, name)}: expected a number from 0 to 1')
+
+
+class PoseTracker:
+    """Follows the persons of one video, frame by frame.
+
+    `flow=None` is the baseline without flow: boxes and poses stay where they were. `sigmas` `(K,)` belong to the
+    joints that `pose` finds.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        pose: PoseEstimator,
+        flow: Flow | None,
+        settings: Settings | None = None,
+        sigmas: Array = COCO_SIGMAS,
+    ) -> None:
+        self.detector = detector
+        self.pose = pose
+        self.flow = flow
+        self.settings = settings or Settings()
+        self.sigmas = sigmas
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody: the next image is the first of another video."""
+        self._image: Image | None = None
+        self._past: deque[Persons] = deque(maxlen=self.settings.memory)  # the last frame's persons come last
+        self._next_id = 0
+        self._undetected: dict[int, int] = {}
+
+    def __call__(self, image: Image) -> Persons:
+        """The persons of the next image `(H, W, 3)` in B, G, R, each with its id.
+
+        Raises ValueError where the image has another size than the one before, or a callable gives other shapes.
+        """
+        self._move_past(image)
+        boxes, box_scores, detected = self._boxes(image)
+        found = self._poses(image, boxes, box_scores, detected)
+        found = self._identified(found)
+        self._past.append(found)
+        self._image = image
+        return found
+
+    def _move_past(self, image: Image) -> None:
+        """Bring the keypoints of all remembered frames from the last image to this one."""
+        if self._image is not None and self._image.shape != image.shape:
+            raise ValueError(f'image of shape {image.shape} after {self._image.shape}: call reset() between videos')
+        if self.flow is None or self._image is None or not any(len(persons) for persons in self._past):
+            return
+        flow = self.flow(self._image, image)
+        for index, persons in enumerate(self._past):
+            self._past[index] = persons.moved(move_points(persons.keypoints, flow))
+
+    def _boxes(self, image: Image) -> tuple[Array, Array, Bools]:
+        """Boxes of detector and last frame, their scores, and whether each was detected."""
+        settings = self.settings
+        boxes, scores = self.detector(image)
+        if boxes.shape != (len(scores), 4):
+            raise ValueError(f'the detector gave boxes {boxes.shape} and {len(scores)} scores; expected (N, 4), N')
+        used = scores >= settings.box_score
+        boxes, scores = boxes[used], scores[used]
+        detected = np.ones(len(boxes), dtype=bool)
+        if settings.propagate and self._past:
+            last = self._past[-1]
+            last = last[np.array([self._undetected[i] < settings.undetected for i in last.ids.tolist()], dtype=bool)]
+            boxes = np.concatenate([boxes, boxes_around(last, settings.joint_score, settings.enlargement)])
+            scores = np.concatenate([scores, last.scores])
+            detected = np.concatenate([detected, np.zeros(len(last), dtype=bool)])
+        kept = suppress(box_iou(boxes, boxes), scores + detected, settings.box_overlap)
+        return boxes[kept], scores[kept], detected[kept]
+
+    def _poses(self, image: Image, boxes: Array, box_scores: Array, detected: Bools) -> Persons:
+        settings, joints = self.settings, len(self.sigmas)
+        keypoints, joint_scores = np.zeros((0, joints, 2)), np.zeros((0, joints))
+        if len(boxes):
+            keypoints, joint_scores = self.pose(image, boxes)
+        if keypoints.shape != (len(boxes), joints, 2) or joint_scores.shape != (len(boxes), joints):
+            raise ValueError(
+                f'the pose estimator gave {keypoints.shape} and {joint_scores.shape} for {len(boxes)} boxes; expected '
+                f'{(len(boxes), joints, 2)} and {(len(boxes), joints)}: sigmas are for {joints} joints'
+            )
+        confident = joint_scores >= settings.joint_score
+        means = np.where(confident, joint_scores, 0).sum(1) / np.maximum(confident.sum(1), 1)
+        unknown = np.full(len(boxes), -1)
+        found = Persons(keypoints, joint_scores, boxes, box_scores * means, unknown, detected)
+        found = found[found.scores >= settings.person_score]
+        # Detections come first, as among the boxes: a propagated box only fills a gap.
+        alike = oks(found, found, self.sigmas, settings.joint_score)
+        return found[suppress(alike, found.scores + found.detected, settings.pose_overlap)]
+
+    def _identified(self, found: Persons) -> Persons:
+        """Give each person the id of the past one that it is most similar to, the most similar pairs first."""
+        settings = self.settings
+        known = sorted({i for persons in self._past for i in persons.ids.tolist()})
+        similarity = np.zeros((len(known), len(found)))
+        for persons in self._past:
+            rows = np.searchsorted(known, persons.ids)
+            now = oks(persons, found, self.sigmas, settings.joint_score)
+            similarity[rows] = np.maximum(similarity[rows], now)
+        ids = found.ids.copy()
+        for flat in np.argsort(-similarity, axis=None, kind='stable'):
+            row, column = np.unravel_index(flat, similarity.shape)
+            if similarity[row, column] < settings.similarity:
+                break
+            if ids[column] < 0 and known[row] not in ids:
+                ids[column] = known[row]
+        new = (ids < 0) & found.detected
+        ids[new] = self._next_id + np.arange(new.sum())
+        self._next_id += int(new.sum())
+        found = replace(found, ids=ids)[ids >= 0]  # nobody new is seen in an old box
+        for i, detected in zip(found.ids.tolist(), found.detected.tolist(), strict=True):
+            self._undetected[i] = 0 if detected else self._undetected[i] + 1
+        return found
+
+
+def without_short_tracks(frames: Sequence[Persons], least: int) -> list[Persons]:
+    """The frames of one video without the persons that occur in fewer than `least` of them."""
+    ids, counts = np.unique(np.concatenate([persons.ids for persons in frames]), return_counts=True)
+    return [persons[np.isin(persons.ids, ids[counts >= least])] for persons in frames]
