@@ -1,0 +1,1 @@
+"""The same outputs sooner: inference forms, engines, measurement."""
