@@ -124,11 +124,12 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
                     truth.ids[rows], found.ids[columns], distances[..., joint][np.ix_(rows, columns)], last[joint]
                 )
     objects, misses, false_positives, switches, matches, distance = counts
+    of = np.where(objects, objects, np.nan)  # joints that no true person has get no value
     with np.errstate(divide='ignore', invalid='ignore'):
-        mota = 100 * (1 - (misses + false_positives + switches) / np.where(objects, objects, np.nan))
-        motp = np.where(matches, 100 * (1 - distance / matches), 0)
+        mota = 100 * (1 - (misses + false_positives + switches) / of)
+        motp = np.where(matches, 100 * (1 - distance / matches), 0 * of)
         precision = 100 * matches / (matches + false_positives)
-        recall = 100 * matches / objects
+        recall = 100 * matches / of
     return TrackingScores(
         mota=_by_group(mota),
         motp=_by_group(motp)['Total'],

@@ -85,12 +85,14 @@ def boxes_around(persons: Persons, joint_threshold: float, enlargement: float) -
 
     A person without two such joints keeps the box it had.
     """
-    seen = (persons.joint_scores >= joint_threshold)[..., None]
-    low = np.where(seen, persons.keypoints, np.inf).min(axis=1)
-    high = np.where(seen, persons.keypoints, -np.inf).max(axis=1)
-    enough = seen.sum(axis=(1, 2)) >= 2
-    centre, half = (np.where(enough[:, None], value, 0) for value in ((low + high) / 2, enlargement * (high - low) / 2))
-    return np.where(enough[:, None], np.concatenate([centre - half, centre + half], axis=1), persons.boxes)
+    boxes: Array = np.array(persons.boxes)
+    confident = persons.joint_scores >= joint_threshold
+    for row, (keypoints, seen) in enumerate(zip(persons.keypoints, confident, strict=True)):
+        if seen.sum() >= 2:
+            low, high = keypoints[seen].min(axis=0), keypoints[seen].max(axis=0)
+            centre, half = (low + high) / 2, enlargement * (high - low) / 2
+            boxes[row] = *(centre - half), *(centre + half)
+    return boxes
 
 
 def _areas(boxes: Array) -> Array:
