@@ -1,6 +1,8 @@
-"""The demonstration data: two small sets of real, labelled images taken out of packages of the Python package index."""
+"""The demonstration data: real, labelled images out of packages of the package index, and people and faces rendered."""
 
 from .digits import prepare_digits
+from .faces import prepare_faces
 from .nuclei import prepare_nuclei
+from .people import prepare_people
 
-__all__ = ['prepare_digits', 'prepare_nuclei']
+__all__ = ['prepare_digits', 'prepare_faces', 'prepare_nuclei', 'prepare_people']

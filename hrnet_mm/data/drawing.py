@@ -28,67 +28,72 @@ class Light:
 
 
 class Canvas:
-    """An image under work, `(H, W, 3)` in B, G, R from 0 to 255, and the label of the uppermost shape at each pixel.
+    """An image under work, `(3, H, W)` in B, G, R from 0 to 255, and the label of the uppermost shape at each pixel.
 
     Places are in pixels, x to the right and y down; the centre of the first pixel is (0, 0). The background's label
     is 0.
     """
 
     def __init__(self, background: Image, light: Light | None = None) -> None:
-        self.pixels: npt.NDArray[np.float32] = background.astype(np.float32)
+        self.pixels: npt.NDArray[np.float32] = np.ascontiguousarray(background.transpose(2, 0, 1), np.float32)
         self.labels: npt.NDArray[np.int16] = np.zeros(background.shape[:2], np.int16)
         self.light = light or Light()
 
     def draw(
         self,
         circles: Sequence[Sequence[float]] | Floats,
-        label: int,
+        label: int | None,
         colour: Sequence[float] | Floats,
         texture: Image | None = None,
         relief: float = 1.0,
+        opacity: float = 1.0,
     ) -> None:
         """Draw the convex hull of circles, rows of x, y, radius, shaded as if it were round about the first two.
 
         `texture` is an image that repeats, multiplied with the colour (128 leaves it as it is) and laid along the line
-        through the first two circles. `relief` 0 is flat, 1 is round; what is a few pixels large is always flat.
+        through the first two circles. `relief` 0 is flat, 1 is round; what is a few pixels large is always flat. A
+        shape without a label changes colours only, as a shadow does.
         """
         circles = np.asarray(circles, np.float64)
         points = circles[:, None, :2] + np.maximum(circles[:, None, 2:] - _GROWTH, 0.05) * _CIRCLE
         hull = cv2.convexHull(points.reshape(-1, 2).astype(np.float32))[:, 0]
         axis = None if circles[:, 2].max() < _FLAT else circles[:2] if len(circles) > 1 else circles[[0, 0]]
-        self._fill(hull, axis, label, colour, texture, relief)
+        self.fill([hull], label, colour, axis, texture, relief, opacity)
 
-    def fill(self, outline: Floats, label: int, colour: Sequence[float] | Floats, axis: Floats | None = None) -> None:
-        """Draw a polygon of any form, `(n, 2)`, flat, or shaded about `axis`, two rows of x, y, radius."""
-        self._fill(np.asarray(outline, np.float32), axis, label, colour, None, float(axis is not None))
-
-    def _fill(
+    def fill(
         self,
-        outline: Floats,
-        axis: Floats | None,
-        label: int,
+        outlines: Sequence[Floats],
+        label: int | None,
         colour: Sequence[float] | Floats,
-        texture: Image | None,
-        relief: float,
+        axis: Floats | None = None,
+        texture: Image | None = None,
+        relief: float = 1.0,
+        opacity: float = 1.0,
     ) -> None:
+        """Draw polygons, `(n, 2)` each; what lies within two of them stays free.
+
+        Texture and shading are laid about `axis`, two rows of x, y, radius; without it the surface is flat. The rest is
+        as in `draw`.
+        """
+        points = [np.asarray(outline, np.float32) for outline in outlines]
         height, width = self.labels.shape
-        x0, y0 = np.maximum(np.floor(outline.min(0)).astype(int) - 1, 0)
-        x1, y1 = np.minimum(np.ceil(outline.max(0)).astype(int) + 2, (width, height))
+        x, y, wide, high = cv2.boundingRect(np.concatenate(points))
+        x0, y0, x1, y1 = max(x - 1, 0), max(y - 1, 0), min(x + wide + 2, width), min(y + high + 2, height)
         if x1 <= x0 or y1 <= y0:
             return
         mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        points = np.rint((outline - (x0, y0)) * (1 << _SHIFT)).astype(np.int32)
-        cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, _SHIFT)
-        paint: Floats = np.asarray(colour, np.float32).reshape(1, 1, 3)
+        fixed = [np.rint((one - (x0, y0)) * (1 << _SHIFT)).astype(np.int32) for one in points]
+        cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _SHIFT)
+        paint: Floats = np.asarray(colour, np.float32).reshape(3, 1, 1)
         if texture is not None and axis is not None:
             paint = paint * _laid(texture, axis, (x0, y0), mask.shape)
         if relief and axis is not None:
             xs, ys = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
-            paint = paint * (1 + relief * (self._shade(axis, xs, ys) - 1))[..., None]
-        where = (slice(y0, y1), slice(x0, x1))
-        below = self.pixels[where]
-        below += (mask[..., None] * np.float32(1 / 255)) * (paint - below)
-        self.labels[where][mask > 127] = label
+            paint = paint * (1 + relief * (self._shade(axis, xs, ys) - 1))
+        below = self.pixels[:, y0:y1, x0:x1]
+        below += (mask * np.float32(opacity / 255)) * (paint - below)
+        if label is not None:
+            self.labels[y0:y1, x0:x1][mask > 127] = label
 
     def _shade(self, axis: Floats, xs: Floats, ys: Floats) -> Floats:
         """Brightness at places of a surface that is round about the line between two circles."""
@@ -102,9 +107,15 @@ class Canvas:
         lit = np.clip(nx * lx + ny * ly + nz * lz, 0, 1.2)
         return np.asarray(self.light.ambient + (1.1 - self.light.ambient) * lit)
 
+    def add_noise(self, random: np.random.Generator) -> None:
+        """Add a camera's noise, and shift its colours a little."""
+        self.pixels += random.uniform(1, 5) * random.standard_normal(self.labels.shape, np.float32)
+        self.pixels *= random.uniform(0.93, 1.07, (3, 1, 1)).astype(np.float32)
+
     def image(self) -> Image:
-        """What has been drawn, 8 bit."""
-        return np.clip(np.rint(self.pixels), 0, 255).astype(np.uint8)
+        """What has been drawn, `(H, W, 3)` in B, G, R."""
+        # convertScaleAbs rounds, and cuts at 255.
+        return np.asarray(cv2.convertScaleAbs(cv2.merge(list(np.maximum(self.pixels, 0)))))
 
     def label_at(self, points: Floats) -> npt.NDArray[np.int16]:
         """Labels of the shapes uppermost at points `(n, 2)`; -1 outside the image."""
@@ -116,7 +127,7 @@ class Canvas:
 
 
 def _laid(texture: Image, axis: Floats, corner: tuple[int, int], shape: tuple[int, ...]) -> Floats:
-    """The texture repeated over a rectangle, its y axis along the axis; 1 where it is 128."""
+    """The texture repeated over a rectangle, `(3, h, w)`, its y axis along the axis; 1 where it is 128."""
     (ax, ay, _), (bx, by, _) = axis
     length = max(float(np.hypot(bx - ax, by - ay)), 1e-3)
     cos, sin = (by - ay) / length, (bx - ax) / length
@@ -125,7 +136,7 @@ def _laid(texture: Image, axis: Floats, corner: tuple[int, int], shape: tuple[in
     inverse = np.array([[cos, -sin, -cos * x + sin * y], [sin, cos, -sin * x - cos * y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(texture, inverse, shape[::-1], flags=flags, borderMode=cv2.BORDER_WRAP)
-    return np.asarray(laid * np.float32(1 / 128))
+    return np.asarray(np.stack(cv2.split(laid)) * np.float32(1 / 128))
 
 
 def pick(random: np.random.Generator, photographs: Sequence[Image]) -> Image:

@@ -22,6 +22,7 @@ _OF_CLASS = (
 )
 _NUMBER = {part: number for number, part in enumerate((part for parts in _OF_CLASS for part in parts), 1)}
 _BITS = 5  # of a label that name the part; those above name the figure, 1 and up
+THING = 1  # the label of what is no figure
 _CLASS = np.array([0, *(index for index, parts in enumerate(_OF_CLASS) for _ in parts)], np.uint8)
 
 # What belongs to a keypoint: a keypoint is visible where one of these parts is uppermost.
@@ -205,13 +206,12 @@ class Figure:
 
 def draw_look(random: np.random.Generator, photographs: Sequence[Image]) -> Look:
     """Random colours and clothes."""
-    skin = np.array((120, 160, 215)) * random.uniform(0.35, 1.12) * random.uniform(0.93, 1.07, 3)
-    hair = np.array([(20, 25, 35), (30, 55, 95), (70, 130, 175), (130, 130, 130), (35, 60, 130)][random.integers(5)])
+    skin, hair = draw_skin_and_hair(random)
     upper, lower = _draw_colour(random), _draw_colour(random) * 0.8
     is_skirt = random.random() < 0.2
     return Look(
-        skin=np.clip(skin, 20, 240),
-        hair=hair * random.uniform(0.7, 1.3),
+        skin=skin,
+        hair=hair,
         upper=upper,
         lower=lower,
         shoes=_draw_colour(random) * 0.6,
@@ -222,6 +222,13 @@ def draw_look(random: np.random.Generator, photographs: Sequence[Image]) -> Look
         skirt=is_skirt,
         long_hair=random.random() < 0.4,
     )
+
+
+def draw_skin_and_hair(random: np.random.Generator) -> tuple[Floats, Floats]:
+    """Random colours of people, in B, G, R."""
+    skin = np.array((120, 160, 215)) * random.uniform(0.35, 1.12) * random.uniform(0.93, 1.07, 3)
+    hair = np.array([(20, 25, 35), (30, 55, 95), (70, 130, 175), (130, 130, 130), (35, 60, 130)][random.integers(5)])
+    return np.clip(skin, 20, 240), hair * random.uniform(0.7, 1.3)
 
 
 def _draw_colour(random: np.random.Generator) -> Floats:

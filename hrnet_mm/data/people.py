@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from .bodies import draw_build, draw_pose, pose_body
+from .bodies import KEYPOINTS, NUM_COCO, SKELETON, draw_build, draw_pose, pose_body
 from .drawing import Canvas, Floats, Image, Light, crop_photograph, pick
-from .figures import Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
+from .figures import THING, Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
+from .rendered import Rendered, prepare_rendered
 
 # Of a figure less than this share is to be seen: its keypoints are not labelled, as COCO's annotators leave them out.
 _LEAST_SHARE = 0.25
+
+_COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,7 @@ def render_people(
         draw_occluder(random, canvas, photographs)
     people = read_people(canvas, figures, drawn)
     classes = class_map(canvas)
-    # A camera's noise, and its colours.
-    canvas.pixels += random.uniform(1, 5) * random.standard_normal((height, width, 1), np.float32)
-    canvas.pixels *= random.uniform(0.93, 1.07, 3).astype(np.float32)
+    canvas.add_noise(random)
     return Scene(canvas.image(), people, classes)
 
 
@@ -99,9 +101,17 @@ def draw_light(random: np.random.Generator) -> Light:
 
 
 def draw_occluder(
-    random: np.random.Generator, canvas: Canvas, photographs: Sequence[Image], kind: str | None = None, shift: float = 0
+    random: np.random.Generator,
+    canvas: Canvas,
+    photographs: Sequence[Image],
+    kind: str | None = None,
+    shift: float = 0,
+    label: int = THING,
 ) -> None:
-    """Draw a post, a box or a ball (`kind`, or one of them) that looks like a part of a photograph."""
+    """Draw a post, a box or a ball (`kind`, or one of them) that looks like a part of a photograph.
+
+    It lies `shift` pixels to the right of its random place.
+    """
     height, width = canvas.labels.shape
     photograph = pick(random, photographs)
     x, y = width * random.uniform(0.1, 0.9) + shift, height * random.uniform(0.35, 1.0)
@@ -116,4 +126,25 @@ def draw_occluder(
         circles = [(x, y, width * random.uniform(0.05, 0.13))]
     colour = random.uniform(60, 220, 3)
     side = min(photograph.shape[:2])
-    canvas.draw(circles, 1, colour, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
+    canvas.draw(circles, label, colour, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
+
+
+def prepare_people(root: Path) -> Path:
+    """Write the people under `root`/people, unless they are there, and return that folder.
+
+    For each part P of 'train', 'test', 'fit' and 'val': P.json in COCO's format, with 17 keypoints, boxes and masks,
+    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels.
+    """
+    category = {'name': 'person', 'keypoints': KEYPOINTS[:NUM_COCO], 'skeleton': SKELETON}
+    return prepare_rendered(root, 'people', 1, _COUNTS, _render, category)
+
+
+def _render(random: np.random.Generator, photographs: Sequence[Image]) -> Rendered:
+    scene = render_people(random, photographs)
+    return Rendered(scene.image, scene.classes, [(person.mask, _label(person)) for person in scene.people])
+
+
+def _label(person: Person) -> dict[str, object]:
+    keypoints = person.keypoints[:NUM_COCO]
+    keypoints = np.where((keypoints[:, 2:] > 0) & person.is_labelled, keypoints, 0).round(2)
+    return {'keypoints': keypoints.ravel().tolist(), 'num_keypoints': int((keypoints[:, 2] > 0).sum())}

@@ -8,21 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .bodies import KEYPOINTS, Build, Pose, draw_build, pose_body, walk
+from ..tracking.posetrack import JOINTS
+from .bodies import KEYPOINTS, SKELETON, Build, Pose, draw_build, pose_body, walk
 from .drawing import Canvas, Image, crop_photograph, pick
 from .figures import Figure, Look, draw_look
 from .people import Person, draw_figures, draw_light, draw_occluder, read_people
 
-# PoseTrack's order; it names the ears but never labels them, nor anything that is covered.
-POSETRACK_KEYPOINTS = (
-    *('nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow'),
-    *('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle'),
-    'right_ankle',
-)
-_SKELETON = (
-    *((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11)),
-    *((2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7)),
-)
+_HEAD = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'head_bottom', 'head_top')  # covered or not
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ def render_video(
         drawn = draw_figures(canvas, figures)
         draw_occluder(np.random.default_rng(post), canvas, photographs, 'post', pan[frame])
         video.people.append(read_people(canvas, figures, drawn))
-        canvas.pixels += 2 * random.standard_normal((height, width, 1), np.float32)
+        canvas.pixels += 2 * random.standard_normal((height, width), np.float32)
         video.frames.append(canvas.image())
     return video
 
@@ -122,7 +114,7 @@ def _draw_walker(
     )
 
 
-def write_posetrack(folder: Path, name: str, video: Video, number: int = 1) -> Path:
+def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
     """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json and return the latter.
 
     `number`, up to six digits, is the video's in PoseTrack's ids. Covered keypoints and the ears are left out, as in
@@ -152,8 +144,8 @@ def write_posetrack(folder: Path, name: str, video: Video, number: int = 1) -> P
         'supercategory': 'person',
         'id': 1,
         'name': 'person',
-        'keypoints': POSETRACK_KEYPOINTS,
-        'skeleton': _SKELETON,
+        'keypoints': JOINTS,
+        'skeleton': SKELETON,  # PoseTrack's files hold COCO's
     }
     path = folder / 'annotations' / f'{name}.json'
     path.write_text(json.dumps({'categories': [category], 'images': images, 'annotations': annotations}))
@@ -161,14 +153,13 @@ def write_posetrack(folder: Path, name: str, video: Video, number: int = 1) -> P
 
 
 def _annotation(person: Person, image_id: int) -> dict[str, object]:
-    keypoints = person.keypoints[[KEYPOINTS.index(name) for name in POSETRACK_KEYPOINTS]]
+    keypoints = person.keypoints[[KEYPOINTS.index(name) for name in JOINTS]]
     keypoints[:, 2] = keypoints[:, 2] == 2
-    keypoints[[POSETRACK_KEYPOINTS.index(f'{side}_ear') for side in ('left', 'right')], 2] = 0
+    keypoints[[JOINTS.index(f'{side}_ear') for side in ('left', 'right')], 2] = 0
     keypoints[keypoints[:, 2] == 0] = 0
-    head = keypoints[:3][keypoints[:3, 2] > 0, :2]
-    corner = head.min(0) if len(head) else np.zeros(2)
+    head = person.keypoints[[KEYPOINTS.index(name) for name in _HEAD], :2]
     return {
-        'bbox_head': [*corner.tolist(), *(np.ptp(head, axis=0) if len(head) else np.zeros(2)).tolist()],
+        'bbox_head': [*head.min(0).tolist(), *np.ptp(head, axis=0).tolist()],
         'keypoints': keypoints.ravel().tolist(),
         'track_id': person.number,
         'image_id': image_id,
