@@ -2,9 +2,11 @@
 
 from mmengine.registry import HOOKS as _ROOT_HOOKS
 from mmengine.registry import MODELS as _ROOT_MODELS
+from mmengine.registry import RUNNERS as _ROOT_RUNNERS
 from mmengine.registry import Registry
 
-__all__ = ['HOOKS', 'MODELS']
+__all__ = ['HOOKS', 'MODELS', 'RUNNERS']
 
 MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models'])
 HOOKS = Registry('hook', parent=_ROOT_HOOKS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
+RUNNERS = Registry('runner', parent=_ROOT_RUNNERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])

@@ -11,9 +11,9 @@ import os
 import pickle
 import pickletools
 import re
-import tempfile
+import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,13 +26,18 @@ __all__ = [
     'CheckpointError',
     'openmmlab_classes',
     'read_checkpoint',
+    'remove_partial',
     'require_finite',
     'state_dict_of',
     'write_checkpoint',
+    'written_aside',
 ]
 
 _SAFE_SINCE = (2, 10)
 """Before torch 2.10 `weights_only=True` could be made to corrupt memory by a crafted file (CVE-2026-24747)."""
+
+_PARTIAL = '.partial'
+"""Ends the names of files that are still being written."""
 
 _WRAPPERS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'network']
 _PREFIXES = ['module.', '_orig_mod.']
@@ -108,7 +113,7 @@ def _read_zip(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
             if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
                 raise CheckpointError(f'{path} holds more than its size: it was not written by torch.save')
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError, UnicodeError) as error:
-        raise CheckpointError(f'{path} is damaged or incomplete ({error}); download or save it again') from error
+        raise _damaged(path, error) from error
     return _load(path, trusted)
 
 
@@ -152,8 +157,15 @@ def _load(path: Path, trusted: bool) -> Any:
                 f'{path} holds more than data and was not opened: it asks for {", ".join(sorted(set(names)))}. '
                 'Re-save its state_dict() alone where the file was made, or as safetensors'
             ) from None
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise CheckpointError(f'{path} is damaged or incomplete ({reason}); download or save it again') from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    size = path.stat().st_size
+    return CheckpointError(
+        f'{path} ({size:,} bytes) is damaged or incomplete ({reason}); download it again, or use an earlier checkpoint'
+    )
 
 
 def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoint') -> dict[str, Tensor]:
@@ -200,31 +212,49 @@ def write_checkpoint(
 
     path = Path(path)
     tensors = {name: value.detach().cpu().contiguous() for name, value in state_dict.items()}
-    temporary = None
-    try:
+    with written_aside(path) as aside:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-        os.close(handle)
         if path.suffix == '.pth':
-            torch.save(tensors, temporary)
+            torch.save(tensors, aside)
         else:
             # Storage that two names share is written twice: safetensors knows no views.
             tensors = {name: value.clone() for name, value in tensors.items()}
             save_file(
-                tensors, temporary, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+                tensors, aside, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
             )
-        _flush(temporary)
-        os.replace(temporary, path)
+    return path
+
+
+@contextlib.contextmanager
+def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a name beside `path` to write to; what is written is then flushed to the disk and renamed to `path`.
+
+    Whatever happens, a kill or a full disk, `path` is the old file or the whole new one.
+
+    Raises CheckpointError if it cannot be written.
+    """
+    path = Path(path)
+    aside = path.with_name(f'.{path.name}.{secrets.token_hex(4)}{_PARTIAL}')
+    try:
+        yield aside
+        _flush(aside)
+        os.replace(aside, path)
         _flush(path.parent)
     except (OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f'{path} could not be written ({error}); an older file of that name is untouched'
         ) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-    return path
+        with contextlib.suppress(FileNotFoundError):
+            aside.unlink()
+
+
+def remove_partial(folder: str | os.PathLike[str]) -> list[Path]:
+    """Delete what processes that were killed had begun to write in a folder, and give the names."""
+    partial = sorted(Path(folder).glob(f'.*{_PARTIAL}'))
+    for file in partial:
+        file.unlink(missing_ok=True)
+    return partial
 
 
 def _flush(path: str | os.PathLike[str]) -> None:

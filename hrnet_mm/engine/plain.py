@@ -1,0 +1,103 @@
+"""What a training checkpoint holds, as tensors and plain containers, and back.
+
+mmengine pickles classes (HistoryBuffer), functions (of schedules) and numpy's objects, which torch's safe reader
+refuses: a run cannot resume its own files. Plain content is read by any program, with nothing allowed beyond data.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor
+
+__all__ = ['from_plain', 'to_plain']
+
+_ARRAYS = 'numpy_arrays'
+"""Key of the paths to the tensors that were numpy arrays."""
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
+_MISSING = object()
+
+
+def to_plain(checkpoint: dict[str, Any]) -> list[str]:
+    """Replace, in place, what is not plain, and name what could not be replaced and was left out, each with its type.
+
+    Arrays become tensors and the logged histories dicts of two tensors; `from_plain` makes them again. Functions in
+    the schedules are left out without a word: building a schedule from the config makes them.
+    """
+    walk = _Walk()
+    for key, value in list(checkpoint.items()):
+        checkpoint[key] = walk.plain(value, (key,))
+    if walk.arrays:
+        checkpoint[_ARRAYS] = walk.arrays
+    return walk.left_out
+
+
+def from_plain(checkpoint: dict[str, Any]) -> None:
+    """Make the arrays and histories in a checkpoint again, in place; one that mmengine wrote itself stays as it is."""
+    for *parents, last in checkpoint.pop(_ARRAYS, []):
+        owner: Any = checkpoint
+        for key in parents:
+            owner = owner[key]
+        owner[last] = owner[last].cpu().numpy()
+    scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
+    for name, history in scalars.items():
+        if isinstance(history, Mapping):
+            values, counts = history['values'].cpu().numpy(), history['counts'].cpu().numpy()
+            scalars[name] = HistoryBuffer(values, counts, history['max_length'])
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.arrays: list[list[Any]] = []
+        self.left_out: list[str] = []
+
+    def plain(self, value: Any, path: tuple[Any, ...]) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if isinstance(value, Tensor):
+            return value if kind in (Tensor, torch.nn.Parameter) else value.as_subclass(Tensor)
+        if isinstance(value, np.ndarray):
+            return self._array(value, path)
+        if isinstance(value, np.generic) and type(value.item()) in _PLAIN:
+            return value.item()
+        if isinstance(value, HistoryBuffer):
+            values, counts = (torch.from_numpy(np.array(part)) for part in value.data)
+            return {'values': values, 'counts': counts, 'max_length': value.max_length}
+        if isinstance(value, PurePath):
+            return str(value)
+        for base in (int, float, str, bytes):  # enumerations, and strings that know more than their letters
+            if isinstance(value, base):
+                return base(value)
+        if isinstance(value, Mapping):
+            return self._mapping(value, path)
+        if isinstance(value, list | tuple | deque | set | frozenset):
+            items = [None if item is _MISSING else item for item in self._items(enumerate(value), path)]
+            return tuple(items) if isinstance(value, tuple) else items
+        if not (path[0] == 'param_schedulers' and callable(value)):
+            self.left_out.append(f'{".".join(map(str, path))} ({kind.__module__}.{kind.__qualname__})')
+        return _MISSING
+
+    def _array(self, value: np.ndarray[Any, Any], path: tuple[Any, ...]) -> Any:
+        try:
+            tensor = torch.from_numpy(np.array(value))  # a copy: the original may be read-only
+        except TypeError:  # of strings, objects, or numbers that torch lacks
+            return self.plain(value.tolist(), path)
+        self.arrays.append(list(path))
+        return tensor
+
+    def _mapping(self, value: Mapping[Any, Any], path: tuple[Any, ...]) -> dict[Any, Any]:
+        keys = [self.plain(key, (*path, 'key')) for key in value]
+        kept = zip(keys, self._items(zip(keys, value.values(), strict=True), path), strict=True)
+        result: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
+        result.update((key, item) for key, item in kept if key is not _MISSING and item is not _MISSING)
+        if isinstance(value, OrderedDict):
+            vars(result).update(vars(value))  # the versions of the layers, which state_dict() hangs on its result
+        return result
+
+    def _items(self, items: Iterator[tuple[Any, Any]], path: tuple[Any, ...]) -> list[Any]:
+        return [self.plain(item, (*path, key)) for key, item in items]

@@ -1,0 +1,85 @@
+"""Lets mmengine read every checkpoint with this package's reader, whoever calls its `load_checkpoint`.
+
+Depending on its version, mmengine runs what a file contains when the safe reader refuses it, and always does for files
+from an address. mmengine's own table of readers is the place to say otherwise: it holds for `load_from`, `resume`, and
+the weights named in `init_cfg`.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import barrier, get_local_rank
+from mmengine.runner import CheckpointLoader
+
+from ..weights.io import CheckpointError, read_checkpoint
+from ..weights.load import resolve
+
+__all__ = ['use_safe_reader']
+
+_LOCAL = ''
+_REMOTE = ('http://', 'https://', 'open-mmlab://', 'openmmlab://', 'torchvision://', 'modelzoo://', 'mmcls://')
+_FOREIGN = ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
+
+
+def use_safe_reader(trusted: Iterable[str] = ()) -> None:
+    """Register the reader for every kind of name, for the rest of the process.
+
+    `trusted` are paths of files that the user wrote, such as the checkpoint that a run resumes from: with a torch
+    older than 2.10 no other `.pth` is read (see `read_checkpoint`).
+    """
+    own = {_absolute(path) for path in trusted}
+
+    # mmengine logs the names of the functions without their first ten letters: "by safe backend from path".
+    def load_from_safe(filename: str, map_location: Any = None) -> Any:
+        """On the CPU, wherever the caller wants it: whoever loads a state copies it to its own device."""
+        path = Path(filename).expanduser()
+        if not path.is_file():
+            raise CheckpointError(f'{path}: no such checkpoint{_beside(path)}')
+        try:
+            return read_checkpoint(path, trusted=_absolute(path) in own)
+        except CheckpointError as error:
+            raise CheckpointError(f'{error}{_beside(path)}') from error
+
+    def load_from_safely_fetched(filename: str, map_location: Any = None) -> Any:
+        return read_checkpoint(_fetched(filename))
+
+    CheckpointLoader.register_scheme(_LOCAL, load_from_safe, force=True)
+    CheckpointLoader.register_scheme(_REMOTE, load_from_safely_fetched, force=True)
+    CheckpointLoader.register_scheme(_FOREIGN, _load_from_elsewhere, force=True)
+
+
+def _load_from_elsewhere(filename: str, map_location: Any = None) -> Any:
+    raise CheckpointError(f'{filename}: this kind of storage has no safe reader; fetch the file and give its path')
+
+
+def _fetched(name: str) -> Path:
+    """Where the file is after one process of each machine has downloaded it."""
+    address = _address(name)
+    if get_local_rank() == 0:
+        resolve(address)
+    barrier()
+    return resolve(address)[0]
+
+
+def _address(name: str) -> str:
+    from mmengine.runner.checkpoint import get_mmcls_models, get_torchvision_models
+
+    scheme, _, rest = name.partition('://')
+    if scheme in ('torchvision', 'modelzoo'):
+        return str(get_torchvision_models()[rest])
+    if scheme == 'mmcls':
+        return str(get_mmcls_models()[rest])
+    return name.replace('openmmlab://', 'open-mmlab://')
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _beside(path: Path) -> str:
+    """The other checkpoints in its folder, the newest first."""
+    others = [other for other in path.parent.glob('*.pth') if other != path] if path.parent.is_dir() else []
+    others.sort(key=lambda other: other.stat().st_mtime, reverse=True)
+    return f'; beside it: {", ".join(other.name for other in others[:5])}' if others else ''

@@ -1,0 +1,144 @@
+"""What makes a run that was killed and resumed end with the same bits as one that was not.
+
+Random numbers do not depend on what was drawn before: those of an iteration follow from the seed, the process and the
+number of the iteration, those of a sample from its place in the training (engine/seeding.py). So there are no states of
+generators to keep, validation in between changes nothing, and batches that were trained on need not be read again.
+"""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop
+
+from ..registry import HOOKS
+from .seeding import SampleBatches
+
+__all__ = ['EpochBasedTrainLoop', 'ResumeHook']
+
+_KEY = 'resume'
+_ITERATION, _VALIDATION = range(2)
+_COUNTERS = ('epoch', 'iter')
+
+
+@HOOKS.register_module()
+class ResumeHook(Hook):
+    """Keeps in each checkpoint where in the data it was written, and continues there.
+
+    Three things that mmengine loses are kept: the place within an epoch, the seed of the sampler where the config names
+    none, and a validation that was due after the checkpoint and did not end before the process did.
+    """
+
+    priority = 'VERY_LOW'  # the checkpoint hook must be ready when the validation is made up for
+
+    def __init__(self) -> None:
+        self._state: dict[str, Any] | None = None
+        self._counters: dict[str, int] = {}
+        self._first_batch = 0
+        self._epoch_began = 0
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add what `before_train` needs."""
+        meta, loop = checkpoint['meta'], runner.train_loop
+        validated = runner.message_hub.get_info('loop_stage') == 'val'
+        is_whole = validated or meta['epoch'] > runner.epoch
+        checkpoint[_KEY] = {
+            'batch': 0 if is_whole else meta['iter'] - self._epoch_began,
+            'batches': len(loop.dataloader),
+            'sampler_seed': getattr(_sampler(loop), 'seed', None),
+            'validated': validated,
+        }
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Take it out again."""
+        state = checkpoint.pop(_KEY, None)
+        if runner._resume and state is not None:
+            self._state = state
+            info = checkpoint['message_hub']['runtime_info']
+            self._counters = {name: info[name] for name in _COUNTERS if name in info}
+
+    def before_train(self, runner: Any) -> None:
+        """Go to the place in the data, and validate if that is due."""
+        if self._state is None:  # at the beginning, or from a checkpoint of mmengine's own
+            return
+        loop, batches = runner.train_loop, runner.train_loop.dataloader.batch_sampler
+        _set_seed(_sampler(loop), self._state['sampler_seed'])
+        if isinstance(batches, SampleBatches):
+            batches.seed = runner.seed
+        if isinstance(loop, _EpochBasedTrainLoop):
+            # With another batch size or number of processes, the nearest place.
+            self._first_batch = self._state['batch'] * len(loop.dataloader) // self._state['batches']
+            loop.first_batch = self._first_batch
+            if isinstance(batches, SampleBatches):
+                batches.seek(self._first_batch)
+        if self._is_validation_due(runner):
+            for name, value in self._counters.items():  # as they were; mmengine has set them to what comes next
+                runner.message_hub.update_info(name, value)
+            runner.val_loop.run()
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Remember with which iteration the epoch began."""
+        self._epoch_began = runner.iter - self._first_batch
+        self._first_batch = 0
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Let the model's random numbers follow from the iteration."""
+        _seed_process(runner.seed, get_rank(), runner.iter, _ITERATION)
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Let those of a validation follow from the iteration after which it is."""
+        _seed_process(runner.seed, get_rank(), runner.iter if runner.train_loop else 0, _VALIDATION)
+
+    def _is_validation_due(self, runner: Any) -> bool:
+        loop = runner.train_loop
+        if isinstance(loop, _EpochBasedTrainLoop):
+            done, end = loop.epoch, loop.max_epochs
+        elif isinstance(loop, IterBasedTrainLoop):
+            done, end = loop.iter, loop.max_iters
+        else:
+            return False
+        assert self._state is not None
+        if runner.val_loop is None or self._state['validated'] or self._first_batch or not done:
+            return False
+        loop._decide_current_val_interval()
+        return bool(done >= loop.val_begin and (done % loop.val_interval == 0 or done == end))
+
+
+class EpochBasedTrainLoop(_EpochBasedTrainLoop):
+    """mmengine's loop, which can begin in the middle of an epoch: its batches keep the numbers that logs show."""
+
+    first_batch = 0
+
+    def run_epoch(self) -> None:
+        """Train from `first_batch` to the end of the epoch."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        first, self.first_batch = self.first_batch, 0
+        for index, batch in enumerate(self.dataloader, first):
+            self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+
+def _sampler(loop: Any) -> Any:
+    return getattr(loop.dataloader.batch_sampler, 'sampler', None)
+
+
+def _set_seed(sampler: Any, seed: int | None) -> None:
+    if seed is None or sampler.seed == seed:
+        return
+    sampler.seed = seed
+    if isinstance(sampler, InfiniteSampler):
+        sampler.indices = sampler._indices_of_rank()  # drawn from the seed when it was built
+
+
+def _seed_process(*entropy: int) -> None:
+    python, numpy, torch_ = np.random.SeedSequence(entropy).generate_state(3, np.uint64).tolist()
+    random.seed(python)
+    np.random.seed((numpy >> 32, numpy & 0xFFFFFFFF))
+    torch.manual_seed(torch_)  # of the GPUs, too

@@ -1,0 +1,60 @@
+"""mmengine's Runner with the hooks of this package, for any config of any OpenMMLab library."""
+
+import copy
+from typing import Any
+
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
+from mmengine.runner import Runner
+
+from ..registry import RUNNERS
+from .resume import EpochBasedTrainLoop
+
+__all__ = ['ReliableRunner']
+
+_HOOKS: dict[str, dict[str, Any]] = {
+    'sample': {'type': 'hrnet_mm.SampleHook'},
+    'resume': {'type': 'hrnet_mm.ResumeHook'},
+    'loaded': {'type': 'hrnet_mm.CheckLoadedHook'},
+}
+
+
+@RUNNERS.register_module()
+class ReliableRunner(Runner):
+    """A Runner that loses nothing: `runner_type = 'hrnet_mm.ReliableRunner'` in a config, or its `_base_`, chooses it.
+
+    mmengine's CheckpointHook is replaced by SafeCheckpointHook with the same arguments, and the hooks named `sample`,
+    `resume` and `loaded` are added to the default ones. As with those, `default_hooks = dict(NAME=dict(type=..., ...))`
+    sets options and `default_hooks = dict(NAME=None)` leaves one out.
+    """
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """Register mmengine's and this package's."""
+        given = dict(hooks or {})
+        if (checkpoint := given.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1})) is not None:
+            given['checkpoint'] = _safe(checkpoint)
+        added = {name: given.pop(name, copy.deepcopy(hook)) for name, hook in _HOOKS.items()}
+        super().register_default_hooks(given)
+        for hook in added.values():
+            if hook is not None:
+                self.register_hook(hook)
+
+    def build_train_loop(self, loop: Any) -> Any:
+        """Build the loop, and one that can begin within an epoch where mmengine's cannot."""
+        if not isinstance(loop, dict) or not _is_epoch_based(loop):
+            return super().build_train_loop(loop)
+        arguments = {name: copy.deepcopy(value) for name, value in loop.items() if name not in ('type', 'by_epoch')}
+        return EpochBasedTrainLoop(self, self._train_dataloader, **arguments)
+
+
+def _safe(hook: Any) -> Any:
+    if isinstance(hook, dict) and hook['type'] in ('CheckpointHook', 'mmengine.CheckpointHook'):
+        return {**hook, 'type': 'hrnet_mm.SafeCheckpointHook'}
+    return hook
+
+
+def _is_epoch_based(loop: dict[str, Any]) -> bool:
+    kind = loop.get('type')
+    if isinstance(kind, str):
+        kind = LOOPS.get(kind)
+    return bool(loop.get('by_epoch')) if kind is None else kind is _EpochBasedTrainLoop

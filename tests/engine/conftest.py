@@ -1,0 +1,46 @@
+"""A process that forks small trainings, so that tests can kill and resume them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Trainings:
+    """Runs jobs of resume_worker.py; `run` gives the exit codes of its processes."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).parent / 'resume_worker.py')]
+        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, work_dir: Path, watch: Callable[[list[int]], None] | None = None, **job: Any) -> list[int]:
+        """Train; `watch` is called with the process numbers while they work."""
+        work_dir.mkdir(parents=True, exist_ok=True)
+        if 'processes' in job:
+            with socket.socket() as free:
+                free.bind(('127.0.0.1', 0))
+                job['port'] = free.getsockname()[1]
+        self._server.stdin.write(json.dumps({**job, 'work_dir': str(work_dir)}) + '\n')
+        self._server.stdin.flush()
+        processes = json.loads(self._server.stdout.readline())
+        if watch is not None:
+            watch(processes)
+        return json.loads(self._server.stdout.readline())
+
+    def close(self) -> None:
+        self._server.stdin.close()
+        self._server.wait()
+
+
+@pytest.fixture(scope='session')
+def trainings() -> Iterator[Trainings]:
+    started = Trainings()
+    yield started
+    started.close()
