@@ -1,18 +1,22 @@
 """How training samples are read: each with its own random numbers, and a damaged one as the user says."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import logging
+import traceback
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from mmengine.dist import get_dist_info
+import numpy as np
+import torch
+from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
-from torch import Generator
 from torch.utils.data import BatchSampler, DataLoader
 
 from ..registry import HOOKS
 from .seeding import BatchStream, SampleBatches, SampleIndex, sample_rng
 
-__all__ = ['SampleHook']
+__all__ = ['BadSampleError', 'SampleHook']
 
 # What a DataLoader was made with and keeps under the same name.
 _LOADER_ARGUMENTS = (
@@ -32,58 +36,149 @@ class SampleHook(Hook):
     """Reads training samples with random numbers that follow from the seed, the epoch and the sample's place in it.
 
     Order and augmentation then depend neither on `num_workers` nor on interruptions: a run that resumes continues with
-    the batch after the last that was trained, in the middle of an epoch too, and reads nothing twice.
+    the batch after the last that was trained, and reads nothing twice. A sample that cannot be read ends the run with
+    its path, or is skipped: another one, drawn at random, takes its place in the batch.
+
+    Args:
+        on_bad_sample: 'fail' or 'skip'.
+        max_bad_samples: how many samples of the data set 'skip' may leave out, counted once each, over all workers of a
+            process.
+
+    Raises ValueError for a data set without samples, BadSampleError for a sample or one too many.
     """
 
     priority = 'VERY_HIGH'
 
+    def __init__(self, on_bad_sample: Literal['fail', 'skip'] = 'fail', max_bad_samples: int = 100) -> None:
+        if on_bad_sample not in ('fail', 'skip'):
+            raise ValueError(f"on_bad_sample={on_bad_sample!r} is neither 'fail' nor 'skip'")
+        self._allowed = max_bad_samples if on_bad_sample == 'skip' else 0
+
     def before_run(self, runner: Any) -> None:
         """Exchange the data loader while nothing has been read from it."""
         loop = runner.train_loop
-        loop.dataloader.dataset.__getitems__ = _Reader(loop.dataloader.dataset.__getitem__)
+        _require_batches(loop.dataloader)
+        self._reader = loop.dataloader.dataset.__getitems__ = _Reader(loop.dataloader.dataset, self._allowed)
         loop.dataloader = _reproducible(loop.dataloader, runner)
-        if hasattr(loop, 'dataloader_iterator'):
-            loop.dataloader_iterator = BatchStream(loop.dataloader, passed=0)
 
     def before_train(self, runner: Any) -> None:
-        """Go to where the checkpoint was written; before the first iteration that is the beginning."""
+        """Let IterBasedTrainLoop continue after the checkpoint's last batch; ResumeHook does it for epochs."""
         loop = runner.train_loop
-        loop.dataloader.batch_sampler.seek(loop.iter - loop.epoch * len(loop.dataloader))
         if hasattr(loop, 'dataloader_iterator'):
+            loop.dataloader.batch_sampler.seek(loop.iter)
             loop.dataloader_iterator = BatchStream(loop.dataloader, passed=loop.iter)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Give the epoch its own random numbers; the order is set by mmengine's DistSamplerSeedHook."""
         runner.train_loop.dataloader.batch_sampler.set_epoch(runner.epoch)
 
+    def after_train_epoch(self, runner: Any) -> None:
+        """Log how many samples could not be read, over all ranks."""
+        bad = self._reader.bad.clone()
+        all_reduce(bad, 'max')
+        if count := int(bad.sum()):
+            runner.logger.warning(f'{count} of {len(bad)} training samples could not be read and were skipped so far')
+
+
+class BadSampleError(ValueError):
+    """A training sample cannot be read."""
+
 
 class _Reader:
     """Reads a batch: DataLoader prefers a data set's `__getitems__`, and every hook still finds the same data set."""
 
-    def __init__(self, read: Callable[[int], Any]) -> None:
-        self._read = read
+    def __init__(self, dataset: Any, allowed: int) -> None:
+        self._dataset = dataset
+        self._allowed = allowed
+        # In memory that the workers share; a worker that marks a sample again changes nothing.
+        self.bad = torch.zeros(len(dataset), dtype=torch.uint8)
+        self.bad.share_memory_()  # type: ignore[no-untyped-call]
 
     def __call__(self, indices: Sequence[SampleIndex]) -> list[Any]:
-        samples = []
-        for index in indices:
-            with sample_rng(*index.entropy):
-                samples.append(self._read(int(index)))
-        return samples
+        return [self._sample(index) for index in indices]
+
+    def _sample(self, index: SampleIndex) -> Any:
+        number, attempt = int(index), 0
+        while True:
+            # Seeded anew for each attempt, so that it does not matter who found out first that a sample is bad.
+            with sample_rng(*index.entropy, attempt):
+                if attempt:
+                    number = np.random.randint(len(self._dataset))
+                if not self.bad[number]:
+                    try:
+                        sample = self._dataset[number]
+                        _check_size(sample, self._dataset, number)
+                        return sample
+                    except Exception as error:
+                        self._refuse(number, error)
+            attempt += 1
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        self.bad[number] = 1
+        bad = int(self.bad.sum())
+        sentence = f'training sample {number} ({_files(error, self._dataset, number)}) cannot be read: {error!r}'
+        if not self._allowed:
+            raise BadSampleError(f"{sentence}. Repair it, or let SampleHook skip it: on_bad_sample='skip'") from error
+        if bad > self._allowed or bad == len(self.bad):
+            raise BadSampleError(
+                f'{sentence}, which makes {bad} bad ones of {len(self.bad)}; max_bad_samples={self._allowed}'
+            ) from error
+        print_log(f'{sentence}; skipped ({bad} of at most {self._allowed})', 'current', logging.WARNING)
 
 
-def _reproducible(loader: DataLoader[Any], runner: Any) -> DataLoader[Any]:
+def _files(error: Exception, dataset: Any, number: int) -> str:
+    """What was being read: the innermost record on the stack, because mixing and retrying read other samples."""
+    record: dict[str, Any] = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, dict) and 'img_path' in value:
+                record = value
+    if not record and hasattr(dataset, 'get_data_info'):
+        record = dataset.get_data_info(number)
+    named = {key: record[key] for key in ('img_path', 'seg_map_path', 'img_id') if record.get(key) is not None}
+    return ', '.join(f'{key}={value}' for key, value in named.items()) or 'no path known'
+
+
+def _check_size(sample: Any, dataset: Any, number: int) -> None:
+    """An image of another size than its annotation says is read rotated (EXIF), or is another image."""
+    info = dataset.get_data_info(number) if hasattr(dataset, 'get_data_info') else {}
+    read: Any = sample.get('data_samples') if isinstance(sample, dict) else None
+    if 'height' not in info or getattr(read, 'img_path', None) != info['img_path'] or 'ori_shape' not in read:
+        return
+    stated, found = (info['height'], info['width']), tuple(read.ori_shape[:2])
+    if stated != found:
+        raise ValueError(
+            f'the annotation is for {stated[1]} x {stated[0]} pixels, the image has {found[1]} x {found[0]}'
+            + (': its EXIF orientation turns it, the annotation does not' if stated == found[::-1] else '')
+        )
+
+
+def _require_batches(loader: DataLoader[Any]) -> None:
+    dataset: Any = loader.dataset
+    if len(loader):
+        return
+    source = {name: getattr(dataset, name, None) for name in ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')}
+    known = ', '.join(f'{name}={value}' for name, value in source.items() if value)
+    raise ValueError(
+        f'the training data set has {len(dataset)} samples, not enough for one batch'
+        + ('; all are missing or filtered out' if not len(dataset) else '')
+        + (f' ({known})' if known else '')
+    )
+
+
+def _reproducible(loader: Any, runner: Any) -> DataLoader[Any]:
     rank, world_size = get_dist_info()
     batches = SampleBatches(_unread_batches(loader, runner), seed=runner.seed, rank=rank, world_size=world_size)
     return DataLoader(
         loader.dataset,
         batch_sampler=batches,
         # Starting an iteration draws a number: from here, not from the generator that the model draws from.
-        generator=Generator().manual_seed(runner.seed),
+        generator=torch.Generator().manual_seed(runner.seed),
         **{name: getattr(loader, name) for name in _LOADER_ARGUMENTS},
     )
 
 
-def _unread_batches(loader: DataLoader[Any], runner: Any) -> Any:
+def _unread_batches(loader: Any, runner: Any) -> Any:
     """The batch sampler, built anew for IterBasedTrainLoop, whose workers have already taken the first batches."""
     settings = runner.cfg.get('train_dataloader')
     if not hasattr(runner.train_loop, 'dataloader_iterator') or not isinstance(settings, dict):

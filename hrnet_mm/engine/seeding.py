@@ -1,7 +1,7 @@
 """Random numbers that belong to a sample, not to the worker that reads it.
 
-mmengine seeds each worker process by its number, so the augmentation of an image depends on `num_workers`, on which worker
-is free, and on where a run was interrupted. Here the batch sampler sends each index out with its own seed.
+mmengine seeds each worker process by its number, so the augmentation of an image depends on `num_workers` and on where
+a run was interrupted. Here the batch sampler sends each index out with a seed of its own.
 """
 
 import random
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 __all__ = ['BatchStream', 'SampleBatches', 'SampleIndex', 'sample_rng']
 
@@ -44,8 +43,9 @@ def sample_rng(*entropy: int) -> Iterator[None]:
 class SampleBatches:
     """The batches of a batch sampler, of `SampleIndex` instead of int, from any batch of an epoch on.
 
-    The entropy of an index is (seed, epoch, place), where places count through the epoch over all ranks: a sample that is
-    drawn twice in an epoch differs, and with mmengine's samplers the augmentation does not depend on the number of ranks.
+    The entropy of an index is (seed, epoch, place), where places count through the epoch over all ranks: a sample that
+    is drawn twice in an epoch differs, and its augmentation does not depend on the number of ranks as long as the
+    samplers are mmengine's.
     """
 
     def __init__(self, batches: Any, *, seed: int, rank: int = 0, world_size: int = 1) -> None:
@@ -98,7 +98,7 @@ class BatchStream:
     they are not read. Reading begins with the first batch that is asked for after them.
     """
 
-    def __init__(self, loader: DataLoader[Any], passed: int) -> None:
+    def __init__(self, loader: Any, passed: int) -> None:
         self._loader = loader
         self._passed = passed
         self._iterator: Iterator[Any] | None = None

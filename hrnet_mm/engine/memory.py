@@ -1,0 +1,96 @@
+"""A guard around the iterations: what does not fit into memory says what was too large and what needs less."""
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from ..registry import HOOKS
+
+__all__ = ['MemoryGuardHook']
+
+_TORCH_SAYS = ('out of memory', "can't allocate memory", 'not enough memory', 'ALLOC_FAILED')
+
+
+@HOOKS.register_module()
+class MemoryGuardHook(Hook):
+    """Says what was too large when the memory is not enough, and which settings need less.
+
+    Raises MemoryError, from torch's own error, with the iteration, the shapes of the batch and the peak.
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[Any] = []
+
+    def before_train(self, runner: Any) -> None:
+        """Watch the iterations of the training."""
+        self._watch(runner, runner.train_loop)
+
+    def before_val(self, runner: Any) -> None:
+        """Watch the iterations of a validation."""
+        self._watch(runner, runner.val_loop)
+
+    def before_test(self, runner: Any) -> None:
+        """Watch the iterations of a test."""
+        self._watch(runner, runner.test_loop)
+
+    def _watch(self, runner: Any, loop: Any) -> None:
+        # An error passes no hook, so the method is wrapped that the loop calls for each iteration.
+        if loop not in self._watched:
+            self._watched.append(loop)
+            loop.run_iter = functools.partial(_run_iter, loop.run_iter, runner, loop is runner.train_loop)
+
+
+def _run_iter(run_iter: Callable[..., None], runner: Any, training: bool, *args: Any) -> None:
+    try:
+        run_iter(*args)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise MemoryError(_advice(runner, args[-1], training)) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return any(words in str(error) for words in _TORCH_SAYS)
+
+
+def _advice(runner: Any, batch: Any, training: bool) -> str:
+    shapes = [tuple(image.shape) for image in batch['inputs']] if isinstance(batch, Mapping) else []
+    sizes = ', '.join(dict.fromkeys(' x '.join(map(str, shape)) for shape in shapes)) or 'unknown size'
+    count = len(shapes) or 1
+    options = []
+    if count > 1:
+        half = f'batch_size={count // 2}'
+        wrapper = runner.cfg.get('optim_wrapper') or {}
+        accumulated = 2 * wrapper.get('accumulative_counts', 1)
+        options.append(
+            f'train_dataloader.{half} optim_wrapper.accumulative_counts={accumulated}: as large a step from smaller '
+            'batches (batch norm sees the smaller ones)'
+            if training
+            else f'{"val" if runner.val_loop else "test"}_dataloader.{half}'
+        )
+    if training:
+        if not any(getattr(module, 'with_cp', False) for module in runner.model.modules()):
+            options.append('model.backbone.with_cp=True: activations are computed again instead of kept')
+        if torch.cuda.is_available() and not hasattr(runner.optim_wrapper, 'loss_scaler'):
+            options.append('optim_wrapper.type=AmpOptimWrapper (--amp): activations in half precision')
+    options.append('smaller images: the scale or crop size in the pipeline; memory grows with their area')
+    listed = '\n'.join(f'  {option}' for option in options)
+    place = f'iteration {runner.iter + 1}: out of memory with {count} images of {sizes}, {_peak()}'
+    return f'{place}. What needs less:\n{listed}'
+
+
+def _peak() -> str:
+    if torch.cuda.is_available():
+        peak, total = torch.cuda.max_memory_allocated(), torch.cuda.mem_get_info()[1]
+        return f'at a peak of {peak / 2**30:.2f} GiB of {total / 2**30:.2f} GiB'
+    if sys.platform == 'linux':  # elsewhere the unit differs, or the module is missing
+        import resource
+
+        return f'at a peak of {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB'
+    return 'at an unknown peak'

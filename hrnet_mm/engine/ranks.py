@@ -1,0 +1,246 @@
+"""A watch over the processes of a distributed training: one that hangs or dies ends the job, and is named.
+
+A process that stops leaves the others waiting in a collective, for 30 minutes with gloo and 10 with NCCL, whose errors
+do not say for whom. Here a thread of each rank reports over a store of its own, so it does not matter what blocks: the
+backend, the GPU, the data or the file system.
+"""
+
+import functools
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from mmengine.dist import barrier, broadcast_object_list, get_dist_info
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from ..registry import HOOKS
+
+__all__ = ['RankWatchHook']
+
+_VERDICT = 'verdict'
+
+
+@HOOKS.register_module()
+class RankWatchHook(Hook):
+    """Ends all processes with exit code 1 when one of them hangs or dies; each logs which, and where itself it was.
+
+    Every process reports how far it is, and rank 0 compares: the others wait for the rank that has come least far. With
+    one process the hook does nothing.
+
+    Args:
+        timeout: seconds that reading a batch, or half an iteration, may take. The job ends at most 5 s after it.
+        slow_timeout: the same for all that is rightly slow: the start, the first iteration, saving, each step of a
+            validation.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, timeout: float = 300, slow_timeout: float = 3600) -> None:
+        if not 0 < timeout <= slow_timeout:
+            raise ValueError(f'timeout={timeout} has to be above 0 and not above slow_timeout={slow_timeout}')
+        self._limits = {'timeout': timeout, 'slow_timeout': slow_timeout}
+        self._watch: _Watch | None = None
+        self._first = True
+
+    def before_run(self, runner: Any) -> None:
+        """Start the thread, and follow the iterations and the forward pass."""
+        if get_dist_info()[1] == 1:
+            return
+        self._watch = watch = _Watch(logger=runner.logger, **self._limits)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.register_forward_hook(lambda *_: watch.after_forward())
+        loop = runner.train_loop
+        loop.run_iter = functools.partial(_run_iter, loop.run_iter, watch)  # an error passes no hook
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """The batch was read."""
+        self._at(runner.iter, 1, f'forward pass of iteration {runner.iter + 1}', slow=self._first)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """The step is done."""
+        self._first = False
+        self._at(runner.iter + 1, 0, f'reading of the batch for iteration {runner.iter + 2}')
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """One rank saves, the others wait."""
+        self._at(runner.iter, 0, 'saving of a checkpoint', slow=True)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Saving and validation may follow, and the data loader may start its workers anew."""
+        self._at(runner.iter, 0, f'end of epoch {runner.epoch + 1}', slow=True)
+
+    def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Validation goes on."""
+        self._at(runner.iter, 0, f'validation, batch {batch_idx + 1}', slow=True)
+
+    def after_run(self, runner: Any) -> None:
+        """Stop the threads of all ranks before the store goes with rank 0."""
+        if self._watch is not None:
+            self._at(runner.iter, 0, 'end of the run', slow=True)
+            barrier()
+            self._watch.stop()
+
+    def _at(self, iteration: int, part: int, phase: str, slow: bool = False) -> None:
+        if self._watch is not None:
+            self._watch.report.at((iteration, part), phase, slow)
+
+
+def _run_iter(run_iter: Callable[..., None], watch: '_Watch', *args: Any) -> None:
+    """Let the others hear of an error, and name the rank behind one that only says that a connection was closed."""
+    try:
+        run_iter(*args)
+    except Exception as error:
+        # Errors of the backends are RuntimeErrors.
+        if isinstance(error, RuntimeError) and (silent := watch.silent_ranks()):
+            raise RuntimeError(f'{silent} died; if it failed by itself, its own output says how') from error
+        watch.fail(error)
+        raise
+
+
+@dataclass
+class _Report:
+    """What a rank tells of itself."""
+
+    host: str
+    pid: int
+    beat: int = 0
+    place: tuple[int, int] = (0, 0)  # iteration, and 0 before, 1 in, 2 after its forward pass
+    phase: str = 'start'
+    changed: int = 0
+    slow: bool = True
+    failed: bool = False
+
+    def at(self, place: tuple[int, int], phase: str, slow: bool) -> None:
+        self.place, self.phase, self.slow = place, phase, slow
+        self.changed += 1
+
+
+class _Watch:
+    """The thread of one rank; rank 0 keeps the store, compares all reports and writes the verdict."""
+
+    def __init__(self, *, timeout: float, slow_timeout: float, logger: logging.Logger) -> None:
+        self._beat = min(timeout / 5, 2.0)
+        self._limits = {False: timeout, True: slow_timeout}
+        self._logger = logger
+        self._rank, self._world_size = get_dist_info()
+        self.report = _Report(socket.gethostname(), os.getpid())
+        self._now = 0.0  # in own beats, not by the clock: a machine that was suspended did not hang
+        self._heard: dict[int, tuple[int, float]] = {}  # per rank: last beat, and when it was new
+        self._moved: dict[int, tuple[int, float]] = {}  # per rank: last change of phase, and when it was new
+        self._stopped = threading.Event()
+        self._store = self._join_store(timeout)
+        self._send()
+        barrier()  # from here on every report can be read
+        threading.Thread(target=self._run, name='rank watch', daemon=True).start()
+
+    def after_forward(self) -> None:
+        """Forward passes outside of an iteration, such as a validation's, are no progress."""
+        iteration, part = self.report.place
+        if part == 1:
+            self.report.at((iteration, 2), self.report.phase.replace('forward', 'backward'), self.report.slow)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the others, and give them the time to hear it."""
+        self.report.phase, self.report.failed = f'{self.report.phase}: {type(error).__name__}: {error}', True
+        time.sleep(3 * self._beat)
+
+    def silent_ranks(self) -> str:
+        """The ranks that do not report any more."""
+        try:
+            before = self._receive(range(self._world_size))
+            time.sleep(3 * self._beat)
+            after = self._receive(range(self._world_size))
+        except Exception:  # the store went with rank 0
+            return 'rank 0'
+        return _names({rank: after[rank] for rank in after if after[rank].beat == before[rank].beat})
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _join_store(self, timeout: float) -> TCPStore:
+        host = os.environ.get('MASTER_ADDR', socket.gethostname())
+        wait = timedelta(seconds=timeout)
+        address: list[Any] = [host, 0]
+        if self._rank == 0:
+            store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=wait)
+            address = [host, store.port]
+        broadcast_object_list(address)
+        return store if self._rank == 0 else TCPStore(address[0], address[1], is_master=False, timeout=wait)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._beat):
+            try:
+                verdict = self._round()
+            except Exception as error:
+                if self._stopped.wait(2 * self._beat):  # the run has ended meanwhile, and rank 0 was faster
+                    return
+                verdict = f'rank 0 does not answer any more ({type(error).__name__})'
+            if verdict and not self.report.failed:  # a rank that failed ends by its own error
+                self._end(verdict)
+
+    def _round(self) -> str:
+        self._send()
+        if self._rank == 0:
+            verdict = self._judge(self._receive(range(self._world_size)))
+            if verdict:
+                self._store.set(_VERDICT, verdict)
+            return verdict
+        if self._store.check([_VERDICT]):
+            return str(self._store.get(_VERDICT).decode())
+        return self._judge(self._receive([0]), compare=False)
+
+    def _judge(self, reports: dict[int, _Report], compare: bool = True) -> str:
+        """Why the job has to end, or nothing."""
+        now = self._now = self._now + self._beat
+        for rank, report in reports.items():
+            if self._heard.get(rank, (-1,))[0] != report.beat:
+                self._heard[rank] = (report.beat, now)
+            if self._moved.get(rank, (-1,))[0] != report.changed:
+                self._moved[rank] = (report.changed, now)
+        if failed := {rank: report for rank, report in reports.items() if report.failed}:
+            return f'{_names(failed)} failed'
+        silent = {r: report for r, report in reports.items() if now - self._heard[r][1] >= self._limits[report.slow]}
+        if silent:
+            return f'{_names(silent)}: stopped or dead, nothing was heard for {self._limit(silent)} s'
+        least = min(report.place for report in reports.values())
+        behind = {rank: report for rank, report in reports.items() if report.place == least}
+        if compare and all(now - self._moved[r][1] >= self._limits[report.slow] for r, report in behind.items()):
+            return f'{_names(behind)}: hangs, no progress for {self._limit(behind)} s'
+        return ''
+
+    def _limit(self, reports: dict[int, _Report]) -> float:
+        return min(self._limits[report.slow] for report in reports.values())
+
+    def _end(self, verdict: str) -> None:
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        stack = ''.join(traceback.format_stack(frame)) if frame else ''
+        self._logger.error(f'The job ends because of {verdict}. Rank {self._rank} was here:\n{stack}')
+        logging.shutdown()
+        if self._rank == 0:
+            time.sleep(3 * self._beat)  # the others read the verdict from this process
+        os._exit(1)  # the main thread may be blocked for ever
+
+    def _send(self) -> None:
+        self.report.beat += 1
+        self._store.set(str(self._rank), json.dumps(asdict(self.report)))
+
+    def _receive(self, ranks: Any) -> dict[int, _Report]:
+        reports = {rank: _Report(**json.loads(self._store.get(str(rank)))) for rank in ranks}
+        for report in reports.values():
+            report.place = tuple(report.place)  # type: ignore[assignment]  # JSON has lists only
+        return reports
+
+
+def _names(reports: dict[int, _Report]) -> str:
+    return ', '.join(f'rank {r} (process {x.pid} on {x.host}, {x.phase})' for r, x in reports.items())
