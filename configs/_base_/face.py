@@ -1,5 +1,8 @@
 # The official face protocol, on WFLW: Adam 1e-4, 16 images on one GPU, coordinates cut to whole pixels, no flip test.
-_base_ = 'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py'
+_base_ = [
+    'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py',
+    './reliable_runtime.py',
+]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'])
 codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.5)
 weights = dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18')
@@ -21,8 +24,7 @@ augmentation = [
     dict(type='SkipNonPositiveY'),
     dict(type='TopdownAffine', input_size=(256, 256)),
 ]
-target = dict(type='GenerateTarget', encoder=codec)
-train_pipeline = [*augmentation, target, dict(type='PackPoseInputs')]
+train_pipeline = [*augmentation, dict(type='GenerateTarget', encoder=codec), dict(type='PackPoseInputs')]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_evaluator = dict(_delete_=True, type='FaceAlignmentMetric')
 test_evaluator = val_evaluator

@@ -1,6 +1,9 @@
 # HRNetV2-W18, mmpose's protocol: NME 3.45 on the full set, 4.1 on test (mmpose).
 # Command: python tools/train.py configs/face/td-hm_hrnetv2-w18_8xb64-60e_300w-256x256.py
-_base_ = 'mmpose::face_2d_keypoint/topdown_heatmap/300w/td-hm_hrnetv2-w18_8xb64-60e_300w-256x256.py'
+_base_ = [
+    'mmpose::face_2d_keypoint/topdown_heatmap/300w/td-hm_hrnetv2-w18_8xb64-60e_300w-256x256.py',
+    '../_base_/reliable_runtime.py',
+]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
 model = dict(
     backbone=dict(

@@ -1,5 +1,5 @@
 # HRNetV2-W18, mmseg's recipe: mIoU 78.8 on val (mmseg).
 # Command: python tools/train.py configs/segmentation/fcn_hr18_4xb2-160k_cityscapes-512x1024.py
-_base_ = 'mmseg::hrnet/fcn_hr18_4xb2-160k_cityscapes-512x1024.py'
+_base_ = ['mmseg::hrnet/fcn_hr18_4xb2-160k_cityscapes-512x1024.py', '../_base_/reliable_runtime.py']
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmseg'], allow_failed_imports=False)
 model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w18', norm_cfg=dict(type='SyncBN')))

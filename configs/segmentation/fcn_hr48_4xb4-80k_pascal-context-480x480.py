@@ -1,5 +1,5 @@
 # HRNetV2-W48, mmseg's recipe: mIoU 45.84 on PASCAL-Context val (mmseg).
 # Command: python tools/train.py configs/segmentation/fcn_hr48_4xb4-80k_pascal-context-480x480.py
-_base_ = 'mmseg::hrnet/fcn_hr48_4xb4-80k_pascal-context-480x480.py'
+_base_ = ['mmseg::hrnet/fcn_hr48_4xb4-80k_pascal-context-480x480.py', '../_base_/reliable_runtime.py']
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmseg'], allow_failed_imports=False)
 model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w48', norm_cfg=dict(type='SyncBN')))

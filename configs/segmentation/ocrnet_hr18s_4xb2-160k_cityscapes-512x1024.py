@@ -1,5 +1,5 @@
 # HRNetV2-W18-small-v2 + OCR, mmseg's recipe: mIoU 78.45 on val (mmseg).
 # Command: python tools/train.py configs/segmentation/ocrnet_hr18s_4xb2-160k_cityscapes-512x1024.py
-_base_ = 'mmseg::ocrnet/ocrnet_hr18s_4xb2-160k_cityscapes-512x1024.py'
+_base_ = ['mmseg::ocrnet/ocrnet_hr18s_4xb2-160k_cityscapes-512x1024.py', '../_base_/reliable_runtime.py']
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmseg'], allow_failed_imports=False)
 model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w18-small-v2', norm_cfg=dict(type='SyncBN')))

@@ -1,5 +1,8 @@
 # HigherHRNet-W32 on COCO at 512x512: heat-maps and tags at 1/4, heat-maps again at 1/2; 300 epochs of 4 x 12 images.
-_base_ = 'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py'
+_base_ = [
+    'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
+    '../reliable_runtime.py',
+]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.drop_in.mmpose_heads'])
 order = [0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16]
 decoding = dict(decode_topk=30, decode_max_instances=30, decode_keypoint_order=order)

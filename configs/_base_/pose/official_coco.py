@@ -1,5 +1,8 @@
 # The official recipe for COCO at 256x192: Adam 1e-3 without weight decay or warm-up, 210 epochs of 4 x 32 images.
-_base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py'
+_base_ = [
+    'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py',
+    '../reliable_runtime.py',
+]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'], allow_failed_imports=False)
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w32'),

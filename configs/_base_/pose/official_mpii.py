@@ -1,5 +1,8 @@
 # The official recipe for MPII at 256x256: as for COCO, but scale 0.25 and rotation 30, and no half bodies.
-_base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_hrnet-w32_8xb64-210e_mpii-256x256.py'
+_base_ = [
+    'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_hrnet-w32_8xb64-210e_mpii-256x256.py',
+    '../reliable_runtime.py',
+]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'], allow_failed_imports=False)
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w32'),

@@ -1,5 +1,6 @@
 # What the three demonstrations share: a short training from random weights on the CPU, logs in files, no validation
 # while it trains (the test part is looked at once, at the end).
+_base_ = '../../_base_/reliable_runtime.py'
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01), clip_grad=dict(max_norm=10)
