@@ -14,7 +14,7 @@ from .evaluate import read_videos, table
 from .flow import FLOWS, Image
 from .networks import DetectorNetwork, PoseNetwork, listed_boxes
 from .persons import Persons
-from .posetrack import image_id_of, in_places, write_video
+from .posetrack import image_id_of, write_video
 from .tracker import Detector, PoseTracker, Settings, without_short_tracks
 
 __all__ = ['add_track_arguments', 'track']
@@ -58,9 +58,9 @@ def track(args: argparse.Namespace) -> None:
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
     found = [tracker(image) for image in _images(args.video)]
-    frames = [_placed(persons, pose) for persons in without_short_tracks(found, args.least_frames)]
+    frames = [pose.in_places(persons) for persons in without_short_tracks(found, args.least_frames)]
     args.out.mkdir(parents=True, exist_ok=True)
-    results = args.out / f'{args.video.stem}.json'
+    results = args.out / f'{_title(args.video)}.json'
     write_video(results, names, frames, args.joint_score)
     drawn = _draw(args, frames)
     persons = len(np.unique(np.concatenate([one.ids for one in frames])))
@@ -80,24 +80,23 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Detector:
     return lambda image: next(boxes)
 
 
-def _placed(persons: Persons, pose: PoseNetwork) -> Persons:
-    keypoints, scores = in_places(persons.keypoints, persons.joint_scores, pose.names)
-    return replace(persons, keypoints=keypoints, joint_scores=scores)
-
-
 def _draw(args: argparse.Namespace, frames: list[Persons]) -> Path:
     drawn = (draw_persons(image, persons) for image, persons in zip(_images(args.video), frames, strict=True))
     if args.frames:
-        folder: Path = args.out / args.video.stem
+        folder: Path = args.out / _title(args.video)
         folder.mkdir(exist_ok=True)
         for index, image in enumerate(drawn):
             cv2.imwrite(str(folder / f'{index:06d}.png'), image)
         return folder
-    file: Path = args.out / f'{args.video.stem}.mp4'
+    file: Path = args.out / f'{_title(args.video)}.mp4'
     with VideoFile(file) as video:
         for image in drawn:
             video.write(image)
     return file
+
+
+def _title(video: Path) -> str:
+    return video.name if video.is_dir() else video.stem
 
 
 def _files(folder: Path) -> list[Path]:
@@ -107,7 +106,7 @@ def _files(folder: Path) -> list[Path]:
 def _names(video: Path) -> list[str]:
     if video.is_dir():
         return [str(file) for file in _files(video)]
-    return [f'{video.stem}/{index:06d}.jpg' for index, _ in enumerate(_images(video))]
+    return [f'{_title(video)}/{index:06d}.jpg' for index, _ in enumerate(_images(video))]
 
 
 def _images(video: Path) -> Iterator[Image]:

@@ -19,7 +19,7 @@ def draw_persons(image: Image, persons: Persons, joint_score: float = 0.2) -> Im
     Boxes that were propagated are dashed.
     """
     drawn: Image = np.ascontiguousarray(image).copy()
-    thickness = max(1, round(min(image.shape[:2]) / 250))
+    thickness = max(2, round(min(image.shape[:2]) / 300))
     for keypoints, scores, box, identity, detected in zip(
         persons.keypoints, persons.joint_scores, persons.boxes, persons.ids, persons.detected, strict=True
     ):

@@ -1,6 +1,7 @@
 """Detectors and pose estimators made of mmdet's and mmpose's networks, with this package's HRNet in them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from mmengine.registry import DefaultScope
 
 from ..weights import read_checkpoint, state_dict_of
 from .flow import Image
-from .persons import Array
+from .persons import Array, Persons
+from .posetrack import in_places
 
 __all__ = ['DetectorNetwork', 'PoseNetwork', 'listed_boxes']
 
@@ -41,6 +43,11 @@ class PoseNetwork:
         keypoints = np.concatenate([one.keypoints for one in found]).astype(np.float64)
         scores = np.concatenate([one.keypoint_scores for one in found]).astype(np.float64)
         return keypoints, np.clip(scores, 0, 1)
+
+    def in_places(self, persons: Persons) -> Persons:
+        """Persons that were found with this network, with their joints in PoseTrack's 17 places."""
+        keypoints, scores = in_places(persons.keypoints, persons.joint_scores, self.names)
+        return replace(persons, keypoints=keypoints, joint_scores=scores)
 
 
 class DetectorNetwork:
