@@ -1,7 +1,10 @@
-"""Finds misspelt keys and types in an OpenMMLab config, by the signatures of the classes that it would build."""
+"""Finds what is wrong with an OpenMMLab config before anything is built: misspelt keys and types, first of all.
+
+Keys are compared with the signatures of the classes that would be built.
+"""
 
 import difflib
-import importlib
+import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,12 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mmcv.ops
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import Runner
 
-__all__ = ['check_config', 'quick_reading']
+from .contradictions import contradictions
+from .missing_data import missing_files
+
+__all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
 
 _SECTIONS = (
     *('model', 'data_preprocessor', 'tta_model', 'tta_pipeline', 'optim_wrapper', 'param_scheduler'),
@@ -38,6 +43,8 @@ _UNTYPED: dict[str, tuple[str, ...]] = {
     'log_processor': ('mmengine.runner.LogProcessor',),
 }
 _EXTRA = {'type', '_scope_', 'requires_grad'}  # the last is of norm layers, whose builder takes it
+_FOREIGN = {(name, 'transforms') for name in ('Albu', 'Albumentation', 'Albumentations')}
+"""Where the names are those of another package."""
 _EXTRA_OF = {
     'train_dataloader': {'num_batch_per_epoch'},
     'train_cfg': {'by_epoch'},
@@ -46,19 +53,59 @@ _EXTRA_OF = {
 }
 
 
+_NEEDED = {
+    True: ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    False: ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
+}
+
+
+def config_problems(config: Config, training: bool, on_cpu: bool, processes: int = 1) -> list[str]:
+    """One sentence for each mistake with which a training, or a test, of this config would stop or go wrong.
+
+    These are what `check_config` finds, sections that are not there, settings that contradict one another, and files
+    that do not exist. `processes` is how many run together, `on_cpu` whether they do so without a GPU.
+    """
+    absent = [f'{name}: the config has none' for name in _NEEDED[training] if config.get(name) is None]
+    validation = ('val_dataloader', 'val_cfg', 'val_evaluator')
+    has = [name for name in validation if config.get(name) is not None]
+    if training and has and len(has) < len(validation):
+        absent += [f'{name}: the config has none, but {has[0]}' for name in validation if name not in has]
+    loaders = ('train_dataloader', 'val_dataloader') if training else ('test_dataloader',)
+    return [
+        *check_config(config),
+        *absent,
+        *contradictions(config, training, on_cpu, processes),
+        *missing_files(config, loaders),
+    ]
+
+
 def check_config(config: Config) -> list[str]:
     """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
     scope = config.get('default_scope', 'mmengine')
     with DefaultScope.overwrite_default_scope(scope):
         checker = _Checker(scope)
-        known = {*_SECTIONS, *inspect.signature(Runner).parameters, *_CUSTOMARY}
         for name in config:
-            close = difflib.get_close_matches(name, known - {name}, n=1, cutoff=0.9)
-            if name not in known and close:
-                checker.problems.append(f'{name}: no such setting; did you mean {close[0]!r}?')
+            if close := _misspelt_section(name, config):
+                checker.problems.append(f'{name}: no such setting; did you mean {close!r}?')
         for section in _SECTIONS:
             checker.walk(section, config.get(section), section)
     return checker.problems
+
+
+def _misspelt_section(name: str, config: Config) -> str | None:
+    """The setting that a top-level name was meant to be; None if it is one, or a variable."""
+    settings = set(inspect.signature(Runner).parameters)
+    known = {*settings, *_SECTIONS, *_CUSTOMARY}
+    if name in known:
+        return None
+    if re.search(rf'\b{re.escape(name)}\b(?!\s*=[^=])', config.text):
+        return None  # a variable, which something reads
+    if nearest := difflib.get_close_matches(name, known, n=1, cutoff=0.9):
+        return nearest[0]
+    # In a dumped config, which has no _base_, nothing reads the variables any more: there it is one that is lacking.
+    candidates = settings if '_base_' in config.text else settings - set(config)
+    nearest = difflib.get_close_matches(name, candidates, n=1, cutoff=0.75)
+    return nearest[0] if nearest else None
 
 
 @contextmanager
@@ -91,7 +138,8 @@ class _Checker:
         if isinstance(value, Mapping):
             self._check_dict(where, value, section)
             for key, item in value.items():
-                self.walk(f'{where}.{key}', item, section)
+                if (value.get('type'), key) not in _FOREIGN:
+                    self.walk(f'{where}.{key}', item, section)
         elif isinstance(value, list | tuple):
             for i, item in enumerate(value):
                 self.walk(f'{where}[{i}]', item, section)
@@ -108,7 +156,7 @@ class _Checker:
         else:
             owners = [kind] if callable(kind) else _classes(str(kind), self.scope)
         if not owners:
-            self.problems.append(f'{where}: nothing is called {kind!r}{_hint(str(kind), _names(self.scope))}')
+            self.problems.append(f'{where}: nothing is called {kind!r}{_hint(str(kind), registered_names(self.scope))}')
             return
         known = set().union(*(_parameters(owner) for owner in owners)) | _EXTRA | _EXTRA_OF.get(where, set())
         unknown = set(value) - known
@@ -140,15 +188,21 @@ def _registries(scope: str) -> list[Registry]:
 def _classes(name: str, scope: str) -> list[Any]:
     """Whatever is registered under the name, of any kind, or importable by it, or an operator of mmcv."""
     found = [registry.get(name) for registry in _registries(scope)]
-    return [owner for owner in (*found, vars(mmcv.ops).get(name)) if owner is not None]
+    if (
+        importlib.util.find_spec('mmcv') is not None
+    ):  # not an import above: the engine, which checks configs, needs none
+        found.append(vars(importlib.import_module('mmcv.ops')).get(name))
+    return [owner for owner in found if owner is not None]
 
 
 @cache
-def _names(scope: str) -> list[str]:
+def registered_names(scope: str) -> list[str]:
+    """The names that are registered in a library, and in mmengine."""
     names: set[str] = set()
     for registry in _registries(scope):
         current: Registry | None = registry
         while current is not None:
+            current.import_from_location()
             names.update(current.module_dict)
             current = current.parent
     return sorted(names)
@@ -175,6 +229,8 @@ def _vocabulary(scope: str) -> frozenset[str]:
     """Every word in the source of the library, of mmengine and mmcv, and of this package."""
     words: set[str] = set()
     for name in (scope, 'mmengine', 'mmcv', __package__):
+        if importlib.util.find_spec(name) is None:
+            continue
         (folder,) = importlib.import_module(name).__path__
         for file in Path(folder).rglob('*.py'):
             if '.mim' not in file.parts:

@@ -1,10 +1,10 @@
-"""Says in one sentence which data set a config lacks, where it looks for it, and how to get it."""
+"""Says in one sentence each which data sets and checkpoints a config lacks, where it looks, and how to get them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ['missing_data']
+__all__ = ['missing_files']
 
 _SOURCES = {
     # By the folder below data/ that the configs name.
@@ -28,15 +28,45 @@ _SOURCES = {
 }
 
 
-def missing_data(dataloader: Mapping[str, Any]) -> str | None:
-    """The sentence for the first path of the dataloader's data sets that does not exist, or None if all do."""
-    for dataset in _datasets(dataloader['dataset']):
-        for path in _paths(dataset):
-            if not path.exists():
+def missing_files(config: Mapping[str, Any], dataloaders: Sequence[str]) -> list[str]:
+    """One sentence for each data set, evaluator and checkpoint that is not there; of a data set, its first such file.
+
+    `dataloaders` are those in use, such as 'train_dataloader'; the model's own checkpoints are read for training alone.
+    Addresses, and data behind a `backend_args`, are not looked for.
+    """
+    sentences = []
+    others = {'load_from': config.get('load_from')}
+    if 'train_dataloader' in dataloaders:
+        others['model'] = config.get('model')
+    for name in dataloaders:
+        loader = config.get(name) or {}
+        for dataset in _datasets(loader['dataset']) if 'dataset' in loader else ():
+            path = next((path for path in _paths(dataset) if not path.exists()), None)
+            if path is not None and not dataset.get('backend_args'):
                 known = next((text for name, text in _SOURCES.items() if name in path.parts), None)
                 source = f'; get {known}' if known else ''
-                return f'{dataset["type"]} looks for {path}, which does not exist{source}'
-    return None
+                sentences.append(f'{dataset["type"]} looks for {path}, which does not exist{source}')
+        evaluator = name.replace('dataloader', 'evaluator')
+        others[evaluator] = config.get(evaluator)
+    for where, path in _strings('', others):
+        if not path.exists():
+            sentences.append(f'{where}: {path} does not exist')
+    return list(dict.fromkeys(sentences))
+
+
+def _strings(where: str, part: Any) -> Iterator[tuple[str, Path]]:
+    """The local paths at any depth, by the keys that hold one, and their places."""
+    if isinstance(part, Mapping):
+        for key, value in part.items():
+            place = f'{where}.{key}' if where else str(key)
+            if key in ('ann_file', 'checkpoint', 'load_from', 'pretrained') and isinstance(value, str):
+                if value and '://' not in value:
+                    yield place, Path(value)
+            else:
+                yield from _strings(place, value)
+    elif isinstance(part, list | tuple):
+        for i, value in enumerate(part):
+            yield from _strings(f'{where}[{i}]', value)
 
 
 def _datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -56,3 +86,5 @@ def _paths(dataset: Mapping[str, Any]) -> Iterator[Path]:
     prefix = dataset.get('data_prefix') or {}
     names = [dataset.get('ann_file'), *(prefix.values() if isinstance(prefix, Mapping) else [prefix])]
     yield from (root / name for name in names if isinstance(name, str) and name and '://' not in name)
+    if dataset.get('bbox_file'):
+        yield Path(dataset['bbox_file'])

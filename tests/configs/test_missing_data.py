@@ -2,7 +2,7 @@
 
 import pytest
 
-from hrnet_mm.missing_data import missing_data
+from hrnet_mm.missing_data import missing_files
 
 
 @pytest.mark.parametrize(
@@ -17,17 +17,19 @@ from hrnet_mm.missing_data import missing_data
 )
 def test_names_data_set_place_and_source(config, words, read, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    sentence = missing_data(read(config).train_dataloader)
-    assert '\n' not in sentence
+    first, *_ = missing_files(read(config), ['train_dataloader'])
+    assert '\n' not in first
     for word in words:
-        assert word in sentence
+        assert word in first
 
 
 def test_every_zoo_data_set_has_a_source(path, read, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = read(path)
     for name in ('train_dataloader', 'val_dataloader'):
-        assert '; get ' in missing_data(config[name])
+        sentences = [sentence for sentence in missing_files(config, [name]) if 'looks for' in sentence]
+        assert sentences
+        assert all('; get ' in sentence for sentence in sentences)
 
 
 def test_says_nothing_if_all_is_there(tmp_path):
@@ -39,6 +41,22 @@ def test_says_nothing_if_all_is_there(tmp_path):
         'ann_file': 'all.json',
         'data_prefix': {'img': 'images'},
     }
-    assert missing_data({'dataset': {'type': 'RepeatDataset', 'dataset': dataset}}) is None
+    loader = {'dataset': {'type': 'RepeatDataset', 'dataset': dataset}}
+    assert missing_files({'train_dataloader': loader}, ['train_dataloader']) == []
     dataset['ann_file'] = 'some.json'
-    assert missing_data({'dataset': dataset}) == f'CocoDataset looks for {tmp_path}/some.json, which does not exist'
+    sentence = f'CocoDataset looks for {tmp_path}/some.json, which does not exist'
+    assert missing_files({'train_dataloader': loader}, ['train_dataloader']) == [sentence]
+
+
+def test_names_evaluators_and_checkpoints(tmp_path):
+    gone = str(tmp_path / 'gone')
+    config = {
+        'model': {'backbone': {'init_cfg': {'type': 'Pretrained', 'checkpoint': gone}}, 'pretrained': 'timm://w32'},
+        'load_from': gone,
+        'val_evaluator': [{'type': 'CocoMetric', 'ann_file': gone}],
+    }
+    places = ['load_from', 'model.backbone.init_cfg.checkpoint', 'val_evaluator[0].ann_file']
+    assert missing_files(config, ['train_dataloader', 'val_dataloader']) == [
+        f'{place}: {gone} does not exist' for place in places
+    ]
+    assert missing_files(config, ['test_dataloader']) == [f'load_from: {gone} does not exist']

@@ -1,0 +1,190 @@
+"""Finds settings of an OpenMMLab config that contradict one another: nothing is trained, nothing is allocated."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+from .models import HRFuseScales, HRNet, HRNetV2pFPN
+
+__all__ = ['contradictions', 'dicts']
+
+Channels = tuple[int, ...]
+
+
+def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, processes: int) -> list[str]:
+    """One sentence for each pair of settings with which a run would stop, or a training learn nothing.
+
+    `processes` is how many run together, `on_cpu` whether they do so without a GPU. Channels are followed through this
+    package's backbones and necks, the necks that only pass on, and the heads of the four libraries; behind a part that
+    is not known nothing is compared.
+    """
+    model = config.get('model') or {}
+    scope = config.get('default_scope', 'mmengine')
+    problems: list[str] = []
+    with DefaultScope.overwrite_default_scope(scope):
+        backbone = _own('model.backbone', model.get('backbone'), HRNet, problems)
+        if isinstance(backbone, HRNet):
+            channels: Channels | None = backbone.out_channels
+            for where, neck in _numbered('model.neck', model.get('neck')):
+                channels = None if channels is None else _through_neck(where, neck, channels, problems)
+            if channels is not None and scope in _HEADS:
+                _HEADS[scope](model, channels, problems)
+            if training and not (_has_weights(model) or config.get('load_from') or config.get('resume')):
+                problems += _frozen_at_random(backbone)
+    if on_cpu and processes > 1 and any(part.get('type') == 'SyncBN' for part in dicts(model)):
+        problems.append(
+            'model: SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN'
+        )
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = config.get(name) or {}
+        if loader.get('persistent_workers') and not loader.get('num_workers'):
+            problems.append(f'{name}: persistent_workers=True needs num_workers of at least 1; set it to False')
+    return problems
+
+
+def _frozen_at_random(backbone: HRNet) -> list[str]:
+    remedy = 'or give the backbone weights by init_cfg or load_from'
+    problems = []
+    if backbone.norm_eval:
+        problems.append(
+            'model.backbone: norm_eval=True keeps the statistics of batch norm as they are, and from random weights '
+            f'there are none: activations grow until the loss is NaN. Set norm_eval=False, {remedy}'
+        )
+    if backbone.frozen_stages >= 0:
+        problems.append(
+            f'model.backbone: frozen_stages={backbone.frozen_stages} keeps random weights. '
+            f'Set frozen_stages=-1, {remedy}'
+        )
+    return problems
+
+
+def _own(where: str, settings: Any, classes: Any, problems: list[str]) -> nn.Module | None:
+    """The part, without memory for weights, if it is of these classes; what it has against its arguments is noted."""
+    if not settings or 'type' not in settings:
+        return None
+    owner = settings['type']
+    if isinstance(owner, str):
+        with MODELS.switch_scope_and_registry(None) as registry:  # that of the default scope
+            owner = registry.get(owner)
+    if not isinstance(owner, type) or not issubclass(owner, classes):
+        return None
+    try:
+        with torch.device('meta'):
+            part: nn.Module = owner(**{key: value for key, value in settings.items() if key != 'type'})
+    except ValueError as error:
+        problems.append(f'{where}: {error}')
+    except TypeError:
+        pass  # an unknown key, which the check of keys reports
+    else:
+        return part
+    return None
+
+
+def _has_weights(model: Mapping[str, Any]) -> bool:
+    parts = [model, model['backbone']]
+    pretrained = [part.get('pretrained') for part in parts]
+    inits = [init for part in parts for _, init in _numbered('', part.get('init_cfg'))]
+    return any(pretrained) or any(init.get('type') == 'Pretrained' for init in inits)
+
+
+def _through_neck(where: str, neck: Any, channels: Channels, problems: list[str]) -> Channels | None:
+    """What comes out of a neck, if it can be told."""
+    kind = str(neck.get('type')).rpartition('.')[-1]
+    if kind == 'GlobalAveragePooling':
+        return channels
+    if kind == 'FeatureMapProcessor':
+        picked = neck.get('select_index')
+        picked = range(len(channels)) if picked is None else [picked] if isinstance(picked, int) else picked
+        if any(not -len(channels) <= i < len(channels) for i in picked):
+            problems.append(f'{where}.select_index: {list(picked)}, but the backbone gives {_maps(channels)}')
+            return None
+        chosen = tuple(channels[i] for i in picked)
+        return (sum(chosen),) if neck.get('concat') else chosen
+    built = _own(where, neck, (HRNetV2pFPN, HRFuseScales), problems)
+    if not isinstance(built, HRNetV2pFPN | HRFuseScales):
+        return None
+    _compare(f'{where}.in_channels', built.in_channels, channels, problems)
+    return built.out_channels
+
+
+def _pose_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
+    head = model.get('head') or {}
+    expected = head.get('in_channels')
+    given = channels if isinstance(expected, Sequence) else channels[-1:]  # mmpose's heads read the last map
+    _compare('model.head.in_channels', expected, given, problems)
+
+
+def _segmentation_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
+    for name in ('decode_head', 'auxiliary_head'):
+        for where, head in _numbered(f'model.{name}', model.get(name)):
+            read = head.get('in_index', -1)
+            read = [read] if isinstance(read, int) else read
+            if any(not -len(channels) <= i < len(channels) for i in read):
+                problems.append(f'{where}.in_index: {list(read)}, but the backbone gives {_maps(channels)}')
+                continue
+            _compare(f'{where}.in_channels', head.get('in_channels'), [channels[i] for i in read], problems)
+
+
+def _classification_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
+    head = model.get('head') or {}
+    _compare('model.head.in_channels', head.get('in_channels'), channels[-1:], problems)
+
+
+def _detection_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
+    if len(set(channels)) > 1:
+        return  # not a pyramid: heads that read such maps are not among those known here
+    for name in ('rpn_head', 'bbox_head', 'mask_head'):
+        for where, head in _numbered(f'model.{name}', model.get(name)):
+            _compare(f'{where}.in_channels', head.get('in_channels'), channels[:1], problems)
+            strides = head.get('strides') or (head.get('anchor_generator') or {}).get('strides') or channels
+            if len(strides) != len(channels):
+                problems.append(f'{where}: strides for {len(strides)} maps, but the neck gives {len(channels)}')
+    roi_head = model.get('roi_head') or {}
+    for name in ('bbox', 'mask'):
+        for where, extractor in _numbered(
+            f'model.roi_head.{name}_roi_extractor', roi_head.get(f'{name}_roi_extractor')
+        ):
+            _compare(f'{where}.out_channels', extractor.get('out_channels'), channels[:1], problems)
+        for where, head in _numbered(f'model.roi_head.{name}_head', roi_head.get(f'{name}_head')):
+            _compare(f'{where}.in_channels', head.get('in_channels'), channels[:1], problems)
+
+
+_HEADS: dict[str, Callable[[Mapping[str, Any], Channels, list[str]], None]] = {
+    'mmdet': _detection_heads,
+    'mmpose': _pose_heads,
+    'mmpretrain': _classification_heads,
+    'mmseg': _segmentation_heads,
+}
+
+
+def _compare(where: str, expected: Any, given: Sequence[int], problems: list[str]) -> None:
+    """Note a difference; an argument that is left out is none."""
+    if expected is None:
+        return
+    numbers = [expected] if isinstance(expected, int) else list(expected)
+    if numbers != list(given):
+        problems.append(f'{where}: {expected!r}, but what stands before it gives {_maps(given)}')
+
+
+def _maps(channels: Sequence[int]) -> str:
+    return f'{len(channels)} map{"s" if len(channels) > 1 else ""} of {", ".join(map(str, channels))} channels'
+
+
+def _numbered(where: str, parts: Any) -> Iterable[tuple[str, Any]]:
+    """The dicts of a list with their places, or a single dict."""
+    if isinstance(parts, Mapping):
+        return [(where, parts)]
+    return [(f'{where}[{i}]', part) for i, part in enumerate(parts or []) if isinstance(part, Mapping)]
+
+
+def dicts(part: Any) -> Iterator[Mapping[str, Any]]:
+    """Every dict at any depth of dicts and lists, the outermost first."""
+    if isinstance(part, Mapping):
+        yield part
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for value in part:
+            yield from dicts(value)

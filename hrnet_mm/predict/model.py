@@ -1,0 +1,297 @@
+"""Opens a model of any of the four libraries with its weights, and answers and draws images with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+import numpy.typing as npt
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DATASETS, MODELS, VISUALIZERS, init_default_scope
+
+from ..weights.io import read_checkpoint, state_dict_of, written_aside
+from ..weights.load import fill
+from .stored_config import stored_config
+
+__all__ = ['Predictor', 'open_model']
+
+Image = npt.NDArray[np.uint8]
+
+_TOP_CLASSES = 5
+_SMALL = 224  # classified images with a shorter side are enlarged to it for drawing, so that the text fits
+
+
+def open_model(model: Path, config: Path | None, checkpoint: Path | None, device: str) -> 'Predictor':
+    """A predictor from a checkpoint, a config, or both.
+
+    `model` is a checkpoint that holds its config, as those of mmengine do, or needs `config`; or it is a config (`.py`)
+    and needs `checkpoint`.
+
+    Raises ValueError if a part is missing or does not fit.
+    """
+    if model.suffix == '.py':
+        if config is not None:
+            raise ValueError(f'two configs are given: {model} and {config}')
+        model, config, checkpoint = _need_checkpoint(model, checkpoint), model, None
+    if checkpoint is not None:
+        raise ValueError(f'two checkpoints are given: {model} and {checkpoint}')
+    content = read_checkpoint(model)
+    if config is not None:
+        if not config.is_file():
+            raise ValueError(f'{config}: no such config file')
+        settings: Config | None = Config.fromfile(config)
+    else:
+        settings = stored_config(content)
+    if settings is None:
+        raise ValueError(f'{model} does not hold its config; give it with --config')
+    meta = content.get('meta') if isinstance(content, Mapping) else None
+    return Predictor(settings, state_dict_of(content, model), (meta or {}).get('dataset_meta'), str(model), device)
+
+
+def _need_checkpoint(config: Path, checkpoint: Path | None) -> Path:
+    if checkpoint is None:
+        raise ValueError(f'{config} is a config; give its weights with --checkpoint')
+    return checkpoint
+
+
+class Predictor:
+    """A model with its test pipeline and its library's visualizer.
+
+    Raises ValueError for a library that is not one of the four, and CheckpointError for weights that do not fill the
+    model exactly.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        weights: Mapping[str, torch.Tensor],
+        dataset_meta: Mapping[str, Any] | None,
+        name: str,
+        device: str,
+    ) -> None:
+        scope = config.get('default_scope')
+        if scope not in _TASKS:
+            raise ValueError(f'the config has the default_scope {scope!r}; allowed: {", ".join(_TASKS)}')
+        init_default_scope(scope)
+        self._task = _TASKS[scope]
+        model = dict(config.model)
+        preprocessor = config.get('data_preprocessor', config.get('preprocess_cfg'))
+        if preprocessor is not None:
+            model.setdefault('data_preprocessor', preprocessor)
+        self.model: Any = MODELS.build(model)
+        fill(self.model, weights, name)
+        self.model.to(device).eval()
+        dataset = _innermost(config.test_dataloader.dataset)
+        self.dataset_meta = dict(dataset_meta or _meta_of(dataset, scope))
+        steps = [step for step in dataset.get('pipeline', []) if not _reads_truth(step)]
+        self._pipeline = Compose(steps)
+        self.needs_boxes = any(step['type'].endswith('GetBBoxCenterScale') for step in steps)
+        settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
+        self._visualizer: Any = VISUALIZERS.build({**settings, 'name': f'predict {id(self)}', 'save_dir': None})
+        self._task.tell_classes(self._visualizer, self.dataset_meta)
+
+    def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
+        """The model's inputs for an image: one, or for a top-down pose model one a box (x1, y1, x2, y2; default: all).
+
+        Raises ValueError, which says what is wrong with the file, if it cannot be read.
+        """
+        try:
+            base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
+            if not self.needs_boxes:
+                return [self._pipeline(base)]
+            if boxes is None:
+                height, width = mmcv.imread(path).shape[:2]
+                boxes = [(0, 0, width, height)]
+            places = [np.array([box], dtype=np.float32) for box in boxes]
+            return [self._pipeline({**base, 'bbox': box, 'bbox_score': np.ones(1, np.float32)}) for box in places]
+        except Exception as error:  # a damaged file raises whatever its bytes lead to
+            raise ValueError(_why_unreadable(path, error)) from error
+
+    def predict(self, inputs: Sequence[Any]) -> list[Any]:
+        """The libraries' data samples for prepared inputs, in one batch."""
+        if not inputs:
+            return []
+        with torch.inference_mode():
+            samples: list[Any] = self.model.test_step(pseudo_collate(list(inputs)))
+        return [sample.cpu() for sample in samples]
+
+    def answer(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
+        """What was found in an image as plain values; a segmentation is written to `file`, as its classes' indices."""
+        return self._task.answer(samples, self.dataset_meta, file)
+
+    def draw(self, path: Path, samples: Sequence[Any], score: float, file: Path) -> None:
+        """Draw what was found with at least this score into a PNG file."""
+        image = mmcv.imread(path, channel_order='rgb')
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(file) as aside:
+            drawn = aside.with_name(f'{aside.name}.png')  # visualizers write the format that the name ends in
+            self._task.draw(self._visualizer, image, samples, score, str(drawn), self.dataset_meta)
+            drawn.rename(aside)
+
+
+def _innermost(dataset: Any) -> Any:
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def _reads_truth(step: Mapping[str, Any]) -> bool:
+    kind = step['type'].rpartition('.')[-1]
+    return (kind.startswith('Load') and kind.endswith('Annotations')) or kind in ('FilterAnnotations', 'GenerateTarget')
+
+
+def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
+    with DATASETS.switch_scope_and_registry(scope) as registry:
+        owner = registry.get(dataset['type'])
+    meta = {**getattr(owner, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    if dataset.get('classes') is not None:
+        meta['classes'] = dataset['classes']
+    if scope == 'mmpose':
+        from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+        meta = parse_pose_metainfo(meta)
+    return meta
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    try:
+        if path.stat().st_size == 0:
+            return 'the file is empty'
+        if cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR) is None:
+            return 'the file is not an image that OpenCV reads, or is damaged'
+    except OSError as problem:
+        return str(problem.strerror or problem)
+    return f'{type(error).__name__}: {error}'
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a library's samples hold, and how its visualizer is called."""
+
+    visualizer: str
+    answer: Callable[[Sequence[Any], Mapping[str, Any], Path], dict[str, Any]]
+    draw: Callable[[Any, Image, Sequence[Any], float, str, Mapping[str, Any]], None]
+    tell_classes: Callable[[Any, Mapping[str, Any]], None]
+
+
+def _set_meta(visualizer: Any, meta: Mapping[str, Any]) -> None:
+    visualizer.dataset_meta = dict(meta)
+
+
+def _detections(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    found = samples[0].pred_instances
+    classes = meta.get('classes')
+    answer = {
+        'boxes': _rounded(found.bboxes, 2),
+        'scores': _rounded(found.scores, 4),
+        'labels': [classes[i] if classes else i for i in found.labels.tolist()],
+    }
+    if 'masks' in found:
+        from pycocotools import mask as coco
+
+        packed = [coco.encode(np.asfortranarray(one)) for one in found.masks.numpy().astype(np.uint8)]
+        answer['masks'] = [{'size': one['size'], 'counts': one['counts'].decode()} for one in packed]
+    return answer
+
+
+def _draw_detections(
+    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
+) -> None:
+    visualizer.add_datasample('', image, samples[0], draw_gt=False, pred_score_thr=score, out_file=file)
+
+
+def _segments(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    labels = samples[0].pred_sem_seg.data[0].numpy()
+    labels = labels.astype(np.uint8 if labels.max() < 256 else np.uint16)
+    ok, data = cv2.imencode('.png', labels)
+    assert ok
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(file) as aside:
+        aside.write_bytes(data.tobytes())
+    numbers = np.bincount(labels.ravel())
+    classes = meta.get('classes') or [str(i) for i in range(len(numbers))]
+    shares = {classes[i]: round(count / labels.size, 6) for i, count in enumerate(numbers.tolist()) if count}
+    return {'segments': str(file), 'shares': shares}
+
+
+def _draw_segments(
+    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
+) -> None:
+    visualizer.alpha = 0.5  # of 0.8 the image shows too little
+    visualizer.add_datasample('', image, samples[0], draw_gt=False, out_file=file)
+
+
+def _tell_segment_classes(visualizer: Any, meta: Mapping[str, Any]) -> None:
+    classes = list(meta['classes'])
+    palette = meta.get('palette') or np.random.default_rng(0).integers(64, 256, (len(classes), 3)).tolist()
+    visualizer.dataset_meta = {'classes': classes, 'palette': palette}
+
+
+def _poses(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    instances = [sample.pred_instances for sample in samples]
+    poses = [
+        {
+            'keypoints': _rounded(points, 2),
+            'scores': _rounded(scores, 4),
+            **({'box': _rounded(found.bboxes[i], 2)} if 'bboxes' in found else {}),
+        }
+        for found in instances
+        for i, (points, scores) in enumerate(zip(found.keypoints, found.keypoint_scores, strict=True))
+    ]
+    names = meta.get('keypoint_id2name') or {}
+    return {'poses': poses, 'names': [names[i] for i in sorted(names)]}
+
+
+def _draw_poses(
+    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
+) -> None:
+    from mmpose.structures import PoseDataSample, merge_data_samples
+
+    visualizer.radius = max(2, min(image.shape[:2]) // 100)  # its default is for images of 400 pixels
+    merged = merge_data_samples(list(samples)) if samples else PoseDataSample()
+    visualizer.add_datasample('', image, merged, draw_gt=False, draw_bbox=True, kpt_thr=score, out_file=file)
+
+
+def _tell_keypoints(visualizer: Any, meta: Mapping[str, Any]) -> None:
+    visualizer.set_dataset_meta(dict(meta))
+
+
+def _labels(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    scores = samples[0].pred_score
+    classes = meta.get('classes')
+    best = scores.topk(min(_TOP_CLASSES, len(scores)))
+    names = [classes[i] if classes else i for i in best.indices.tolist()]
+    return {
+        'label': names[0],
+        'score': round(float(best.values[0]), 4),
+        'labels': names,
+        'scores': _rounded(best.values, 4),
+    }
+
+
+def _draw_labels(
+    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
+) -> None:
+    short = min(image.shape[:2])
+    factor = _SMALL / short if short < _SMALL else None
+    visualizer.visualize_cls(
+        image, samples[0], classes=meta.get('classes'), draw_gt=False, rescale_factor=factor, out_file=file
+    )
+
+
+def _rounded(values: Any, digits: int) -> Any:
+    return np.asarray(values, dtype=np.float64).round(digits).tolist()
+
+
+_POSE = _Task('PoseLocalVisualizer', _poses, _draw_poses, _tell_keypoints)
+_TASKS = {
+    'mmdet': _Task('DetLocalVisualizer', _detections, _draw_detections, _set_meta),
+    'mmpose': _POSE,
+    'mmpretrain': _Task('UniversalVisualizer', _labels, _draw_labels, _set_meta),
+    'mmseg': _Task('SegLocalVisualizer', _segments, _draw_segments, _tell_segment_classes),
+}

@@ -1,0 +1,90 @@
+"""Reads the config that a checkpoint carries, as data: a config is a program, and a checkpoint may be anybody's."""
+
+import ast
+import importlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import mmcv.ops
+from mmengine.config import Config
+
+from ..config_check import registered_names
+from ..contradictions import dicts
+
+__all__ = ['stored_config']
+
+_LIBRARIES = ('hrnet_mm', 'mmdet', 'mmpose', 'mmpretrain', 'mmseg')
+_USED = ('default_scope', 'model', 'data_preprocessor', 'preprocess_cfg', 'test_dataloader', 'visualizer')
+_A_DATASET = 'configs/_base_/datasets/coco.py'
+
+
+def stored_config(checkpoint: Any) -> Config | None:
+    """What the config in a checkpoint's `meta` says of the model, the test data and the drawing; None without one.
+
+    Only literals are read, modules are imported from this package alone, and a type has to be a registered name:
+    mmengine would import and call whatever else it says.
+
+    Raises ValueError for a config that asks for more.
+    """
+    meta = (checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None) or {}
+    text = meta.get('cfg', meta.get('config'))
+    if not isinstance(text, str):
+        return None
+    try:
+        settings = dict(_assignment(statement) for statement in ast.parse(text).body)
+    except SyntaxError as error:
+        raise _refusal(f'is no Python ({error})') from None
+    config = Config({name: settings[name] for name in _USED if name in settings})
+    if config.get('default_scope') not in _LIBRARIES:
+        raise _refusal(f'has the default_scope {config.get("default_scope")!r}; known are {", ".join(_LIBRARIES)}')
+    imports = (settings.get('custom_imports') or {}).get('imports', [])
+    for name in [imports] if isinstance(imports, str) else imports:
+        if not str(name).startswith('hrnet_mm.'):
+            raise _refusal(f'imports {name!r}')
+        importlib.import_module(name)
+    for part in dicts(dict(config)):
+        scope, _, name = str(part.get('type', 'HRNet')).rpartition('.')
+        scope = scope or config.default_scope
+        is_operator = name in mmcv.ops.__all__  # RoIAlign and nms, which no registry holds
+        if scope not in _LIBRARIES or not (name in registered_names(scope) or is_operator):
+            raise _refusal(f'has the type {part["type"]!r}, which is not registered')
+        if not re.fullmatch(r'configs/_base_/datasets/\w+\.py', str(part.get('from_file', _A_DATASET))):
+            raise _refusal(f'runs {part["from_file"]}')
+    return config
+
+
+def _refusal(reason: str) -> ValueError:
+    return ValueError(
+        f'the config inside the checkpoint {reason}, so it is not used: give the config that you trust with --config'
+    )
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, Any]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, _literal(value)
+    raise _refusal(f'holds more than settings (line {statement.lineno})')
+
+
+def _literal(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.List(elts=items):
+            return [_literal(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_literal(item) for item in items)
+        case ast.Set(elts=items):
+            return {_literal(item) for item in items}
+        case ast.Dict(keys=keys, values=values):
+            return {_literal(key): _literal(value) for key, value in zip(keys, values, strict=True) if key is not None}
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords):
+            result: dict[str, Any] = {}
+            for keyword in keywords:  # mmengine writes keys that are no names as **{...}
+                value = _literal(keyword.value)
+                result.update(value if keyword.arg is None else {keyword.arg: value})
+            return result
+    raise _refusal(f'holds more than settings (line {node.lineno})')

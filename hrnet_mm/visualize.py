@@ -1,0 +1,160 @@
+"""`hrnet-mm streams`: what the network keeps at each of its four resolutions, after each stage, in one picture."""
+
+import argparse
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from ._messages import nearest
+from .checkpoints import model_for
+from .factory import create_model, list_models
+from .models import HRNet
+from .weights import open_checkpoint, read_checkpoint
+
+__all__ = ['add_streams_arguments', 'draw_streams', 'stage_outputs']
+
+Image = npt.NDArray[np.uint8]
+
+_STAGES = ('layer1', 'stage2', 'stage3', 'stage4')
+_MOST_PIXELS = 1024  # the longer side of an image is reduced to it where no test pipeline says what the size is
+_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, R G B
+_CELL = 2.6  # inches
+
+
+def add_streams_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm streams`."""
+    parser.add_argument('image', type=Path)
+    parser.add_argument(
+        '--model',
+        default='hrnet_w18',
+        metavar='NAME|FILE',
+        help='a checkpoint of any known layout, a name of published weights, or an architecture such as hrnet_w32 '
+        'with random weights (default: %(default)s)',
+    )
+    parser.add_argument('--config', type=Path, help="the checkpoint's config, whose test pipeline prepares the image")
+    parser.add_argument('--out', type=Path, metavar='FILE.png', help='default: IMAGE_streams.png in this folder')
+
+
+def draw_streams(args: argparse.Namespace) -> None:
+    """Run one image through the network and draw every stream after every stage.
+
+    The colours are the first three principal components of a map's channels: places that look alike to the network have
+    like colours, within one map. Cells are as large as the image and pixels as large as they are, so that it shows what
+    each resolution can hold.
+
+    Raises ValueError for an image or a model that cannot be read.
+    """
+    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    image = cv2.imread(str(args.image))
+    if image is None:
+        raise ValueError(f'{args.image}: no such file, or not an image')
+    backbone, inputs, about = _open(args.model, args.config, args.image, image)
+    with torch.inference_mode():
+        outputs = stage_outputs(backbone.eval(), inputs)
+    file = args.out or Path(f'{args.image.stem}_streams.png')
+    _draw(file, image[..., ::-1], outputs, f'{args.image.name}, {about}')
+    print(file)
+
+
+def stage_outputs(backbone: HRNet, inputs: Tensor) -> list[tuple[Tensor, ...]]:
+    """The maps `(1, C_i, H_i, W_i)` that each of the four stages gives for inputs `(1, 3, H, W)`, finest first."""
+    kept: list[tuple[Tensor, ...]] = []
+    with _hooks(backbone, kept):
+        backbone(inputs)
+    return kept
+
+
+@contextmanager
+def _hooks(backbone: HRNet, kept: list[tuple[Tensor, ...]]) -> Iterator[None]:
+    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        maps = (output,) if isinstance(output, Tensor) else output
+        kept.append(tuple(one.clone() for one in maps))  # later layers may write into them
+
+    handles = [backbone.get_submodule(name).register_forward_hook(keep) for name in _STAGES]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _open(name: str, config: Path | None, path: Path, image: Image) -> tuple[HRNet, Tensor, str]:
+    """The backbone, what it is given for the image, and what to say of it."""
+    file = Path(name)
+    if file.is_file() and (config is not None or _holds_config(file)):
+        from .predict import open_model
+
+        predictor = open_model(file, config, None, 'cpu')
+        model = predictor.model
+        if not isinstance(model.backbone, HRNet):
+            raise ValueError(f'the backbone of {name} is a {type(model.backbone).__name__}, not an HRNet')
+        data = predictor.prepare(path)[0]
+        batch = {key: [value] for key, value in data.items()}
+        return model.backbone, model.data_preprocessor(batch)['inputs'], f'weights of {name}'
+    if name in list_models():
+        body: Any = create_model(name, features_only=True)
+        about = f'{name} with random weights'
+    elif file.is_file() or '://' in name:
+        converted, _ = open_checkpoint(name)
+        body, about = model_for(converted.state_dict)[0].backbone, f'weights of {name}'
+    else:
+        raise ValueError(f'{name} is neither a file nor an architecture{nearest(name, list_models())}')
+    factor = min(1.0, _MOST_PIXELS / max(image.shape[:2]))
+    resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)[..., ::-1]
+    inputs = torch.from_numpy(((resized - np.array(_MEAN)) / _STD).astype(np.float32)).permute(2, 0, 1)[None]
+    return body, inputs, about
+
+
+def _holds_config(file: Path) -> bool:
+    content = read_checkpoint(file)
+    meta = (content.get('meta') if isinstance(content, dict) else None) or {}
+    return isinstance(meta.get('cfg', meta.get('config')), str)
+
+
+def _draw(file: Path, image: Image, outputs: Sequence[tuple[Tensor, ...]], title: str) -> None:
+    streams = max(map(len, outputs))
+    height = _CELL * image.shape[0] / image.shape[1]
+    figure = Figure(
+        figsize=(_CELL * (1 + len(outputs)), (height + 0.35) * streams + 0.5), dpi=100, layout='constrained'
+    )
+    figure.suptitle(title)
+    cells = figure.subplots(streams, 1 + len(outputs), squeeze=False)
+    for axes in cells.flat:
+        axes.axis('off')
+    cells[0, 0].imshow(image)
+    cells[0, 0].set_title('image', fontsize=10)
+    for column, maps in enumerate(outputs, 1):
+        for row, one in enumerate(maps):
+            channels, high, wide = one.shape[1:]
+            cells[row, column].imshow(_colours(one[0]), interpolation='nearest', extent=(0, wide, high, 0))
+            head = f'stage {column}\n' if row == 0 else ''
+            cells[row, column].set_title(f'{head}1/{4 * 2**row}: {channels} x {high} x {wide}', fontsize=10)
+    for row in range(1, streams):
+        cells[row, 0].text(
+            0.5, 0.5, f'stream 1/{4 * 2**row}', ha='center', va='center', transform=cells[row, 0].transAxes
+        )
+    figure.savefig(file)
+
+
+def _colours(features: Tensor) -> npt.NDArray[np.float64]:
+    """The first three principal components of `(C, H, W)` as R, G, B between 0 and 1, `(H, W, 3)`."""
+    channels, height, width = features.shape
+    points = features.reshape(channels, -1).double().numpy()
+    points = points - points.mean(axis=1, keepdims=True)
+    values, vectors = np.linalg.eigh(points @ points.T)
+    vectors = vectors[:, np.argsort(values)[::-1][:3]]
+    vectors = vectors * np.sign(vectors.sum(axis=0) + 1e-12)  # an eigenvector has no sign of its own
+    shown = np.zeros((height * width, 3))
+    shown[:, : vectors.shape[1]] = points.T @ vectors
+    low, high = np.percentile(shown, 1, axis=0), np.percentile(shown, 99, axis=0)
+    scaled: npt.NDArray[np.float64] = np.clip((shown - low) / np.maximum(high - low, 1e-12), 0, 1)
+    return scaled.reshape(height, width, 3)
