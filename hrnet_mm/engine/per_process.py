@@ -1,7 +1,7 @@
 """The part of a training's state that each process has for itself, of which mmengine saves the first process's alone.
 
-The running means of batch norms are those of a process's own images, and while gradients are summed over several batches
-each process holds its own sum.
+The running means of batch norms are those of a process's own images, and while gradients are summed over several
+batches each process holds its own sum.
 """
 
 from collections.abc import Iterator

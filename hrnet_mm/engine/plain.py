@@ -38,16 +38,23 @@ def to_plain(checkpoint: dict[str, Any]) -> list[str]:
 
 def from_plain(checkpoint: dict[str, Any]) -> None:
     """Make the arrays and histories in a checkpoint again, in place; one that mmengine wrote itself stays as it is."""
-    for *parents, last in checkpoint.pop(_ARRAYS, []):
-        owner: Any = checkpoint
-        for key in parents:
-            owner = owner[key]
-        owner[last] = owner[last].cpu().numpy()
+    for path in checkpoint.pop(_ARRAYS, []):
+        _to_array(checkpoint, path)
     scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
     for name, history in scalars.items():
         if isinstance(history, Mapping):
-            values, counts = history['values'].cpu().numpy(), history['counts'].cpu().numpy()
+            values, counts = history['values'].numpy(), history['counts'].numpy()
             scalars[name] = HistoryBuffer(values, counts, history['max_length'])
+
+
+def _to_array(value: Any, path: list[Any]) -> Any:
+    if not path:
+        return value.numpy()
+    key, *rest = path
+    if isinstance(value, tuple):
+        return tuple(_to_array(item, rest) if index == key else item for index, item in enumerate(value))
+    value[key] = _to_array(value[key], rest)
+    return value
 
 
 class _Walk:

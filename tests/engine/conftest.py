@@ -1,11 +1,9 @@
 """A process that forks small trainings, so that tests can kill and resume them."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,8 +33,8 @@ class Trainings:
         return json.loads(self._server.stdout.readline())
 
     def close(self) -> None:
-        self._server.stdin.close()
-        self._server.wait()
+        with self._server:  # closes its input, at which it ends, and waits for that
+            pass
 
 
 @pytest.fixture(scope='session')

@@ -41,8 +41,8 @@ def test_train_resume_and_test(library, tiny_config, tmp_path):
     resumed = read_checkpoint(tmp_path / 'epoch_3.pth')
     assert (resumed['meta']['epoch'], resumed['meta']['iter']) == (3, 6)
     # What was logged before the interruption is still there, and the momentum went on.
-    log = resumed['message_hub']['log_scalars']['train/loss'].data[0]
-    assert log[:4].tolist() == trained['message_hub']['log_scalars']['train/loss'].data[0].tolist()
+    before, after = (c['message_hub']['log_scalars']['train/loss']['values'] for c in (trained, resumed))
+    assert after[:4].tolist() == before.tolist()
     assert resumed['optimizer']['state'].keys() == trained['optimizer']['state'].keys()
 
     out, drawn = tmp_path / 'predictions.pkl', tmp_path / 'drawn'
