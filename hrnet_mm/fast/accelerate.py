@@ -1,0 +1,298 @@
+"""One call that makes a network fast on this machine, and says what it did and how far the outputs moved."""
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from .._messages import nearest
+from ..weights.io import written_aside
+from .engines import ENGINES, Run
+from .graphs import EngineError, Job
+from .machine import machine
+
+__all__ = ['TOLERANCES', 'Accelerated', 'Report', 'accelerate']
+
+TOLERANCES = {'fp32': 1e-4, 'fp16': 2e-2, 'bf16': 0.1, 'int8': 0.35}
+"""The largest difference allowed at each precision, relative to the largest value of the output."""
+
+_REPEATS = 7
+
+
+@dataclass
+class Report:
+    """What `accelerate` did: engine, precision, the largest output difference on the example, relative to the output.
+
+    `milliseconds` holds the medians of the candidates that `engine='auto'` measured, `refused` those that could not run
+    or left the tolerance, with the reason.
+    """
+
+    engine: str
+    precision: str
+    difference: float
+    tolerance: float
+    applied: list[str] = field(default_factory=list)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [
+            f'engine {self.engine}, {self.precision}: {", ".join(self.applied)}',
+            f'largest difference {self.difference:.1e} of the largest output, allowed {self.tolerance:.1e}',
+        ]
+        lines += [f'  {name:12} {ms:9.2f} ms' for name, ms in sorted(self.milliseconds.items(), key=lambda i: i[1])]
+        lines += [f'  {name:12} refused: {why}' for name, why in self.refused.items()]
+        return '\n'.join(lines)
+
+
+class Accelerated:
+    """A network that computes in an engine: called as the network is, gives what the network gives.
+
+    Other attributes are the network's. `report` says what was done.
+    """
+
+    def __init__(self, model: nn.Module, run: Run, spec: Any, job: Job, report: Report) -> None:
+        self.model = model
+        self.report = report
+        self._run, self._spec, self._job = run, spec, job
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """As the network itself; raises ValueError for inputs that the engine was not made for."""
+        self._check(inputs)
+        return pytree.tree_unflatten(self._run(inputs), self._spec)
+
+    def _check(self, inputs: Sequence[Tensor]) -> None:
+        example = [tuple(x.shape) for x in self._job.inputs]
+        given = [tuple(x.shape) for x in inputs]
+        if self.report.engine in ANY_SIZE or given == example:
+            return
+        if not self._job.dynamic:
+            raise ValueError(
+                f'made for inputs of {example} with engine={self.report.engine!r}, got {given}; make it '
+                "with dynamic=True for other sizes, or with engine='eager'"
+            )
+        if any(side % 32 for shape in given for side in shape[2:]):
+            raise ValueError(
+                f'engine {self.report.engine!r} takes heights and widths that divide by 32, got {given}; pad them, or '
+                "use engine='eager'"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__['model'], name)
+
+
+ANY_SIZE = ('eager', 'compile')
+"""Engines that follow any batch and size; the others take those of the example, or with `dynamic` multiples of 32."""
+
+_APPLIED = {
+    'eager': ['batch norm folded', 'sums and ReLU fused', 'up convolutions merged', 'channels_last'],
+    'compile': ['batch norm folded', 'channels_last', 'torch.compile'],
+    'cudagraph': ['batch norm folded', 'sums and ReLU fused', 'channels_last', 'branches concurrent', 'CUDA graph'],
+    'onnxruntime': ['ONNX Runtime'],
+    'openvino': ['OpenVINO'],
+    'native': ['batch norm folded', 'convolutions on AMX'],
+}
+
+
+def accelerate(
+    model: nn.Module,
+    example: Tensor | Sequence[Tensor],
+    precision: str = 'fp32',
+    engine: str | Sequence[str] = 'auto',
+    tolerance: float | None = None,
+    dynamic: bool = False,
+    calibration: Iterable[Tensor] = (),
+    choice: str | Path | None = None,
+) -> Any:
+    """A network that gives the same outputs sooner, with a `report` of what was done.
+
+    `example` is an input `(N, C, H, W)` like those to come. `precision` is 'fp32', 'bf16', 'fp16' or 'int8' (which
+    needs `calibration`, inputs that stand for the data). `engine` is one of 'eager', 'compile', 'cudagraph',
+    'onnxruntime', 'openvino', 'native', or several of them, or 'auto': every one that can run here is measured on the
+    example, in turn with the others, and the fastest within `tolerance` is kept. `tolerance` bounds the largest
+    difference from the network's own outputs on the example, relative to the largest output. `dynamic` asks for any
+    batch and size. `choice` names a JSON file in which the choice of 'auto' is kept for the next time.
+
+    A whole model of an OpenMMLab library is accelerated in place and returned: backbone with neck, and a dense head,
+    each compute in the engine; everything else, and its parameters, stay. Any other module stays as it is, and an
+    object that is called like it is returned.
+
+    Raises ValueError for an unknown argument, EngineError (a RuntimeError) where no engine can do it within tolerance.
+    """
+    inputs = (example,) if isinstance(example, Tensor) else tuple(example)
+    if precision not in TOLERANCES:
+        raise ValueError(f'unknown precision {precision!r}{nearest(precision, TOLERANCES)}')
+    names = list(ENGINES) if engine == 'auto' else [engine] if isinstance(engine, str) else list(engine)
+    for name in names:
+        if name not in ENGINES:
+            raise ValueError(f'unknown engine {name!r}{nearest(name, ["auto", *ENGINES])}')
+    if model.training:
+        raise ValueError('accelerate makes networks for inference: call model.eval() first')
+    limit = TOLERANCES[precision] if tolerance is None else tolerance
+    settings = _Settings(precision, names, limit, dynamic, tuple(calibration), choice)
+    if hasattr(model, 'backbone') and hasattr(model, 'data_preprocessor'):
+        return _accelerate_in_place(model, inputs, settings)
+    return _accelerate(model, inputs, settings)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    precision: str
+    names: list[str]
+    tolerance: float
+    dynamic: bool
+    calibration: tuple[Tensor, ...]
+    choice: str | Path | None
+
+
+def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Settings) -> Accelerated:
+    job = Job(model, inputs, settings.precision, settings.dynamic, settings.calibration)
+    names, tolerance = settings.names, settings.tolerance
+    with torch.inference_mode():
+        expected, spec = pytree.tree_flatten(model(*inputs))
+    if not all(torch.isfinite(y).all() for y in expected):
+        raise ValueError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
+    book = _Choices(settings.choice, job)
+    if len(names) > 1 and book.engine in names:
+        names = [book.engine]
+    runs: dict[str, Run] = {}
+    differences: dict[str, float] = {}
+    refused: dict[str, str] = {}
+    for name in names:
+        try:
+            run = ENGINES[name](job)
+            differences[name] = _difference(run(inputs), expected)
+        except (EngineError, NotImplementedError) as error:
+            refused[name] = str(error)
+            continue
+        if differences[name] <= tolerance:  # false for NaN
+            runs[name] = run
+        else:
+            refused[name] = f'differs by {differences[name]:.1e} of the largest output, and {tolerance:.1e} is allowed'
+    if not runs:
+        reasons = '; '.join(f'{name}: {why}' for name, why in refused.items())
+        raise EngineError(f'no engine can run this in {settings.precision} within tolerance. {reasons}')
+    milliseconds = _medians(runs, inputs) if len(runs) > 1 else {}
+    best = min(milliseconds, key=milliseconds.__getitem__) if milliseconds else next(iter(runs))
+    if len(names) > 1:
+        book.write(best)
+    report = Report(best, settings.precision, differences[best], tolerance, list(_APPLIED[best]), milliseconds, refused)
+    return Accelerated(model, runs[best], spec, job, report)
+
+
+def _difference(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """The largest difference of any output, relative to the largest value of that output."""
+    relative = [
+        ((y.double() - e.double()).abs().max() / e.double().abs().max().clamp_min(1e-30)).item()
+        for y, e in zip(outputs, expected, strict=True)
+    ]
+    return float('nan') if any(r != r for r in relative) else max(relative)
+
+
+def _medians(runs: dict[str, Run], inputs: Sequence[Tensor]) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run(inputs)
+    for _ in range(_REPEATS):
+        for name, run in runs.items():
+            _wait(inputs)
+            start = time.perf_counter()
+            run(inputs)
+            _wait(inputs)
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _wait(inputs: Sequence[Tensor]) -> None:
+    if inputs[0].is_cuda:
+        torch.cuda.synchronize(inputs[0].device)
+
+
+class _Choices:
+    """The engines chosen before, in a JSON file, by machine, versions, network and input."""
+
+    def __init__(self, path: str | Path | None, job: Job) -> None:
+        self.path = None if path is None else Path(path)
+        shapes = {name: list(p.shape) for name, p in job.module.state_dict().items()}
+        what = [list(x.shape) for x in job.inputs], job.precision, job.dynamic, torch.get_num_threads()
+        self.key = json.dumps(
+            [machine(job.device), *what, hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16]]
+        )
+        self.known: dict[str, str] = {}
+        if self.path is not None and self.path.is_file():
+            self.known = json.loads(self.path.read_text(encoding='utf-8'))
+        self.engine = self.known.get(self.key)
+
+    def write(self, engine: str) -> None:
+        if self.path is not None:
+            self.known[self.key] = engine
+            with written_aside(self.path) as partial:
+                partial.write_text(json.dumps(self.known, indent=1), encoding='utf-8')
+
+
+class _Body(nn.Module):
+    """Backbone and neck of a library's model as one module."""
+
+    def __init__(self, backbone: nn.Module, neck: nn.Module | None) -> None:
+        super().__init__()
+        self.backbone, self.neck = backbone, neck
+
+    def forward(self, x: Tensor) -> Any:
+        maps = self.backbone(x)
+        return maps if self.neck is None else self.neck(maps)
+
+
+class _Head(nn.Module):
+    """A head that takes its maps one by one, as engines give them."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, *maps: Tensor) -> Any:
+        return self.head(maps)
+
+
+_DENSE_HEADS = ('decode_head', 'head', 'bbox_head', 'rpn_head')
+"""What the libraries call a head that reads whole maps; mmseg's, mmpose's and mmpretrain's, mmdet's."""
+
+
+def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Settings) -> nn.Module:
+    neck = getattr(model, 'neck', None)
+    body = _accelerate(_Body(model.backbone, neck).eval(), inputs, settings)
+    head = next((getattr(model, name) for name in _DENSE_HEADS if getattr(model, name, None) is not None), None)
+    report = body.report
+    if isinstance(head, nn.Module):
+        try:
+            maps = tuple(body(*inputs))
+            # Its maps have sizes that depend on one another, which only engines without a graph of sizes can follow.
+            names = [n for n in settings.names if n in ANY_SIZE] if settings.dynamic else settings.names
+            fast_head = _accelerate(_Head(head).eval(), maps, replace(settings, names=names, calibration=()))
+        except EngineError as error:
+            report.refused['head'] = str(error)
+        else:
+            report.applied.append(f'head: {fast_head.report.engine}')
+            _replace_forward(head, lambda maps: fast_head(*maps))
+    _replace_forward(model.backbone, body)
+    if neck is not None:
+        _replace_forward(neck, lambda maps: maps)
+    model.report = report
+    return model
+
+
+def _replace_forward(module: nn.Module, forward: Callable[..., Any]) -> None:
+    """Computes by `forward` in evaluation mode, and as before in training; parameters and their names stay."""
+    plain = module.forward
+
+    def either(*args: Any, **kwargs: Any) -> Any:
+        return (plain if module.training else forward)(*args, **kwargs)
+
+    module.forward = either

@@ -1,0 +1,157 @@
+"""What can run a network: each engine turns a module and example inputs into a function of the same inputs.
+
+An engine raises EngineError with the reason where it cannot: a library or device that is missing, a precision it does
+not have, a network it cannot take. The function gives the outputs as a flat list of tensors.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from .fold import fold
+from .graphs import EngineError, Job, need, onnx_model, openvino_model
+
+__all__ = ['DTYPES', 'ENGINES', 'Run']
+
+Run = Callable[[Sequence[Tensor]], list[Tensor]]
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+def _eager(job: Job, concurrent: bool = False) -> Run:
+    dtype = _dtype(job)
+    network = fold(job.module, concurrent).network.to(dtype).to(memory_format=torch.channels_last)
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        with torch.inference_mode():
+            outs = pytree.tree_leaves(network(*(_channels_last(x.to(dtype)) for x in inputs)))
+            return [y.to(inputs[0].dtype) for y in outs]
+
+    return run
+
+
+def _compile(job: Job) -> Run:
+    dtype = _dtype(job)
+    network = fold(job.module).network.to(dtype).to(memory_format=torch.channels_last)
+    cuda = job.device.type == 'cuda'
+    # On a GPU in captured graphs, which batches of one need most; on a CPU with the weights as constants.
+    options: dict[str, Any] = {'triton.cudagraphs': True} if cuda else {'freezing': True}
+    compiled = torch.compile(network, fullgraph=True, dynamic=job.dynamic or None, options=options)
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        with torch.no_grad():
+            outs = pytree.tree_leaves(compiled(*(_channels_last(x.to(dtype)) for x in inputs)))
+        # A captured graph writes into the same memory again.
+        return [y.to(inputs[0].dtype, copy=cuda) for y in outs]
+
+    return run
+
+
+def _cudagraph(job: Job) -> Run:
+    if job.device.type != 'cuda':
+        raise EngineError('CUDA graphs need the network and the inputs on a GPU')
+    if job.dynamic:
+        raise EngineError('a captured graph takes the size it was captured with')
+    run = _eager(job, concurrent=True)
+    static = [x.clone() for x in job.inputs]
+    stream = torch.cuda.Stream(job.device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(job.device))
+    with torch.cuda.stream(stream):
+        for _ in range(3):  # cuDNN chooses its kernels, the allocator its blocks
+            run(static)
+    torch.cuda.current_stream(job.device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        outs = run(static)
+
+    def replay(inputs: Sequence[Tensor]) -> list[Tensor]:
+        for place, x in zip(static, inputs, strict=True):
+            place.copy_(x)
+        graph.replay()
+        return [y.clone() for y in outs]
+
+    return replay
+
+
+def _onnxruntime(job: Job) -> Run:
+    need('onnxruntime')
+    import onnxruntime
+
+    if job.precision == 'bf16' or (job.precision == 'fp16' and job.device.type == 'cpu'):
+        raise EngineError(f'onnxruntime computes in no {job.precision} on a {job.device.type}')
+    if job.device.type == 'cuda':
+        providers: list[Any] = [('CUDAExecutionProvider', {'device_id': job.device.index or 0})]
+    else:
+        providers = ['CPUExecutionProvider']
+    if missing := {p if isinstance(p, str) else p[0] for p in providers} - set(onnxruntime.get_available_providers()):
+        raise EngineError(f'this onnxruntime has no {", ".join(missing)}')
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    # Its threads wait busily for the next operator; after the last one that takes the time of whatever runs next.
+    options.add_session_config_entry('session.force_spinning_stop', '1')
+    try:
+        session = onnxruntime.InferenceSession(onnx_model(job).SerializeToString(), options, providers=providers)
+    except Exception as error:  # the exporter and the runtime raise classes of their own
+        raise EngineError(f'{type(error).__name__}: {error}') from error
+    names = [i.name for i in session.get_inputs()]
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        feed = {name: x.detach().cpu().contiguous().numpy() for name, x in zip(names, inputs, strict=True)}
+        return [torch.from_numpy(y).to(job.device) for y in session.run(None, feed)]
+
+    return run
+
+
+def _openvino(job: Job) -> Run:
+    need('openvino')
+    if job.device.type != 'cpu':
+        raise EngineError('openvino computes on the CPU; move the network and the inputs there')
+    import openvino
+
+    hint = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16', 'int8': 'f32'}[job.precision]
+    core = openvino.Core()
+    if job.precision in ('bf16', 'fp16'):
+        able = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+        if job.precision.upper() not in able:
+            raise EngineError(f'this CPU has no fast {job.precision} (it has {", ".join(able)})')
+    settings = {
+        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+        'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_PRECISION_HINT': hint,
+    }
+    request = core.compile_model(openvino_model(job), 'CPU', settings).create_infer_request()
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        results = request.infer([x.detach().contiguous().numpy() for x in inputs])
+        return [torch.from_numpy(y.copy()) for y in results.values()]
+
+    return run
+
+
+def _native(job: Job) -> Run:
+    from .native import compile_native
+
+    return compile_native(job)
+
+
+def _dtype(job: Job) -> torch.dtype:
+    if job.precision not in DTYPES:
+        raise EngineError(f'{job.precision} needs onnxruntime or openvino')
+    return DTYPES[job.precision] if job.precision != 'fp32' else job.inputs[0].dtype
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+ENGINES: dict[str, Callable[[Job], Run]] = {
+    'eager': _eager,
+    'compile': _compile,
+    'cudagraph': _cudagraph,
+    'onnxruntime': _onnxruntime,
+    'openvino': _openvino,
+    'native': _native,
+}

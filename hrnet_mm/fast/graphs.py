@@ -1,0 +1,150 @@
+"""A network as a graph for other runtimes: torch.export's program, an ONNX model, an OpenVINO model; fp32 or int8.
+
+The plain network is exported, not its folded form: the runtimes fold and fuse by themselves, and merging convolutions
+first was measured to make onnxruntime slower (docs/performance.md).
+"""
+
+import importlib.util
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ['EngineError', 'Job', 'need', 'onnx_model', 'openvino_model', 'program']
+
+SIZE_STEP = 32
+"""Graphs of any size take sides that divide by this: the sizes of the streams are then multiples of each other."""
+
+_RANGES = {'batch': 1024, 'height': 128, 'width': 128}
+
+
+class EngineError(RuntimeError):
+    """Something that cannot run a network here; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A module in evaluation mode, example inputs, a precision, and whether other batches and sizes must be taken.
+
+    `calibration` holds inputs that stand for the data: int8 measures the ranges of the activations on them.
+    """
+
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+    precision: str = 'fp32'
+    dynamic: bool = False
+    calibration: tuple[Tensor, ...] = ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the inputs are."""
+        return self.inputs[0].device
+
+
+def program(job: Job) -> torch.export.ExportedProgram:
+    """The network as torch.export's graph.
+
+    It takes the example's size or, if `job.dynamic`, any batch and any height and width that divide by 32.
+
+    Raises EngineError if the network cannot be a graph.
+    """
+    inputs, shapes = job.inputs, None
+    if job.dynamic:
+        batch, height, width = (torch.export.Dim(name, min=1, max=top) for name, top in _RANGES.items())
+        shapes = tuple({0: batch, 2: SIZE_STEP * height, 3: SIZE_STEP * width} for _ in inputs)
+        # What is one in the example would become a constant of the graph.
+        inputs = tuple(x.new_zeros(2, x.shape[1], 3 * SIZE_STEP, 2 * SIZE_STEP) for x in inputs)
+    try:
+        with torch.no_grad():
+            return torch.export.export(job.module, inputs, dynamic_shapes=shapes)
+    except Exception as error:  # torch.export raises many classes, some of them private
+        first = (str(error).strip() or 'no message').splitlines()[0]
+        raise EngineError(f'torch.export: {type(error).__name__}: {first}') from error
+
+
+def onnx_model(job: Job) -> Any:
+    """The network as an ONNX model; for int8 with quantized weights and activations around each convolution.
+
+    Raises EngineError where onnx or onnxscript is missing, or the network cannot be a graph.
+    """
+    need('onnx', 'onnxscript')
+    with _quiet():
+        exported = torch.onnx.export(program(job), dynamo=True, verbose=False)
+    assert exported is not None
+    model = exported.model_proto
+    return _quantized(model, job) if job.precision == 'int8' else model
+
+
+def openvino_model(job: Job) -> Any:
+    """The network as OpenVINO's model; for int8 quantized by NNCF.
+
+    Raises EngineError where openvino or nncf is missing, or the network cannot be a graph.
+    """
+    need('openvino')
+    import openvino
+
+    with _quiet():
+        model = openvino.convert_model(program(job))
+        if job.precision != 'int8':
+            return model
+        need('nncf')
+        import nncf
+
+        _need_calibration(job)
+        data = nncf.Dataset([x.numpy() for x in job.calibration])
+        return nncf.quantize(model, data, subset_size=len(job.calibration))
+
+
+def need(*packages: str) -> None:
+    """Raises EngineError with the command that installs the packages, if one is missing."""
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise EngineError(f"{' and '.join(missing)} missing: pip install 'hrnet_mm[export]'")
+
+
+def _quantized(model: Any, job: Job) -> Any:
+    need('onnxruntime')
+    import onnx
+    from onnxruntime import quantization
+
+    _need_calibration(job)
+    name = model.graph.input[0].name
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left = iter(job.calibration)
+
+        def get_next(self) -> dict[str, Any] | None:
+            x = next(self.left, None)
+            return None if x is None else {name: x.numpy()}
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, prepared, small = (str(Path(folder, f'{step}.onnx')) for step in ('plain', 'prepared', 'int8'))
+        onnx.save(model, plain)
+        quantization.quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        quantization.quantize_static(prepared, small, Reader(), per_channel=True)
+        return onnx.load(small)
+
+
+def _need_calibration(job: Job) -> None:
+    if not job.calibration:
+        raise EngineError('int8 needs calibration images; pass calibration=[...], inputs like those to come')
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters and NNCF report each step, and warn of what they call themselves."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
