@@ -14,8 +14,8 @@ Floats = npt.NDArray[Any]  # of any precision
 _SHIFT = 4  # OpenCV takes places in 1/16 pixel
 _TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 _CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], -1)
-# OpenCV draws smooth polygons half a pixel too large to every side.
-_GROWTH = 0.5
+# Smooth polygons come out so much larger to every side, measured on circles.
+_GROWTH = 0.62
 _FLAT = 2.5  # pixels: of so small a radius no shading is to be seen
 
 
@@ -83,7 +83,11 @@ class Canvas:
             return
         mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
         fixed = [np.rint((one - (x0, y0)) * (1 << _SHIFT)).astype(np.int32) for one in points]
-        cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _SHIFT)
+        # The general function is up to a third of a pixel beside the place, this one a fiftieth.
+        if len(fixed) == 1 and cv2.isContourConvex(fixed[0]):
+            cv2.fillConvexPoly(mask, fixed[0], 255, cv2.LINE_AA, _SHIFT)
+        else:
+            cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _SHIFT)
         paint: Floats = np.asarray(colour, np.float32).reshape(3, 1, 1)
         if texture is not None and axis is not None:
             paint = paint * _laid(texture, axis, (x0, y0), mask.shape)
