@@ -9,9 +9,11 @@ import pytest
 from mmengine.config import Config
 
 from hrnet_mm.cli import main
-from hrnet_mm.data import prepare_digits, prepare_nuclei
-from hrnet_mm.demo import command
+from hrnet_mm.data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
+from hrnet_mm.demo import command, pictures
 from hrnet_mm.demo.folder import adapt_detector, adapt_segmentor, read_folder
+from hrnet_mm.demo.grid import write_grid
+from hrnet_mm.demo.job import Measure
 from hrnet_mm.demo.worker import use_holdout
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +25,8 @@ def demo_folder(tmp_path, monkeypatch):
     """An empty current folder with the demonstration data."""
     data = ROOT / 'data' / 'demo'
     try:
-        prepare_nuclei(data)
-        prepare_digits(data)
+        for prepare in (prepare_people, prepare_faces, prepare_nuclei, prepare_digits):
+            prepare(data)
     except RuntimeError as error:
         pytest.skip(str(error))
     (tmp_path / 'data').mkdir()
@@ -77,7 +79,7 @@ def check_outputs(work_dir, expected):
         ]
     found = {}
     for row in rows:
-        assert 0 <= row['value'] <= 100
+        assert 0 <= row['value'] <= (1000 if row['is_error'] else 100)
         assert 0 <= row['baseline'] <= 100
         assert row['seconds'] > row['train_seconds'] > 0
         found.setdefault(row['task'], []).append(row['metric'])
@@ -95,15 +97,32 @@ def test_demo_trains_tests_and_draws_each_task(demo_folder, capsys):
     assert main(['demo', '--iterations', '4']) == 1
     out = capsys.readouterr().out
     expected = {
+        'pose': ['OKS AP'],
+        'faces': ['NME'],
         'instances': ['box AP50', 'box AP', 'mask AP50', 'mask AP'],
         'segmentation': ['mIoU'],
         'classification': ['top-1'],
     }
     rows = check_outputs(demo_folder / 'work_dirs' / 'demo', expected)
     assert {row['iterations'] for row in rows} == {4}
-    # What the right quarter's background (82.9 %) and a tenth of the digits give without looking.
-    assert [row['baseline'] for row in rows[3:]] == [0.0, pytest.approx(41.5, abs=0.1), 10.0]
-    for words in ('instances: training', 'segmentation: testing', 'classification: drawing', 'missed', 'results.csv'):
+    baselines = {row['task']: row['baseline'] for row in rows}
+    # People stand in many poses, faces differ less; and what the right quarter's background (82.9 %) and a tenth of the
+    # digits give without looking.
+    assert baselines.pop('pose') < 5
+    assert 10 < baselines.pop('faces') < 30
+    assert baselines == {'instances': 0.0, 'segmentation': pytest.approx(41.5, abs=0.1), 'classification': 10.0}
+    assert {row['task'] for row in rows if row['is_error']} == {'faces'}
+    grid = cv2.imread(str(demo_folder / 'work_dirs' / 'demo' / 'five_tasks.png'))
+    assert grid.shape[1] > 2 * grid.shape[0] > 600
+    for words in (
+        'pose: testing',
+        'faces: drawing',
+        'instances: training',
+        'segmentation: testing',
+        'classification: drawing',
+        'missed',
+        'results.csv',
+    ):
         assert words in out
 
 
@@ -252,6 +271,45 @@ def test_bad_arguments(tmp_path, capsys, argv, message):
     folder = str(write_folder(tmp_path / 'mine'))
     assert main(['demo', *(folder if one == 'MINE' else one for one in argv)]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('value', 'target', 'is_error', 'missed'),
+    [(84, 85, False, True), (85, 85, False, False), (9, 8, True, True), (7, 8, True, False), (7, None, True, False)],
+)
+def test_errors_are_missed_above_their_target(value, target, is_error, missed):
+    assert Measure('metric', value, 0.0, 'nothing', target, is_error).is_missed is missed
+    assert Measure('metric', float('nan'), 0.0, 'nothing', target, is_error).is_missed is (target is not None)
+
+
+def test_points_are_drawn_at_their_places(tmp_path):
+    """A point of the first pixel lies at the middle of what that pixel becomes; one below the score is left out."""
+    image = np.zeros((100, 100, 3), np.uint8)
+    truth = np.array([[(20.0, 30.0, 2.0), (70.5, 60.0, 1.0), (50.0, 90.0, 0.0)]])
+    found = truth.copy()
+    found[..., 2] = 0.9, 0.1, 0.9
+    pair = pictures.draw_points(tmp_path / 'points.png', image, truth, found, [])
+    for panel, expected in zip(pair, ([(20.0, 30.0), (70.5, 60.0)], [(20.0, 30.0), (50.0, 90.0)]), strict=True):
+        factor = panel.shape[0] // 100
+        _, _, _, centres = cv2.connectedComponentsWithStats((panel.max(-1) > 100).astype(np.uint8))
+        places = (centres[1:] + 0.5) / factor - 0.5
+        np.testing.assert_allclose(sorted(places.tolist()), sorted(expected), atol=0.1)
+    assert cv2.imread(str(tmp_path / 'points.png')).std() > 5
+
+
+def test_grid_has_truth_above_prediction(tmp_path):
+    truth, found = (np.full((60, 40, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
+    tiles = {}
+    for name in ('one', 'two'):
+        tiles[name] = tmp_path / f'{name}.png'
+        pictures.write_tile(tiles[name], truth, found)
+    assert cv2.imread(str(tiles['one'])).shape == (480, 960, 3)
+    write_grid(tmp_path / 'new' / 'grid.png', tiles)
+    grid = cv2.imread(str(tmp_path / 'new' / 'grid.png'))
+    for colour, upper, lower in ((2, True, False), (0, False, True)):
+        is_there = (grid[..., colour] > 240) & (grid.min(-1) < 15)
+        half = len(grid) // 2
+        assert [is_there[:half].mean() > 0.5, is_there[half:].mean() > 0.5] == [upper, lower]
 
 
 def test_training_that_dies_is_told(tmp_path, capsys, monkeypatch):

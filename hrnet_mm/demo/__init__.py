@@ -1,4 +1,4 @@
-"""The main job, `hrnet-mm demo`: train, evaluate and draw three tasks on real images, or on a folder of one's own."""
+"""The main job, `hrnet-mm demo`: train, evaluate and draw five tasks, or those that a folder of one's own allows."""
 
 from .command import add_demo_arguments, demo
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .folder import Folder
 
-TASKS = ('instances', 'segmentation', 'classification')
+TASKS = ('pose', 'faces', 'instances', 'segmentation', 'classification')
 
 
 @dataclass(frozen=True)
@@ -33,26 +33,36 @@ class Job:
 
 @dataclass(frozen=True)
 class Measure:
-    """One value of the library's metric, in percent, beside a trivial baseline and the value to reach, if any."""
+    """One value of the library's metric, in percent, beside a trivial baseline and the value to reach, if any.
+
+    A metric is better if it is higher, or an error, which is better if it is lower.
+    """
 
     metric: str
     value: float
     baseline: float
     baseline_is: str
     target: float | None
+    is_error: bool = False
 
     @property
     def is_missed(self) -> bool:
-        """Whether there is a target and the value is below it (or not a number)."""
-        return self.target is not None and not self.value >= self.target
+        """Whether there is a target and the value is on the wrong side of it (or not a number)."""
+        if self.target is None:
+            return False
+        return not (self.value <= self.target if self.is_error else self.value >= self.target)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a job gave; seconds and iterations are those of the training alone."""
+    """What a job gave; seconds and iterations are those of the training alone.
+
+    `tile` is a picture of truth and prediction, a square each, side by side.
+    """
 
     measures: tuple[Measure, ...]
     pictures: tuple[Path, ...]
+    tile: Path
     weights: Path
     iterations: int
     train_seconds: float

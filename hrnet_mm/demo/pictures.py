@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 Image = npt.NDArray[np.uint8]
+Pair = tuple[Image, Image]  # truth and prediction, in R, G, B
+Points = npt.NDArray[np.floating]
 
 SHOWN_SCORE = 0.5
+SHOWN_POINT = 0.2  # the height of a heat-map's peak
 
 _LONG_SIDE = 800  # of a panel, in pixels
 _DPI = 100
@@ -38,31 +41,71 @@ class Classified:
     score: float
 
 
-def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> None:
-    """Write three panels: the image `(H, W, 3)` in B, G, R; its true objects; the objects found."""
+def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> Pair:
+    """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; objects found. Returns the last two."""
     image = _brightened(image)
+    pair = _with_objects(image, truth, len(classes)), _with_objects(image, found, len(classes))
     panels = {
         'image': _enlarged(image),
-        f'truth: {len(truth.boxes)}': _with_objects(image, truth, len(classes)),
-        f'found (score > {SHOWN_SCORE}): {len(found.boxes)}': _with_objects(image, found, len(classes)),
+        f'truth: {len(truth.boxes)}': pair[0],
+        f'found (score > {SHOWN_SCORE}): {len(found.boxes)}': pair[1],
     }
     _write(file, panels, _legend(classes) if len(classes) > 1 else [])
+    return pair
 
 
-def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: Sequence[str]) -> None:
+def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: Sequence[str]) -> Pair:
     """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; labels found; where they differ.
 
-    Label 0 is background and stays unpainted; 255 is not evaluated.
+    Label 0 is background and stays unpainted; 255 is not evaluated. Returns the second and third panel.
     """
     image = _brightened(image)
     wrong = (truth != found) & (truth != 255)
+    pair = _with_labels(image, truth), _with_labels(image, found)
     panels = {
         'image': _enlarged(image),
-        'truth': _with_labels(image, truth),
-        'found': _with_labels(image, found),
+        'truth': pair[0],
+        'found': pair[1],
         f'wrong: {wrong.mean():.1%}': _painted(_enlarged(image), _enlarged_mask(wrong), (255, 0, 0), 0.8),
     }
     _write(file, panels, _legend(classes[1:], first=1) if len(classes) > 2 else [])
+    return pair
+
+
+def draw_points(file: Path, image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]]) -> Pair:
+    """Write three panels: the image `(H, W, 3)` in B, G, R; true points; points found. Returns the last two.
+
+    Points are `(n, K, 3)`: x and y in pixels, and above 0 where the point is labelled or how sure the network is of it;
+    `links` are pairs of points to be joined by lines.
+    """
+    shown = np.asarray(image[..., ::-1])
+    pair = _with_points(shown, truth, 0.0, links), _with_points(shown, found, SHOWN_POINT, links)
+    _write(file, {'image': _enlarged(shown), 'truth': pair[0], f'found (score > {SHOWN_POINT})': pair[1]}, [])
+    return pair
+
+
+def label_images(images: Sequence[Classified], side: int = 96) -> Pair:
+    """Squares of small images with the true class at the corner, and with the class found, red where it is wrong."""
+    columns = math.ceil(math.sqrt(len(images)))
+    grids = []
+    for is_truth in (True, False):
+        grid = np.zeros((math.ceil(len(images) / columns) * side, columns * side, 3), np.uint8)
+        for place, one in enumerate(images):
+            cell = cv2.resize(cv2.imread(str(one.file), cv2.IMREAD_COLOR), (side, side))
+            colour = (90, 200, 255) if is_truth else (90, 255, 90) if one.truth == one.found else (255, 60, 60)
+            text = one.truth if is_truth else one.found
+            cv2.putText(cell, text, (5, side // 4), cv2.FONT_HERSHEY_SIMPLEX, side / 110, colour, 2, cv2.LINE_AA)
+            y, x = divmod(place, columns)
+            grid[y * side : (y + 1) * side, x * side : (x + 1) * side] = cell
+        grids.append(grid)
+    return grids[0], grids[1]
+
+
+def write_tile(file: Path, truth: Image, found: Image, side: int = 480) -> None:
+    """Write the upper left square of two pictures `(H, W, 3)` in R, G, B, side by side and `side` pixels each."""
+    square = min(truth.shape[:2])
+    halves = [cv2.resize(one[:square, :square], (side, side), interpolation=cv2.INTER_AREA) for one in (truth, found)]
+    cv2.imwrite(str(file), np.hstack(halves)[..., ::-1])
 
 
 def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12, rows: int = 4) -> None:
@@ -140,6 +183,24 @@ def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
             cv2.rectangle(panel, first, last, colour, 2)
         else:
             panel = _outlined(panel, objects.masks[index], colour)
+    return panel
+
+
+def _with_points(image: Image, points: Points, least: float, links: Sequence[tuple[int, int]]) -> Image:
+    panel, factor = _enlarged(image), _factor(image.shape)
+    shift = 4  # OpenCV takes places in 1/16 pixel
+    # The centre of the first pixel is at (0, 0), before and after it was enlarged.
+    places = np.rint(((points[..., :2] + 0.5) * factor - 0.5) * (1 << shift)).astype(int)
+    for index, (place, score) in enumerate(zip(places.tolist(), points[..., 2], strict=True)):
+        colour = _colour(index)
+        for start, end in links:
+            if min(score[start], score[end]) > least:
+                cv2.line(panel, place[start], place[end], colour, 3, cv2.LINE_AA, shift)
+        for (x, y), one in zip(place, score, strict=True):
+            if one > least and links:
+                cv2.circle(panel, (x, y), 5 << shift, (255, 255, 255), -1, cv2.LINE_AA, shift)
+            if one > least:
+                cv2.circle(panel, (x, y), (4 if links else 3) << shift, colour, -1, cv2.LINE_AA, shift)
     return panel
 
 

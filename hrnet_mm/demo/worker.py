@@ -3,31 +3,43 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mmcv
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from . import pictures
+from .baselines import measure_baseline
+from .drawing import SHOWN_IMAGES, draw_predictions
 from .folder import adapt_detector, adapt_segmentor
 from .job import Job, Measure, Progress, Result
 
-_SHOWN_IMAGES = 4
-# For each task: what the table says, the key in the library's metrics, the factor to percent, the value to reach.
+
+@dataclass(frozen=True)
+class _Metric:
+    """What the table says, the key in the library's metrics, the factor to percent, and the value to reach."""
+
+    name: str
+    key: str
+    factor: float = 1
+    target: float | None = None
+    is_error: bool = False
+
+
 _METRICS = {
+    'pose': (_Metric('OKS AP', 'coco/AP', 100, 30.0),),
+    'faces': (_Metric('NME', 'NME', 100, 8.0, is_error=True),),
     'instances': (
-        ('box AP50', 'coco/bbox_mAP_50', 100, 50.0),
-        ('box AP', 'coco/bbox_mAP', 100, None),
-        ('mask AP50', 'coco/segm_mAP_50', 100, 50.0),
-        ('mask AP', 'coco/segm_mAP', 100, None),
+        _Metric('box AP50', 'coco/bbox_mAP_50', 100, 50.0),
+        _Metric('box AP', 'coco/bbox_mAP', 100),
+        _Metric('mask AP50', 'coco/segm_mAP_50', 100, 50.0),
+        _Metric('mask AP', 'coco/segm_mAP', 100),
     ),
-    'segmentation': (('mIoU', 'mIoU', 1, 85.0),),
-    'classification': (('top-1', 'accuracy/top1', 1, 95.0),),
+    'segmentation': (_Metric('mIoU', 'mIoU', 1, 85.0),),
+    'classification': (_Metric('top-1', 'accuracy/top1', 1, 95.0),),
 }
 
 
@@ -61,15 +73,24 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
 
     report(Progress('drawing', 1.0))
     dataset = runner.test_dataloader.dataset
-    baseline, baseline_is = _baseline(job.task, dataset)
+    baseline, baseline_is = measure_baseline(job.task, runner)
+    drawn, tile = draw_predictions(job, hook.predictions, dataset.metainfo)
     return Result(
         measures=tuple(
             # Where nothing at all is found, mmdet gives no value; it is zero.
-            Measure(name, factor * float(metrics.get(key, 0.0)), baseline, baseline_is, None if job.folder else target)
-            for name, key, factor, target in _METRICS[job.task]
-            if 'segm' not in key or 'segm' in config.test_evaluator.metric
+            Measure(
+                metric.name,
+                metric.factor * float(metrics.get(metric.key, 0.0)),
+                baseline,
+                baseline_is,
+                None if job.folder else metric.target,
+                metric.is_error,
+            )
+            for metric in _METRICS[job.task]
+            if 'segm' not in metric.key or 'segm' in config.test_evaluator.metric
         ),
-        pictures=_draw(job, hook.predictions, dataset.metainfo['classes']),
+        pictures=drawn,
+        tile=tile,
         weights=weights,
         iterations=hook.iterations,
         train_seconds=hook.seconds,
@@ -101,7 +122,7 @@ class _Report(Hook):
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self.report(Progress('testing', 1.0))
-        if self.job.task == 'classification' or len(self.predictions) < _SHOWN_IMAGES:
+        if self.job.task == 'classification' or len(self.predictions) < SHOWN_IMAGES:
             self.predictions += outputs
 
 
@@ -137,54 +158,3 @@ def use_holdout(config: Any) -> None:
         if 'ann_file' in place:
             file = Path(place.ann_file)
             place.ann_file = str(file.with_name(name + file.suffix))
-
-
-def _baseline(task: str, dataset: Any) -> tuple[float, str]:
-    """What the metric gives, in percent, without looking at the images."""
-    if task == 'instances':
-        return 0.0, 'nothing found'
-    if task == 'classification':
-        counts = np.bincount([int(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))])
-        return 100 * float(counts.max() / counts.sum()), 'always the same class'
-    counts = np.zeros(256, dtype=np.int64)
-    for i in range(len(dataset)):
-        label = mmcv.imread(dataset.get_data_info(i)['seg_map_path'], 'unchanged')
-        counts += np.bincount(label.ravel(), minlength=256)
-    counts = counts[:255]  # 255 is not evaluated
-    # The predicted class has the IoU of its share, every other class that occurs zero.
-    name = dataset.metainfo['classes'][int(counts.argmax())]
-    return 100 * float(counts.max() / counts.sum() / (counts > 0).sum()), f'all {name}'
-
-
-def _draw(job: Job, predictions: list[Any], classes: tuple[str, ...]) -> tuple[Path, ...]:
-    if job.task == 'classification':
-        file = job.work_dir / 'predictions.png'
-        pictures.draw_classified(file, [_classified(sample, classes) for sample in predictions])
-        return (file,)
-    files = []
-    for sample in predictions[:_SHOWN_IMAGES]:
-        image = mmcv.imread(sample.img_path)
-        file = job.work_dir / f'predictions_{Path(sample.img_path).stem}.png'
-        if job.task == 'instances':
-            truth, found = sample.gt_instances, sample.pred_instances
-            found = found[found.scores > pictures.SHOWN_SCORE]
-            pictures.draw_objects(file, image, _objects(truth), _objects(found), classes)
-        else:
-            truth, found = (data.data[0].cpu().numpy() for data in (sample.gt_sem_seg, sample.pred_sem_seg))
-            pictures.draw_labels(file, image, truth, found, classes)
-        files.append(file)
-    return tuple(files)
-
-
-def _classified(sample: Any, classes: tuple[str, ...]) -> pictures.Classified:
-    found = int(sample.pred_label)
-    score = float(sample.pred_score[found])
-    return pictures.Classified(Path(sample.img_path), classes[int(sample.gt_label)], classes[found], score)
-
-
-def _objects(instances: Any) -> pictures.Objects:
-    masks = instances.get('masks')
-    if masks is not None:
-        # mmdet has the true masks as BitmapMasks and the predicted ones as a tensor.
-        masks = np.asarray(masks.masks if hasattr(masks, 'masks') else masks.cpu(), dtype=bool)
-    return pictures.Objects(instances.bboxes.cpu().numpy(), instances.labels.cpu().numpy(), masks)
