@@ -7,7 +7,10 @@ import mmpose.models  # noqa: F401  # mmpose registers its own class first; the 
 from mmpose.registry import MODELS
 
 from .. import models
-from . import mmpose_heads  # noqa: F401  # the head that mmpose lacks, and a repair of its bottom-up training
+from . import (
+    mmpose_heads,  # noqa: F401  # the head that mmpose lacks, and a repair of its bottom-up training
+    mmpose_visualizer,  # noqa: F401  # a repair of its drawing
+)
 
 __all__ = ['HRNet']
 

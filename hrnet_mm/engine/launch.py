@@ -11,10 +11,8 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.registry import METRICS, RUNNERS
-from mmengine.runner import Runner
 
-from ..missing_data import missing_data
-from ..weights.io import openmmlab_classes
+from ..config_check import config_problems
 
 __all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
 
@@ -60,29 +58,27 @@ def train(args: argparse.Namespace) -> None:
     if args.resume is not None:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else _existing_checkpoint(args.resume)
-    _require_data(config.train_dataloader)
-    with openmmlab_classes():
-        _build_runner(config).train()
+    _require_sound(config, args, training=True)
+    _build_runner(config).train()
 
 
 def test(args: argparse.Namespace) -> None:
     """Tests a checkpoint as the config says; a mistake in the arguments ends the process with one sentence."""
     config = _read_config(args)
     config.load_from = _existing_checkpoint(args.checkpoint)
+    _require_sound(config, args, training=False)
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
         sys.exit(f'--out: {args.out} does not end in .pkl or .pickle, and the predictions are pickled')
     if args.show_dir is not None:
         _draw_into(args.show_dir, config)
     if args.tta:
         _augment_tests(config)
-    _require_data(config.test_dataloader)
-    with openmmlab_classes():
-        runner = _build_runner(config)
-        if args.out is not None:
-            # mmdet's own dump packs the masks, which are many and large.
-            dump = 'DumpDetResults' if config.get('default_scope') == 'mmdet' else 'DumpResults'
-            runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': args.out}))
-        runner.test()
+    runner = _build_runner(config)
+    if args.out is not None:
+        # mmdet's own dump packs the masks, which are many and large.
+        dump = 'DumpDetResults' if config.get('default_scope') == 'mmdet' else 'DumpResults'
+        runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': args.out}))
+    runner.test()
 
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +93,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as train_dataloader.batch_size=4',
     )
+    parser.add_argument('--unchecked', action='store_true', help='go on even if the config seems to have mistakes')
     parser.add_argument('--launcher', choices=_LAUNCHERS, default='none', help='what started the processes')
     # torchrun sets the variable; torch.distributed.launch, which MIM uses, passes this argument.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -136,9 +133,14 @@ def _existing_checkpoint(name: str) -> str:
     return name
 
 
-def _require_data(dataloader: Any) -> None:
-    if sentence := missing_data(dataloader):
-        sys.exit(sentence)
+def _require_sound(config: Any, args: argparse.Namespace, training: bool) -> None:
+    """End the process with all that is wrong with the config, each in one line."""
+    if args.unchecked:
+        return
+    processes = int(os.environ.get('WORLD_SIZE', '1')) if args.launcher != 'none' else 1
+    problems = config_problems(config, training, get_device() == 'cpu', processes)
+    if problems:
+        sys.exit('\n  '.join([f'{args.config}: {len(problems)} mistake{"s"[: len(problems) > 1]}', *problems]))
 
 
 def _complete_as_the_library_does(config: Any) -> None:
@@ -195,19 +197,14 @@ def _build_runner(config: Any) -> Any:
         )
     if config.launcher != 'none' and get_device() == 'cpu':
         _join_cpu_processes(config)
-    # mmengine goes on with random weights where a checkpoint does not fit; this stops instead.
-    hooks = config.get('custom_hooks') or []
-    if not any(hook['type'] == 'hrnet_mm.CheckLoadedHook' for hook in hooks):
-        config.custom_hooks = [*hooks, {'type': 'hrnet_mm.CheckLoadedHook'}]
-    return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    config.setdefault('runner_type', 'hrnet_mm.ReliableRunner')
+    return RUNNERS.build(config)
 
 
 def _join_cpu_processes(config: Any) -> None:
     """mmengine starts processes on GPUs only; a process group that exists already is used as it is."""
     if config.launcher != 'pytorch':
         sys.exit(f'--launcher {config.launcher}: this machine has no GPU; on CPUs only --launcher pytorch works')
-    if "'SyncBN'" in str(config.model.to_dict()):
-        sys.exit('SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN')
     torch.distributed.init_process_group('gloo')
     if config.get('model_wrapper_cfg') is None:
         unused = config.get('find_unused_parameters', False)

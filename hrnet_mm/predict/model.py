@@ -1,5 +1,6 @@
 """Opens a model of any of the four libraries with its weights, and answers and draws images with it."""
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,8 @@ class Predictor:
         steps = [step for step in dataset.get('pipeline', []) if not _reads_truth(step)]
         self._pipeline = Compose(steps)
         self.needs_boxes = any(step['type'].endswith('GetBBoxCenterScale') for step in steps)
+        if self._task is _POSE:
+            importlib.import_module('hrnet_mm.drop_in.mmpose_visualizer')  # mmpose's own fails with numpy 2.4
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
         self._visualizer: Any = VISUALIZERS.build({**settings, 'name': f'predict {id(self)}', 'save_dir': None})
         self._task.tell_classes(self._visualizer, self.dataset_meta)
