@@ -1,8 +1,8 @@
 """A watch over the processes of a distributed training: one that hangs or dies ends the job, and is named.
 
 A process that stops leaves the others waiting in a collective, for 30 minutes with gloo and 10 with NCCL, whose errors
-do not say for whom. Here a thread of each rank reports over a store of its own, so it does not matter what blocks: the
-backend, the GPU, the data or the file system.
+do not say for whom. Here each rank reports, from a thread, over a store of its own, so it does not matter what blocks:
+the backend, the GPU, the data or the file system.
 """
 
 import functools
@@ -54,7 +54,7 @@ class RankWatchHook(Hook):
         self._first = True
 
     def before_run(self, runner: Any) -> None:
-        """Start the thread, and follow the iterations and the forward pass."""
+        """Start to report, and follow the iterations and the forward pass."""
         if get_dist_info()[1] == 1:
             return
         self._watch = watch = _Watch(logger=runner.logger, **self._limits)
@@ -127,7 +127,7 @@ class _Report:
 
 
 class _Watch:
-    """The thread of one rank; rank 0 keeps the store, compares all reports and writes the verdict."""
+    """The threads of one rank; rank 0 keeps the store, compares all reports and writes the verdict."""
 
     def __init__(self, *, timeout: float, slow_timeout: float, logger: logging.Logger) -> None:
         self._beat = min(timeout / 5, 2.0)
@@ -139,10 +139,12 @@ class _Watch:
         self._heard: dict[int, tuple[int, float]] = {}  # per rank: last beat, and when it was new
         self._moved: dict[int, tuple[int, float]] = {}  # per rank: last change of phase, and when it was new
         self._stopped = threading.Event()
+        self._verdict, self._rounds = '', 0
         self._store = self._join_store(timeout)
         self._send()
         barrier()  # from here on every report can be read
-        threading.Thread(target=self._run, name='rank watch', daemon=True).start()
+        for target in (self._exchange, self._wait):
+            threading.Thread(target=target, name='rank watch', daemon=True).start()
 
     def after_forward(self) -> None:
         """Forward passes outside of an iteration, such as a validation's, are no progress."""
@@ -178,14 +180,24 @@ class _Watch:
         broadcast_object_list(address)
         return store if self._rank == 0 else TCPStore(address[0], address[1], is_master=False, timeout=wait)
 
-    def _run(self) -> None:
+    def _exchange(self) -> None:
         while not self._stopped.wait(self._beat):
             try:
-                verdict = self._round()
+                self._verdict = self._round()
             except Exception as error:
                 if self._stopped.wait(2 * self._beat):  # the run has ended meanwhile, and rank 0 was faster
                     return
-                verdict = f'rank 0 does not answer any more ({type(error).__name__})'
+                self._verdict = f'rank 0, which does not answer any more ({type(error).__name__})'
+            self._rounds += 1
+
+    def _wait(self) -> None:
+        """A thread of its own, because a round never returns when rank 0 is stopped."""
+        rounds, idle = 0, 0.0
+        while not self._stopped.wait(self._beat):
+            idle = 0.0 if self._rounds > rounds else idle + self._beat
+            rounds = self._rounds
+            limit = self._limits[self.report.slow]
+            verdict = self._verdict or (f'rank 0: stopped, it does not answer for {limit} s' if idle >= limit else '')
             if verdict and not self.report.failed:  # a rank that failed ends by its own error
                 self._end(verdict)
 
@@ -210,14 +222,17 @@ class _Watch:
                 self._moved[rank] = (report.changed, now)
         if failed := {rank: report for rank, report in reports.items() if report.failed}:
             return f'{_names(failed)} failed'
-        silent = {r: report for r, report in reports.items() if now - self._heard[r][1] >= self._limits[report.slow]}
-        if silent:
-            return f'{_names(silent)}: stopped or dead, nothing was heard for {self._limit(silent)} s'
+        silent = {rank: report for rank, report in reports.items() if self._since(self._heard, rank, report)}
         least = min(report.place for report in reports.values())
         behind = {rank: report for rank, report in reports.items() if report.place == least}
-        if compare and all(now - self._moved[r][1] >= self._limits[report.slow] for r, report in behind.items()):
-            return f'{_names(behind)}: hangs, no progress for {self._limit(behind)} s'
-        return ''
+        if compare and all(self._since(self._moved, rank, report) for rank, report in behind.items()):
+            silent = {rank: report for rank, report in behind.items() if now - self._heard[rank][1] > 2 * self._beat}
+            if not silent:
+                return f'{_names(behind)}: hangs, no progress for {self._limit(behind)} s'
+        return f'{_names(silent)}: stopped or dead, nothing is heard from it' if silent else ''
+
+    def _since(self, times: dict[int, tuple[int, float]], rank: int, report: _Report) -> bool:
+        return self._now - times[rank][1] >= self._limits[report.slow]
 
     def _limit(self, reports: dict[int, _Report]) -> float:
         return min(self._limits[report.slow] for report in reports.values())
