@@ -2,7 +2,8 @@
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -11,12 +12,13 @@ from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
+from mmengine.runner import BaseLoop
 from torch.utils.data import BatchSampler, DataLoader
 
 from ..registry import HOOKS
 from .seeding import BatchStream, SampleBatches, SampleIndex, sample_rng
 
-__all__ = ['BadSampleError', 'SampleHook']
+__all__ = ['BadSampleError', 'SampleHook', 'naming_an_empty_data_set']
 
 # What a DataLoader was made with and keeps under the same name.
 _LOADER_ARGUMENTS = (
@@ -56,6 +58,8 @@ class SampleHook(Hook):
 
     def before_run(self, runner: Any) -> None:
         """Exchange the data loader while nothing has been read from it."""
+        if not isinstance(runner._train_loop, BaseLoop):
+            return  # a test: asked for its training loop, the runner would build one
         loop = runner.train_loop
         _require_batches(loop.dataloader)
         self._reader = loop.dataloader.dataset.__getitems__ = _Reader(loop.dataloader.dataset, self._allowed)
@@ -149,21 +153,30 @@ def _check_size(sample: Any, dataset: Any, number: int) -> None:
     if stated != found:
         raise ValueError(
             f'the annotation is for {stated[1]} x {stated[0]} pixels, the image has {found[1]} x {found[0]}'
-            + (': its EXIF orientation turns it, the annotation does not' if stated == found[::-1] else '')
+            + (', as if only one of them followed its EXIF orientation' if stated == found[::-1] else '')
         )
 
 
-def _require_batches(loader: DataLoader[Any]) -> None:
-    dataset: Any = loader.dataset
-    if len(loader):
-        return
-    source = {name: getattr(dataset, name, None) for name in ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')}
-    known = ', '.join(f'{name}={value}' for name, value in source.items() if value)
-    raise ValueError(
-        f'the training data set has {len(dataset)} samples, not enough for one batch'
-        + ('; all are missing or filtered out' if not len(dataset) else '')
-        + (f' ({known})' if known else '')
-    )
+@contextmanager
+def naming_an_empty_data_set(settings: Any) -> Iterator[None]:
+    """Say which data set of a data loader's settings holds nothing, where mmengine fails while it packs the samples."""
+    try:
+        yield
+    except ValueError as error:
+        if 'need at least one array' not in str(error) or not isinstance(settings, dict):
+            raise
+        raise ValueError(_nothing_in(settings['dataset'])) from error
+
+
+def _nothing_in(settings: Any) -> str:
+    named = {name: settings.get(name) for name in ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')}
+    known = ', '.join(f'{name}={value}' for name, value in named.items() if value)
+    return f'the data set has no samples: all are missing or filtered out ({settings["type"]}, {known})'
+
+
+def _require_batches(loader: Any) -> None:
+    if not len(loader):
+        raise ValueError(f'the training data set has {len(loader.dataset)} samples, not enough for one batch')
 
 
 def _reproducible(loader: Any, runner: Any) -> DataLoader[Any]:

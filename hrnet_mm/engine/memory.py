@@ -27,7 +27,7 @@ class MemoryGuardHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Watch the iterations of the training."""
-        self._watch(runner, runner.train_loop)
+        self._watch(runner, runner.train_loop, training=True)
 
     def before_val(self, runner: Any) -> None:
         """Watch the iterations of a validation."""
@@ -37,11 +37,11 @@ class MemoryGuardHook(Hook):
         """Watch the iterations of a test."""
         self._watch(runner, runner.test_loop)
 
-    def _watch(self, runner: Any, loop: Any) -> None:
+    def _watch(self, runner: Any, loop: Any, training: bool = False) -> None:
         # An error passes no hook, so the method is wrapped that the loop calls for each iteration.
         if loop not in self._watched:
             self._watched.append(loop)
-            loop.run_iter = functools.partial(_run_iter, loop.run_iter, runner, loop is runner.train_loop)
+            loop.run_iter = functools.partial(_run_iter, loop.run_iter, runner, training)
 
 
 def _run_iter(run_iter: Callable[..., None], runner: Any, training: bool, *args: Any) -> None:
@@ -72,7 +72,7 @@ def _advice(runner: Any, batch: Any, training: bool) -> str:
             f'train_dataloader.{half} optim_wrapper.accumulative_counts={accumulated}: as large a step from smaller '
             'batches (batch norm sees the smaller ones)'
             if training
-            else f'{"val" if runner.val_loop else "test"}_dataloader.{half}'
+            else f'val_dataloader.{half}, test_dataloader.{half}'
         )
     if training:
         if not any(getattr(module, 'with_cp', False) for module in runner.model.modules()):

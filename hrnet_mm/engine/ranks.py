@@ -22,6 +22,7 @@ from typing import Any
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from ..registry import HOOKS
@@ -60,8 +61,9 @@ class RankWatchHook(Hook):
         self._watch = watch = _Watch(logger=runner.logger, **self._limits)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.register_forward_hook(lambda *_: watch.after_forward())
-        loop = runner.train_loop
-        loop.run_iter = functools.partial(_run_iter, loop.run_iter, watch)  # an error passes no hook
+        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+            if isinstance(loop, BaseLoop):  # asked for by their public names, the runner would build those not in use
+                loop.run_iter = functools.partial(_run_iter, loop.run_iter, watch)  # an error passes no hook
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """The batch was read."""
@@ -83,6 +85,10 @@ class RankWatchHook(Hook):
     def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Validation goes on."""
         self._at(runner.iter, 0, f'validation, batch {batch_idx + 1}', slow=True)
+
+    def before_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """So does a test."""
+        self._at(runner.iter, 0, f'test, batch {batch_idx + 1}', slow=True)
 
     def after_run(self, runner: Any) -> None:
         """Stop the threads of all ranks before the store goes with rank 0."""

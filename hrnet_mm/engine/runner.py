@@ -8,6 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import Runner
 
 from ..registry import RUNNERS
+from .data import naming_an_empty_data_set
 from .resume import EpochBasedTrainLoop
 
 __all__ = ['ReliableRunner']
@@ -16,6 +17,9 @@ _HOOKS: dict[str, dict[str, Any]] = {
     'sample': {'type': 'hrnet_mm.SampleHook'},
     'resume': {'type': 'hrnet_mm.ResumeHook'},
     'loaded': {'type': 'hrnet_mm.CheckLoadedHook'},
+    'finite': {'type': 'hrnet_mm.StopOnNonFiniteHook'},
+    'memory': {'type': 'hrnet_mm.MemoryGuardHook'},
+    'ranks': {'type': 'hrnet_mm.RankWatchHook'},
 }
 
 
@@ -24,8 +28,8 @@ class ReliableRunner(Runner):
     """A Runner that loses nothing: `runner_type = 'hrnet_mm.ReliableRunner'` in a config, or its `_base_`, chooses it.
 
     mmengine's CheckpointHook is replaced by SafeCheckpointHook with the same arguments, and the hooks named `sample`,
-    `resume` and `loaded` are added to the default ones. As with those, `default_hooks = dict(NAME=dict(type=..., ...))`
-    sets options and `default_hooks = dict(NAME=None)` leaves one out.
+    `resume`, `loaded`, `finite`, `memory` and `ranks` are added to the default ones. As with those,
+    `default_hooks = dict(NAME=dict(type=..., ...))` sets options and `default_hooks = dict(NAME=None)` leaves one out.
     """
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
@@ -38,6 +42,12 @@ class ReliableRunner(Runner):
         for hook in added.values():
             if hook is not None:
                 self.register_hook(hook)
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build it, or name the data set that holds nothing."""
+        with naming_an_empty_data_set(dataloader):
+            return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def build_train_loop(self, loop: Any) -> Any:
         """Build the loop, and one that can begin within an epoch where mmengine's cannot."""
