@@ -83,6 +83,20 @@ def _prepare_track(parser: argparse.ArgumentParser) -> Callable[[argparse.Namesp
     return track
 
 
+def _prepare_predict(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .predict import add_predict_arguments, predict
+
+    add_predict_arguments(parser)
+    return predict
+
+
+def _prepare_streams(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .visualize import add_streams_arguments, draw_streams
+
+    add_streams_arguments(parser)
+    return draw_streams
+
+
 def _prepare_convert(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
     from .checkpoints import add_convert_arguments, convert_file
 
@@ -102,6 +116,13 @@ def _prepare_verify(parser: argparse.ArgumentParser) -> Callable[[argparse.Names
 
     add_verify_arguments(parser)
     return verify
+
+
+def _prepare_benchmark(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .fast.benchmark import add_benchmark_arguments, benchmark
+
+    add_benchmark_arguments(parser)
+    return benchmark
 
 
 def _prepare_list(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
@@ -171,11 +192,30 @@ _COMMANDS = {
         '--truth annotations/val/000342_mpii_test.json',
         _prepare_track,
     ),
+    'predict': _Command(
+        'answer and draw images with a trained model of any task, in one process or many, resumable',
+        '  hrnet-mm predict images --model work_dirs/demo/instances/weights.pth --out work_dirs/found\n'
+        '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict images --model weights.pth --out found '
+        '--launcher pytorch --workers 4 --no-pictures',
+        _prepare_predict,
+    ),
+    'streams': _Command(
+        'draw what the network keeps at each of its four resolutions, after each stage',
+        '  hrnet-mm streams image.png --model work_dirs/demo/segmentation/weights.pth\n'
+        '  hrnet-mm streams image.png --model timm://hrnet_w18.ms_aug_in1k --out streams.png',
+        _prepare_streams,
+    ),
     'convert': _Command(
         'convert a checkpoint from any known layout to another, each key accounted for',
         '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth w48.safetensors --to mmpretrain\n'
         '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth body.pth --to mmseg --backbone-only',
         _prepare_convert,
+    ),
+    'benchmark': _Command(
+        'time networks in every engine, in turn with other implementations, and print the ratios',
+        '  hrnet-mm benchmark hrnetv1_w32 --engines plain eager openvino openvino:bf16 --against mmpose resnet50\n'
+        '  hrnet-mm benchmark hrnetv1_w32 --train --batch 8 --engines plain compile --against mmpose',
+        _prepare_benchmark,
     ),
     'verify': _Command(
         'count parameters and MACs of every shipped config and compare with the published figures',

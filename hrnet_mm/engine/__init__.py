@@ -9,9 +9,13 @@ from .memory import MemoryGuardHook
 from .ranks import RankWatchHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
+from .speed import Bf16OptimWrapper, ChannelsLastHook, CompileHook
 
 __all__ = [
+    'Bf16OptimWrapper',
+    'ChannelsLastHook',
     'CheckLoadedHook',
+    'CompileHook',
     'MemoryGuardHook',
     'RankWatchHook',
     'ReliableRunner',

@@ -19,7 +19,7 @@ from .engines import ENGINES, Run
 from .graphs import EngineError, Job
 from .machine import machine
 
-__all__ = ['TOLERANCES', 'Accelerated', 'Report', 'accelerate']
+__all__ = ['TOLERANCES', 'Accelerated', 'Report', 'accelerate', 'difference']
 
 TOLERANCES = {'fp32': 1e-4, 'fp16': 2e-2, 'bf16': 0.1, 'int8': 0.35}
 """The largest difference allowed at each precision, relative to the largest value of the output."""
@@ -169,7 +169,7 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     for name in names:
         try:
             run = ENGINES[name](job)
-            differences[name] = _difference(run(inputs), expected)
+            differences[name] = difference(run(inputs), expected)
         except (EngineError, NotImplementedError) as error:
             refused[name] = str(error)
             continue
@@ -188,7 +188,7 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     return Accelerated(model, runs[best], spec, job, report)
 
 
-def _difference(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+def difference(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     """The largest difference of any output, relative to the largest value of that output."""
     relative = [
         ((y.double() - e.double()).abs().max() / e.double().abs().max().clamp_min(1e-30)).item()

@@ -149,9 +149,9 @@ class HRNet(BaseModule):
     by 'strided' convolutions or 'bilinear' with a 1x1 convolution.
 
     `frozen_stages`: -1 nothing, 0 the stem, 1 also stage 1 and transition 1, ..., 4 everything. `norm_eval` keeps
-    batch norm statistics fixed in training, `with_cp` recomputes block activations in the backward pass, and
-    `zero_init_residual` starts every residual block as its shortcut. `pretrained` is short for an `init_cfg` of
-    type 'Pretrained'.
+    batch norm statistics fixed in training, `with_cp` recomputes block activations in the backward pass (True, or the
+    stages that do, such as [1, 2]), and `zero_init_residual` starts every residual block as its shortcut. `pretrained`
+    is short for an `init_cfg` of type 'Pretrained'.
 
     Raises ValueError for an argument out of range.
     """
@@ -167,7 +167,7 @@ class HRNet(BaseModule):
         conv_cfg: Config | None = None,
         norm_cfg: Config | None = None,
         norm_eval: bool = False,
-        with_cp: bool = False,
+        with_cp: bool | Sequence[int] = False,
         zero_init_residual: bool = False,
         multiscale_output: bool = True,
         frozen_stages: int = -1,
@@ -190,6 +190,9 @@ class HRNet(BaseModule):
             raise ValueError(
                 "align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'"
             )
+        recomputed = range(1, 5) if with_cp is True else with_cp or ()
+        if not set(recomputed) <= {1, 2, 3, 4}:
+            raise ValueError(f'with_cp must be True, False or a list of stages 1 to 4, got {with_cp!r}')
         self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
         self.frozen_stages = frozen_stages
@@ -208,7 +211,7 @@ class HRNet(BaseModule):
                 last = k == spec.num_modules
                 exchanges = exchange == 'all' or (last and (exchange == 'across' or i == 4))
                 outputs = num_outputs if last and i == 4 else i
-                modules.append(HRModule(spec, outputs if exchanges else 0, unit, with_cp, **cfgs))
+                modules.append(HRModule(spec, outputs if exchanges else 0, unit, i in recomputed, **cfgs))
             return nn.Sequential(*modules)
 
         stage1, stage2, stage3, stage4 = self.arch.stages
@@ -217,7 +220,7 @@ class HRNet(BaseModule):
         self.conv2 = build_conv(conv_cfg, STEM_CHANNELS, STEM_CHANNELS, 3, stride=2)
         self.bn2 = build_norm(cfgs['norm_cfg'], STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _branch(stage1, 0, STEM_CHANNELS, with_cp, **cfgs)
+        self.layer1 = _branch(stage1, 0, STEM_CHANNELS, 1 in recomputed, **cfgs)
         self.transition1 = Transition(stage1.out_channels, stage2.out_channels, **cfgs)
         self.stage2 = stage(2, stage2)
         self.transition2 = Transition(stage2.out_channels, stage3.out_channels, **cfgs)

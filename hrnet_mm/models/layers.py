@@ -1,9 +1,10 @@
 """Convolution, normalization and the two residual blocks; parameter names are the official checkpoints'."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import torch
 import torch.utils.checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +19,7 @@ __all__ = [
     'BasicBlock',
     'Bottleneck',
     'Config',
+    'StreamMix',
     'build_conv',
     'build_norm',
     'checkpointed',
@@ -97,6 +99,43 @@ def resize(x: Tensor, size: Sequence[int], mode: str, align_corners: bool = Fals
     return F.interpolate(x, tuple(size), mode=mode, align_corners=None if mode == 'nearest' else align_corners)
 
 
+class StreamMix(nn.Module):
+    """A 1x1 convolution of maps that are enlarged to the first one and concatenated, and the layers that follow it.
+
+    A 1x1 convolution and bilinear enlarging commute, so each map is convolved at its own resolution, with its part of
+    the weight, before it is enlarged and added: for HRNet's four streams an eighth of the multiply-adds, equal to
+    rounding. `layers` are the convolution, which may have a bias, and what follows the sum, under the names that they
+    have in checkpoints.
+
+    Raises ValueError if the first layer is not an ordinary 1x1 convolution.
+    """
+
+    def __init__(self, layers: Iterable[tuple[str, nn.Module]], align_corners: bool = False) -> None:
+        super().__init__()
+        (name, conv), *rest = layers
+        if type(conv) is not nn.Conv2d or conv.kernel_size != (1, 1) or conv.stride != (1, 1) or conv.groups != 1:
+            raise ValueError(f'the streams are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
+        self.align_corners = align_corners
+        self.add_module(name, conv)
+        for name, layer in rest:
+            self.add_module(name, layer)
+
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        """Maps `(N, C_i, H_i, W_i)` to one, `(N, out_channels, H_0, W_0)`; raises ValueError for other channels."""
+        conv, *rest = self.children()
+        assert isinstance(conv, nn.Conv2d)
+        widths = [x.shape[1] for x in xs]
+        if sum(widths) != conv.in_channels:
+            raise ValueError(f'made for maps of {conv.in_channels} channels together, got {widths}')
+        finest, *coarser = zip(xs, torch.split(conv.weight, widths, dim=1), strict=True)
+        out = F.conv2d(*finest, conv.bias)
+        for x, weight in coarser:
+            out = out + resize(F.conv2d(x, weight), out.shape[-2:], 'bilinear', self.align_corners)
+        for layer in rest:
+            out = layer(out)
+        return out
+
+
 def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """`function(*args)`, its activations recomputed in the backward pass instead of kept if `enabled`.
 
@@ -105,9 +144,9 @@ def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tenso
     """
     if not (enabled and any(x.requires_grad for x in args)):
         return function(*args)
-    result: Tensor = torch.utils.checkpoint.checkpoint(
-        function, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_kept(module))
-    )
+    # A compiled graph changes the statistics once, at its end, and cannot hold the context.
+    context = {} if torch.compiler.is_compiling() else {'context_fn': lambda: (nullcontext(), _statistics_kept(module))}
+    result: Tensor = torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **context)
     return result
 
 

@@ -1,0 +1,134 @@
+"""Times, memory and multiply-adds of things that compute the same, measured in turn so that noise hits all alike."""
+
+import csv
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ['Row', 'Timing', 'macs', 'peak_memory', 'time_in_turn', 'write_csv']
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds a call: median, 90th percentile, and spread, the distance between the quartiles."""
+
+    median: float
+    p90: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a results file: what ran on what, how long it took, and how its outputs compare.
+
+    `ratio` is the time of the row that `against` names divided by this row's; `difference` is the largest one from the
+    plain network's outputs, relative to the largest output. MACs are multiply-adds of one call, `peak_mb` what memory
+    grew by during a call (2**20 bytes). Fields that do not apply are empty.
+    """
+
+    model: str
+    engine: str
+    precision: str
+    layout: str
+    task: str
+    batch: int
+    height: int
+    width: int
+    threads: int
+    median_ms: float
+    p90_ms: float
+    spread_ms: float
+    images_s: float
+    peak_mb: float | None
+    macs: int | None
+    difference: float | None
+    against: str
+    ratio: float | None
+    repeats: int
+    device: str
+    driver: str
+    torch: str
+    commit: str
+
+
+def time_in_turn(runs: Mapping[str, Callable[[], Any]], repeats: int = 20, warmup: int = 3) -> dict[str, Timing]:
+    """Times each function `repeats` times, one after the other in every round, waiting for the GPU where there is one."""
+    if repeats < 2:
+        raise ValueError(f'repeats must be at least 2 to give a spread, got {repeats}')
+    threads = torch.get_num_threads()
+    timers = {name: Timer('run()', globals={'run': run}, num_threads=threads) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        for _ in range(warmup):
+            run()
+    for _ in range(repeats):
+        for name, timer in timers.items():
+            times[name].append(1e3 * timer.timeit(1).median)
+    return {name: _timing(values) for name, values in times.items()}
+
+
+def _timing(values: list[float]) -> Timing:
+    quarters = statistics.quantiles(values, n=4, method='inclusive')
+    p90 = statistics.quantiles(values, n=10, method='inclusive')[-1]
+    return Timing(statistics.median(values), p90, quarters[2] - quarters[0])
+
+
+def macs(module: nn.Module, inputs: Iterable[torch.Tensor]) -> int:
+    """Multiply-adds of one call; PyTorch's counter counts a multiplication and an addition as two."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(*inputs)
+    return counter.get_total_flops() // 2
+
+
+def peak_memory(run: Callable[[], Any], device: torch.device) -> float | None:
+    """What memory grows by during a call, in 2**20 bytes: PyTorch's on a GPU, the process's on Linux, else None."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    status, reset = Path('/proc/self/status'), Path('/proc/self/clear_refs')
+    if not (status.exists() and reset.exists()):
+        return None
+    reset.write_text('5', encoding='utf-8')  # the peak becomes what is in use now
+    before = _kilobytes(status, 'VmRSS')
+    run()
+    return (_kilobytes(status, 'VmHWM') - before) / 2**10
+
+
+def _kilobytes(status: Path, name: str) -> int:
+    line = next(line for line in status.read_text(encoding='utf-8').splitlines() if line.startswith(name))
+    return int(line.split()[1])
+
+
+def write_csv(rows: Iterable[Row], path: str | Path) -> None:
+    """Append rows to a results file, with the header if it is new.
+
+    Raises ValueError, and writes nothing, if the file has other columns.
+    """
+    path, names = Path(path), [field.name for field in fields(Row)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists() or path.stat().st_size == 0
+    if not new:
+        with path.open(encoding='utf-8', newline='') as file:
+            if (found := next(csv.reader(file))) != names:
+                raise ValueError(f'{path} has columns {found}, not those of a results file; choose another file')
+    with path.open('a', encoding='utf-8', newline='') as file:
+        writer = csv.DictWriter(file, names, lineterminator='\n')
+        if new:
+            writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
+
+
+def _cell(value: Any) -> Any:
+    return f'{value:.4g}' if isinstance(value, float) else value

@@ -1,0 +1,167 @@
+"""Other implementations to measure against: HRNet in timm and the OpenMMLab libraries, ResNet-50, any library's config.
+
+Where a peer is an HRNet it gets the weights of ours, so that the outputs can be compared as well as the times.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from .._messages import nearest
+from ..models.network import HRNetModel
+from ..weights.convert import convert
+
+__all__ = ['PEERS', 'build_peer']
+
+
+def build_peer(name: str, model: HRNetModel) -> nn.Module:
+    """A peer of one of our networks, in evaluation mode: a name of PEERS or a config such as `mmpose::...`.
+
+    Of a config the backbone, neck and dense head are built, with random weights.
+
+    Raises ValueError for an unknown name, or a peer that has no such network.
+    """
+    if '::' in name or name.endswith('.py'):
+        return _from_config(name).eval()
+    if name not in PEERS:
+        raise ValueError(f"unknown peer {name!r}{nearest(name, PEERS)}, or a config such as 'mmpose::...'")
+    peer = PEERS[name](model)
+    if peer is None:
+        raise ValueError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
+    return peer.eval()
+
+
+class _Parts(nn.Module):
+    """Backbone, neck and head of a library, each called with what the one before gives."""
+
+    def __init__(self, **parts: nn.Module | None) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            if part is not None:
+                self.add_module(name, part)
+
+    def forward(self, x: Any) -> Any:
+        for part in self.children():
+            x = part(x)
+        return x
+
+
+def _timm(model: HRNetModel) -> nn.Module | None:
+    import timm
+
+    if model.readout != 'hrnet':
+        return None
+    peer: nn.Module = timm.create_model(model.name, num_classes=model.num_classes, in_chans=model.in_channels)
+    peer.load_state_dict(convert(model.state_dict(), to='official-cls').state_dict, strict=False)
+    return peer
+
+
+def _mmpose(model: HRNetModel) -> nn.Module | None:
+    from mmpose.models.backbones import HRNet
+    from mmpose.models.heads import HeatmapHead
+
+    if model.readout != 'hrnetv1':
+        return None
+    head = HeatmapHead(*model.backbone.out_channels, model.num_classes, None) if model.num_classes else None
+    return _with_weights('mmpose', model, _Parts(backbone=_body(HRNet, model), head=head))
+
+
+def _mmdet(model: HRNetModel) -> nn.Module | None:
+    from mmdet.models.backbones import HRNet
+    from mmdet.models.necks import HRFPN
+
+    if model.readout != 'hrnetv2p':
+        return None
+    neck = HRFPN(list(model.backbone.out_channels), 256)
+    return _with_weights('mmdet', model, _Parts(backbone=_body(HRNet, model, multiscale_output=True), neck=neck))
+
+
+def _mmseg(model: HRNetModel) -> nn.Module | None:
+    from mmengine.registry import DefaultScope
+    from mmseg.models.backbones import HRNet
+    from mmseg.models.decode_heads import FCNHead
+
+    if model.readout != 'hrnetv2' or not model.num_classes:
+        return None
+    widths = model.backbone.arch.out_channels
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        head = FCNHead(
+            in_channels=widths,
+            in_index=(0, 1, 2, 3),
+            input_transform='resize_concat',
+            channels=sum(widths),
+            kernel_size=1,
+            num_convs=1,
+            concat_input=False,
+            dropout_ratio=-1,
+            num_classes=model.num_classes,
+            norm_cfg={'type': 'BN'},
+            align_corners=False,
+        )
+    return _with_weights('mmseg', model, _Parts(backbone=_body(HRNet, model, multiscale_output=True), decode_head=head))
+
+
+def _mmpretrain(model: HRNetModel) -> nn.Module | None:
+    from mmpretrain.models.backbones import HRNet
+    from mmpretrain.models.heads import LinearClsHead
+    from mmpretrain.models.necks import GlobalAveragePooling, HRFuseScales
+
+    if model.readout != 'hrnet' or not model.num_classes:
+        return None
+    body = HRNet(extra=model.backbone.arch.to_extra(), in_channels=model.in_channels, multiscale_output=True)
+    neck = nn.Sequential(HRFuseScales(model.backbone.out_channels), GlobalAveragePooling())
+    head = LinearClsHead(model.num_classes, 2048)
+    return _with_weights('mmpretrain', model, _Parts(backbone=body, neck=neck, head=head))
+
+
+def _resnet50(model: HRNetModel) -> nn.Module:
+    """What the library of the task ships as its ResNet-50."""
+    return _from_config(
+        {
+            'hrnet': 'mmpretrain::resnet/resnet50_8xb32_in1k.py',
+            'hrnetv1': 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py',
+            'hrnetv2': 'mmseg::fcn/fcn_r50-d8_4xb2-80k_cityscapes-512x1024.py',
+            'hrnetv2p': 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+        }[model.readout]
+    )
+
+
+PEERS: dict[str, Callable[[HRNetModel], nn.Module | None]] = {
+    'timm': _timm,
+    'mmpose': _mmpose,
+    'mmdet': _mmdet,
+    'mmseg': _mmseg,
+    'mmpretrain': _mmpretrain,
+    'resnet50': _resnet50,
+}
+
+
+def _body(cls: Any, model: HRNetModel, **kwargs: Any) -> nn.Module:
+    body: nn.Module = cls(model.backbone.arch.to_extra(), in_channels=model.in_channels, **kwargs)
+    return body
+
+
+def _with_weights(library: str, model: HRNetModel, peer: nn.Module) -> nn.Module:
+    """Our weights in the library's classes."""
+    given = convert(model.state_dict(), to=library).state_dict
+    own = peer.state_dict()
+    missing = own.keys() - given.keys()
+    assert not missing, f'{library} has keys that ours do not give: {sorted(missing)[:3]}'
+    peer.load_state_dict({name: given[name] for name in own})
+    return peer
+
+
+def _from_config(name: str) -> nn.Module:
+    from mmengine.config import Config
+    from mmengine.hub import get_config
+    from mmengine.registry import MODELS, DefaultScope
+
+    config = get_config(name) if '::' in name else Config.fromfile(name)
+    key = next((key for key in ('decode_head', 'head', 'bbox_head') if config.model.get(key)), None)
+    parts = {part: config.model.get(part) for part in ('backbone', 'neck', key) if part and config.model.get(part)}
+    for part in parts.values():
+        part.pop('init_cfg', None)
+        part.pop('pretrained', None)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        return _Parts(**{part: MODELS.build(cfg) for part, cfg in parts.items()})
