@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .config_check import check_config, quick_reading
-from .models import HRNetV2pFPN
+from .models.layers import StreamMix
 
 __all__ = ['add_verify_arguments', 'compare', 'configs_folder', 'count', 'published_results', 'verify']
 
@@ -145,8 +145,8 @@ def _read(path: str) -> Config:
 def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
     """Parameters, and MACs of convolutions and linear layers for one RGB image, of the config at `path`.
 
-    Detectors with RoIs are counted with 512 of them. HRFPN's 1x1 convolution is counted at the finest resolution,
-    as published; this package applies it to every stream at its own and needs fewer.
+    Detectors with RoIs are counted with 512 of them. The 1x1 convolutions of HRFPN and of the segmentation head are
+    counted at the finest resolution, as published; this package applies them to every stream at its own, with fewer.
     """
     config = _read(path)
     model_cfg = copy.deepcopy(config.model)
@@ -154,15 +154,16 @@ def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
         model_cfg.data_preprocessor = config.data_preprocessor
     with DefaultScope.overwrite_default_scope(config.default_scope), torch.device('meta'), torch.no_grad():
         model = MODELS.build(model_cfg).eval()
+        saved: list[int] = []
+        for module in model.modules():
+            if isinstance(module, StreamMix):
+                module.register_forward_hook(lambda _, inputs, out: saved.append(_saved(inputs[0], out)))
         with FlopCounterMode(display=False) as counter:
             _forward(model, torch.empty(1, 3, *size))
     # The published figures leave out the products of OCR's attention.
     flops = counter.get_flop_counts()['Global']
     macs = sum(n for op, n in flops.items() if op is not torch.ops.aten.bmm) // 2
-    neck = getattr(model, 'neck', None)
-    if isinstance(neck, HRNetV2pFPN):
-        macs += _saved(neck, size)
-    return sum(p.numel() for p in model.parameters()), macs
+    return sum(p.numel() for p in model.parameters()), macs + sum(saved)
 
 
 def _forward(model: Any, image: Tensor) -> None:
@@ -202,7 +203,7 @@ def _as_list(heads: Any) -> list[Any]:
     return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
 
 
-def _saved(neck: HRNetV2pFPN, size: tuple[int, int]) -> int:
-    """MACs that HRFPN's convolution would need in addition, were all streams enlarged before it."""
-    areas = [-(-size[0] // s) * -(-size[1] // s) for s in (4, 8, 16, 32)]
-    return sum(c * neck.out_channels[0] * (areas[0] - area) for c, area in zip(neck.in_channels, areas, strict=True))
+def _saved(streams: Sequence[Tensor], out: Tensor) -> int:
+    """MACs that StreamMix would need in addition for one image, were all streams enlarged before it."""
+    area = out.shape[2:].numel()
+    return sum(x.shape[1] * out.shape[1] * (area - x.shape[2:].numel()) for x in streams)

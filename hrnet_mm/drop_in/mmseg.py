@@ -1,4 +1,4 @@
-"""mmseg's `type='HRNet'`, with mmseg's defaults."""
+"""mmseg's `type='HRNet'`, with mmseg's defaults, and the head that reads its streams without concatenating them."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import mmseg.models  # noqa: F401  # mmseg registers its own class first; the ot
 from mmseg.registry import MODELS
 
 from .. import models
+from . import mmseg_heads  # noqa: F401  # HRNetV2Head
 
 __all__ = ['HRNet']
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .._messages import nearest
 from .hrnet import DEFAULT_INIT, HRNet, Maps
+from .layers import StreamMix
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
 
 __all__ = ['HRNetModel']
@@ -53,7 +54,7 @@ class HRNetModel(nn.Module):
             self.neck = HRNetV2pFPN(channels)
             if self.num_classes:
                 raise ValueError('hrnetv2p gives a pyramid for detectors and has no head; leave num_classes out')
-        self.head = _head(readout, channels[0], self.num_classes) if self.num_classes else None
+        self.head = _head(self.backbone, readout, channels[0], self.num_classes) if self.num_classes else None
 
     def init_weights(self) -> None:
         """Random weights as the official classification code draws them (Kaiming)."""
@@ -69,6 +70,10 @@ class HRNetModel(nn.Module):
 
         A classifier without a head gives the pooled features `(N, 2048)`.
         """
+        if self.head is not None and isinstance(self.backbone, HRNetV2):
+            # The head mixes the streams without enlarging and concatenating them first.
+            scores: Tensor = self.head(self.backbone.streams(x))
+            return scores
         maps = self.forward_features(x)
         if self.readout == 'hrnet':
             pooled = maps[0].mean((2, 3))
@@ -76,16 +81,16 @@ class HRNetModel(nn.Module):
         return maps if self.head is None else self.head(maps[0])
 
 
-def _head(readout: str, channels: int, num_classes: int) -> nn.Sequential:
+def _head(backbone: HRNet, readout: str, channels: int, num_classes: int) -> nn.Sequential:
     if readout == 'hrnet':
         return nn.Sequential(OrderedDict(fc=nn.Linear(channels, num_classes)))
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if readout == 'hrnetv2':
-        mix = OrderedDict(
+        mix: OrderedDict[str, nn.Module] = OrderedDict(
             conv=nn.Conv2d(channels, channels, 1, bias=False),
             bn=nn.BatchNorm2d(channels),
             activate=nn.ReLU(inplace=True),
         )
-        layers['convs'] = nn.Sequential(nn.Sequential(mix))
+        layers['convs'] = nn.Sequential(StreamMix(mix.items(), backbone.align_corners))
     layers['final_layer'] = nn.Conv2d(channels, num_classes, 1)
     return nn.Sequential(layers)

@@ -17,7 +17,7 @@ from .._messages import nearest
 from ..registry import MODELS
 from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
-from .layers import Bottleneck, Config, build_conv, build_norm, checkpointed, resize
+from .layers import Bottleneck, Config, StreamMix, build_conv, build_norm, checkpointed, resize
 
 __all__ = ['HRFuseScales', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN']
 
@@ -47,8 +47,12 @@ class HRNetV2(HRNet):
 
     def forward(self, x: Tensor) -> Maps:
         """`(N, in_channels, H, W)` to a tuple of one map."""
-        xs = super().forward(x)
+        xs = self.streams(x)
         return (torch.cat([resize(x, xs[0].shape[-2:], 'bilinear', self.align_corners) for x in xs], dim=1),)
+
+    def streams(self, x: Tensor) -> Maps:
+        """`(N, in_channels, H, W)` to the four maps that `forward` concatenates, `(N, C_i, H_i, W_i)`, finest first."""
+        return super().forward(x)
 
 
 @MODELS.register_module()
@@ -83,8 +87,7 @@ class HRNetV2pFPN(BaseModule):
     each level gets a 3x3 convolution of `stride`; `share_conv` uses one for all levels. Detectors with anchors use
     strides 4 to 64, FCOS (`stride=2`) 8 to 128. Channels in come from `in_channels`, or from the backbone's `arch`.
 
-    A 1x1 convolution and bilinear enlarging commute, so each stream is convolved at its own resolution before it is
-    enlarged: an eighth of the multiply-adds, equal to rounding.
+    Streams are mixed by StreamMix, with an eighth of the multiply-adds and equal to rounding.
 
     Raises ValueError for an argument out of range, or for `in_channels` that contradict `arch`.
     Source: HRNet-Object-Detection `mmdet/models/necks/hrfpn.py`; parameter names are mmdet's.
@@ -116,7 +119,8 @@ class HRNetV2pFPN(BaseModule):
         self.pool = _POOLS[pooling_type]
         self.with_cp = with_cp
         # The mixing convolution stays an ordinary one whatever conv_cfg says: it is applied slice by slice.
-        self.reduction_conv = _named_conv(sum(self.in_channels), out_channels, 1, 1, None, norm_cfg)
+        reduction_conv = _named_conv(sum(self.in_channels), out_channels, 1, 1, None, norm_cfg)
+        self.reduction_conv = StreamMix(reduction_conv.named_children())
         self.fpn_convs = nn.ModuleList(
             _named_conv(out_channels, out_channels, 3, stride, conv_cfg, norm_cfg)
             for _ in range(1 if share_conv else num_outs)
@@ -125,7 +129,7 @@ class HRNetV2pFPN(BaseModule):
     def forward(self, xs: Sequence[Tensor]) -> Maps:
         """The streams `(N, C_i, H_i, W_i)`, finest first, to the levels, finest first."""
         _check_streams(self, xs)
-        level = checkpointed(self.with_cp, self, self._mix, *xs)
+        level = checkpointed(self.with_cp, self, lambda *xs: self.reduction_conv(xs), *xs)
         levels = [level]
         for _ in self.out_channels[1:]:
             # Pooling by 2 again and again is pooling by 4, 8, 16. A side of one pixel stays.
@@ -134,16 +138,6 @@ class HRNetV2pFPN(BaseModule):
             levels.append(level)
         convs = self.fpn_convs if len(self.fpn_convs) > 1 else [self.fpn_convs[0]] * len(levels)
         return tuple(conv(level) for conv, level in zip(convs, levels, strict=True))
-
-    def _mix(self, *xs: Tensor) -> Tensor:
-        conv = self.reduction_conv[0]
-        assert isinstance(conv, nn.Conv2d)
-        finest, *coarser = zip(xs, torch.split(conv.weight, list(self.in_channels), dim=1), strict=True)
-        out = F.conv2d(*finest, conv.bias)
-        for x, weight in coarser:
-            out = out + resize(F.conv2d(x, weight), out.shape[-2:], 'bilinear')
-        mixed: Tensor = self.reduction_conv[1:](out)  # the normalization, if any, follows the sum
-        return mixed
 
 
 @MODELS.register_module()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from hrnet_mm.models import HRFuseScales, HRNet, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
+from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
 
 
 def streams(arch: str = 'test-w4', size: tuple[int, int] = (64, 96), n: int = 2) -> list[Tensor]:
@@ -52,7 +52,7 @@ def pyramid_as_published(fpn: HRNetV2pFPN, xs: list[Tensor], pool: Callable[...,
     larger = [
         F.interpolate(x, scale_factor=f, mode='bilinear') if f > 1 else x for f, x in zip(factors, xs, strict=True)
     ]
-    mixed = fpn.reduction_conv(torch.cat(larger, 1))
+    mixed = fpn.reduction_conv([torch.cat(larger, 1)])
     pooled = [mixed if i == 0 else pool(mixed, 2**i) for i in range(len(fpn.out_channels))]
     convs = list(fpn.fpn_convs) * (len(pooled) if len(fpn.fpn_convs) == 1 else 1)
     return [conv(p) for conv, p in zip(convs, pooled, strict=True)]
@@ -169,3 +169,26 @@ def test_other_streams_than_built_for_are_refused(kind: Callable[..., nn.Module]
         neck([torch.randn(1, c, 8, 8) for c in (4, 8, 16)])
     with pytest.raises(ValueError, match='got Tensor'):
         neck(torch.randn(1, 4, 8, 8))
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+def test_dense_scores_are_those_of_the_concatenated_map(align_corners: bool) -> None:
+    torch.manual_seed(0)
+    model = HRNetModel('hrnetv2_test-w4', 5, align_corners=align_corners).eval().double()
+    assert model.head is not None
+    x = torch.randn(2, 3, 66, 98, dtype=torch.float64)
+    # The mixing convolution of one map, the concatenated one, is the plain convolution.
+    expected = model.head(model.forward_features(x))
+    torch.testing.assert_close(model(x), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_dense_scores_need_no_convolution_of_the_concatenated_map() -> None:
+    with torch.device('meta'), torch.no_grad():
+        model, x = HRNetModel('hrnetv2_w48', 19).eval(), torch.empty(1, 3, 512, 1024)
+        assert model.head is not None
+        with FlopCounterMode(display=False) as whole:
+            model(x)
+        with FlopCounterMode(display=False) as before:
+            model.head(model.forward_features(x))
+    saved = (before.get_total_flops() - whole.get_total_flops()) // 2
+    assert saved == 720 * 720 * 128 * 256 * 7 // 8

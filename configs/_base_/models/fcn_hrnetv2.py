@@ -1,4 +1,5 @@
-# mmseg's FCN head on HRNetV2-W48; the official batch norm remembers a hundred steps (momentum 0.01).
+# mmseg's FCN head on HRNetV2-W48, in the form that convolves each stream at its own resolution; the official batch norm
+# remembers a hundred steps (momentum 0.01).
 _base_ = 'mmseg::_base_/models/fcn_hr18.py'
 norm_cfg = dict(type='SyncBN', momentum=0.01)
 model = dict(
@@ -6,6 +7,7 @@ model = dict(
     pretrained='open-mmlab://msra/hrnetv2_w48',
     backbone=dict(_delete_=True, type='HRNet', arch='w48', norm_cfg=norm_cfg),
     decode_head=dict(
+        type='HRNetV2Head',
         in_channels=[48, 96, 192, 384],
         channels=720,
         norm_cfg=norm_cfg,

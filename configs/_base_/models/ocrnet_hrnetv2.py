@@ -9,7 +9,7 @@ model = dict(
     pretrained='open-mmlab://msra/hrnetv2_w48',
     backbone=dict(_delete_=True, type='HRNet', arch='w48', norm_cfg=norm_cfg, align_corners=True),
     decode_head=[
-        dict(auxiliary, **shared, channels=720, loss_decode=dict(loss, loss_weight=0.4)),
+        dict(auxiliary, **shared, type='HRNetV2Head', channels=720, loss_decode=dict(loss, loss_weight=0.4)),
         dict(ocr, **shared, dropout_ratio=0.05, loss_decode=loss),
     ],
 )
