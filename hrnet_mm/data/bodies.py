@@ -93,13 +93,13 @@ def draw_build(random: np.random.Generator) -> Build:
 
 def draw_pose(random: np.random.Generator) -> Pose:
     """A random pose within the limits of human joints: standing, walking, reaching, crouching, or none of them."""
-    kind = random.choice(('stand', 'walk', 'reach', 'crouch', 'any'), p=(0.25, 0.25, 0.2, 0.12, 0.18))
+    kind = random.choice(('stand', 'walk', 'reach', 'crouch', 'any'), p=(0.36, 0.25, 0.22, 0.08, 0.09))
 
     def two(low: float, high: float) -> tuple[float, float]:
         return _pair(random.uniform(low, high, 2))
 
     pose = Pose(
-        yaw=random.normal(0, 40) if random.random() < 0.6 else random.uniform(-180, 180),
+        yaw=random.normal(0, 35) if random.random() < 0.75 else random.uniform(-180, 180),
         lean=random.normal(2, 5),
         roll=random.normal(0, 4),
         bend=random.normal(3, 6),
@@ -117,7 +117,9 @@ def draw_pose(random: np.random.Generator) -> Pose:
         knee=two(0, 12),
     )
     if kind == 'walk':
-        return replace(walk(random.uniform(0, 1), random.uniform(0.6, 1.5)), yaw=random.uniform(-180, 180))
+        return replace(
+            walk(random.uniform(0, 1), random.uniform(0.6, 1.5)), yaw=random.choice((-70, 70)) + random.normal(0, 30)
+        )
     if kind == 'reach':
         return replace(pose, shoulder=two(-20, 165), arm_abduction=two(0, 100), elbow=two(0, 120))
     if kind == 'crouch':

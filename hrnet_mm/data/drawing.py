@@ -93,9 +93,12 @@ class Canvas:
             paint = paint * _laid(texture, axis, (x0, y0), mask.shape)
         if relief and axis is not None:
             xs, ys = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
-            paint = paint * (1 + relief * (self._shade(axis, xs, ys) - 1))
+            shade = self._shade(axis, xs, ys)
+            paint = paint * (shade if relief == 1 else 1 + np.float32(relief) * (shade - 1))
         below = self.pixels[:, y0:y1, x0:x1]
-        below += (mask * np.float32(opacity / 255)) * (paint - below)
+        change = paint - below
+        change *= mask * np.float32(opacity / 255)
+        below += change
         if label is not None:
             self.labels[y0:y1, x0:x1][mask > 127] = label
 
@@ -103,13 +106,28 @@ class Canvas:
         """Brightness at places of a surface that is round about the line between two circles."""
         (ax, ay, ar), (bx, by, br) = axis.astype(np.float32)
         dx, dy = bx - ax, by - ay
-        along = np.clip(((xs - ax) * dx + (ys - ay) * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
-        inverse = 1 / np.maximum(ar + (br - ar) * along, 0.5)
-        nx, ny = (xs - ax - dx * along) * inverse, (ys - ay - dy * along) * inverse
-        nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
+        square = max(dx * dx + dy * dy, np.float32(1e-6))
+        x, y = xs - ax, ys - ay
+        along = x * (dx / square) + y * (dy / square)
+        np.minimum(np.maximum(along, 0, out=along), 1, out=along)
+        # The surface's normal: across from the nearest place of the axis, in units of the radius there.
+        nx, ny = x - dx * along, y - dy * along
+        along *= br - ar
+        along += ar
+        np.maximum(along, 0.5, out=along)
+        nx /= along
+        ny /= along
+        nz = 1 - nx * nx
+        nz -= ny * ny
+        np.sqrt(np.maximum(nz, 0, out=nz), out=nz)
         lx, ly, lz = self.light.direction
-        lit = np.clip(nx * lx + ny * ly + nz * lz, 0, 1.2)
-        return np.asarray(self.light.ambient + (1.1 - self.light.ambient) * lit)
+        lit = nx * np.float32(lx)
+        lit += ny * np.float32(ly)
+        lit += nz * np.float32(lz)
+        np.minimum(np.maximum(lit, 0, out=lit), 1.2, out=lit)
+        lit *= np.float32(1.1 - self.light.ambient)
+        lit += np.float32(self.light.ambient)
+        return np.asarray(lit)
 
     def add_noise(self, random: np.random.Generator) -> None:
         """Add a camera's noise, and shift its colours a little."""

@@ -114,7 +114,7 @@ class Figure:
     ) -> _Part:
         """The hull of balls, each a place and a radius; radius and `nearer` are shares of the body's height."""
         size, girth = self.skeleton.size, self.build.girth
-        depth = float(np.mean([place[2] for place, _ in ends])) + size * nearer
+        depth = sum(float(place[2]) for place, _ in ends) / len(ends) + size * nearer
         circles = np.array([(place[0], place[1], radius * girth * size) for place, radius in ends])
         return _Part(name, depth, circles, colour, texture)
 

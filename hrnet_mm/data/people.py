@@ -56,15 +56,15 @@ class Scene:
 def render_people(
     random: np.random.Generator, photographs: Sequence[Image], width: int = 256, height: int = 256
 ) -> Scene:
-    """Draw one to four people, and in every second image something in front of them."""
+    """Draw one to four people, and in two of five images something in front of them."""
     canvas = Canvas(crop_photograph(random, pick(random, photographs), width, height), draw_light(random))
     figures = []
-    for size in sorted(height * random.uniform(0.45, 0.95, random.choice((1, 2, 3, 4), p=(0.35, 0.35, 0.2, 0.1)))):
+    for size in sorted(height * random.uniform(0.45, 0.95, random.choice((1, 2, 3, 4), p=(0.42, 0.33, 0.17, 0.08)))):
         build, pose = draw_build(random), draw_pose(random)
         x, y = width * random.uniform(0.1, 0.9), height * random.uniform(0.4, 0.62)
         figures.append(Figure(pose_body(build, pose).placed(x, y, size), build, draw_look(random, photographs)))
     drawn = draw_figures(canvas, figures)
-    if random.random() < 0.5:
+    if random.random() < 0.4:
         draw_occluder(random, canvas, photographs)
     people = read_people(canvas, figures, drawn)
     classes = class_map(canvas)
