@@ -1,5 +1,6 @@
-"""What every test relies on: few threads, no default scope left over, and a folder of tiny data."""
+"""What every test relies on: no network, few threads, no default scope left over, and a folder of tiny data."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +16,12 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
+
+# The processes that tests start find the folder by the variable.
+_OFFLINE = Path(__file__).parent / 'offline'
+os.environ['PYTHONPATH'] = os.pathsep.join([str(_OFFLINE), *filter(None, [os.environ.get('PYTHONPATH')])])
+_spec = importlib.util.spec_from_file_location('hrnet_mm_tests_offline', _OFFLINE / 'sitecustomize.py')
+_spec.loader.exec_module(importlib.util.module_from_spec(_spec))
 
 
 @pytest.fixture(autouse=True)

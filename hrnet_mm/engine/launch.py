@@ -205,7 +205,8 @@ def _join_cpu_processes(config: Any) -> None:
     """mmengine starts processes on GPUs only; a process group that exists already is used as it is."""
     if config.launcher != 'pytorch':
         sys.exit(f'--launcher {config.launcher}: this machine has no GPU; on CPUs only --launcher pytorch works')
-    torch.distributed.init_process_group('gloo')
+    if not torch.distributed.is_initialized():  # a training before, in the same process, has
+        torch.distributed.init_process_group('gloo')
     if config.get('model_wrapper_cfg') is None:
         unused = config.get('find_unused_parameters', False)
         config.model_wrapper_cfg = {

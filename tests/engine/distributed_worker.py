@@ -1,0 +1,42 @@
+"""Trains and tests tiny networks through the commands; run by torchrun, or alone: WORK_DIR CONFIG..."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from hrnet_mm.engine import launch
+
+NORM = {
+    'mmseg': ['model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=2'],
+    'mmpretrain': ['model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=2'],
+}
+NORM['mmseg'] += ['model.decode_head.norm_cfg.type=GN', 'model.decode_head.norm_cfg.num_groups=2']
+NORM['mmpretrain'] += ['model.neck.0.norm_cfg.type=GN', 'model.neck.0.norm_cfg.num_groups=2']
+
+
+def run(add_arguments, command, *arguments):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    command(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def train_and_test(config, work_dir):
+    """Two epochs of batches of two images over all processes, then a test of three images, which two do not divide."""
+    alone = not torch.distributed.is_torchelastic_launched()
+    common = [config, '--launcher', 'none' if alone else 'pytorch', '--work-dir']
+    options = [f'train_dataloader.batch_size={2 if alone else 1}', *NORM[config.stem]]
+    options += ['test_dataloader.dataset.indices=3', f'experiment_name={config.stem}']
+    run(launch.add_train_arguments, launch.train, *common, work_dir / 'train', '--cfg-options', *options)
+    checkpoint = work_dir / 'train' / 'epoch_2.pth'
+    options[-1] += '_test'
+    run(
+        *(launch.add_test_arguments, launch.test, config, checkpoint, *common[1:], work_dir / 'test'),
+        *('--out', work_dir / 'predictions.pkl', '--cfg-options', *options),
+    )
+
+
+if __name__ == '__main__':
+    for name in sys.argv[2:]:
+        train_and_test(Path(name), Path(sys.argv[1]) / Path(name).stem)
