@@ -164,8 +164,8 @@ def _info(args: argparse.Namespace) -> None:
 
 _COMMANDS = {
     'demo': _Command(
-        'train, test and draw three tasks on real images, or on a folder of your own',
-        '  hrnet-mm demo\n  hrnet-mm demo instances segmentation --work-dir work_dirs/nuclei\n'
+        'train, test and draw five tasks on demonstration data, or those that a folder of your own allows',
+        '  hrnet-mm demo\n  hrnet-mm demo pose faces --work-dir work_dirs/keypoints\n'
         '  hrnet-mm demo --data my_images --minutes 10',
         _prepare_demo,
     ),

@@ -1,4 +1,4 @@
-# What the three demonstrations share: a short training from random weights on the CPU, logs in files, no validation
+# What the five demonstrations share: a short training from random weights on the CPU, logs in files, no validation
 # while it trains (the test part is looked at once, at the end).
 _base_ = '../../_base_/reliable_runtime.py'
 test_cfg = dict(type='TestLoop')
