@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, RUNNERS, init_default_scope
+from mmengine.runner import Runner
 
 from hrnet_mm.engine.data import BadSampleError
 
@@ -29,6 +30,7 @@ RESIZE = {
 @pytest.fixture
 def make_config(tiny_config, tmp_path, monkeypatch):
     """The tiny config of a library on a folder of `images` by name, as for `fault_data.write_data`."""
+    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # starts compilers to ask for their versions
 
     def make(library, images, data='data', **hook):
         path = tiny_config(library)
@@ -99,8 +101,9 @@ def test_damaged_images_are_skipped_by_name_and_counted(library, num_workers, ma
     assert runner.iter == 4
 
 
-@pytest.mark.parametrize('library', LIBRARIES)
-@pytest.mark.parametrize('name', DAMAGED)
+@pytest.mark.parametrize(
+    ('library', 'name'), [*(('mmdet', name) for name in DAMAGED), *((library, 'empty') for library in LIBRARIES[1:])]
+)
 def test_a_damaged_image_fails_with_its_path(library, name, make_config):
     config = make_config(library, {name: None, 'plain': None})
     with pytest.raises(BadSampleError, match=rf'training sample 0 \(img_path=\S+/images/{name}\.img.* cannot be read'):
@@ -163,16 +166,16 @@ ANNOTATIONS = {
 }
 
 
-@pytest.mark.parametrize('library', ['mmdet', 'mmpose'])
-@pytest.mark.parametrize('fault', ANNOTATIONS)
-def test_odd_annotations_train(library, fault, make_config):
-    config = make_config(library, {'plain': None, 'gray': ANNOTATIONS[fault], 'cmyk': None, 'gray16': None})
+@pytest.mark.parametrize(('library', 'left_out'), [('mmdet', 0), ('mmpose', 4)])
+def test_odd_annotations_train(library, left_out, make_config):
+    """mmdet keeps the images; mmpose leaves out those without an object, a box of some size, or a visible keypoint."""
+    images = {name.replace(' ', '-'): annotations for name, annotations in ANNOTATIONS.items()}
+    config = make_config(library, images)
     if library == 'mmdet':
-        config.train_dataloader.dataset.pipeline[1] = {
-            'type': 'LoadAnnotations', 'with_bbox': True, 'with_mask': True, 'poly2mask': False
-        }  # fmt: skip
+        load = {'type': 'LoadAnnotations', 'with_bbox': True, 'with_mask': True, 'poly2mask': False}
+        config.train_dataloader.dataset.pipeline[1] = load
         config.train_dataloader.dataset.filter_cfg = {'filter_empty_gt': False}
-    trained_weights(config)
+    assert trained_weights(config)[0].iter * 2 == len(images) - left_out
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
