@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 from .._messages import nearest
 from ..weights.io import written_aside
 from .engines import ENGINES, Run
+from .fold import finite
 from .graphs import EngineError, Job
 from .machine import machine
 
@@ -56,7 +57,7 @@ class Report:
 class Accelerated:
     """A network that computes in an engine: called as the network is, gives what the network gives.
 
-    Other attributes are the network's. `report` says what was done.
+    For an input with NaN or infinity on a CPU the network itself answers. Other attributes are the network's. `report` says what was done.
     """
 
     def __init__(self, model: nn.Module, run: Run, spec: Any, job: Job, report: Report) -> None:
@@ -67,6 +68,8 @@ class Accelerated:
     def __call__(self, *inputs: Tensor) -> Any:
         """As the network itself; raises ValueError for inputs that the engine was not made for."""
         self._check(inputs)
+        if not finite(inputs):  # the kernels of some engines turn NaN into 0
+            return self.model(*inputs)
         return pytree.tree_unflatten(self._run(inputs), self._spec)
 
     def _check(self, inputs: Sequence[Tensor]) -> None:
@@ -92,7 +95,7 @@ class Accelerated:
 ANY_SIZE = ('eager', 'compile')
 """Engines that follow any batch and size; the others take those of the example, or with `dynamic` multiples of 32."""
 
-_APPLIED = {
+APPLIED = {
     'eager': ['batch norm folded', 'sums and ReLU fused', 'up convolutions merged', 'channels_last'],
     'compile': ['batch norm folded', 'channels_last', 'torch.compile'],
     'cudagraph': ['batch norm folded', 'sums and ReLU fused', 'channels_last', 'branches concurrent', 'CUDA graph'],
@@ -184,7 +187,7 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     best = min(milliseconds, key=milliseconds.__getitem__) if milliseconds else next(iter(runs))
     if len(names) > 1:
         book.write(best)
-    report = Report(best, settings.precision, differences[best], tolerance, list(_APPLIED[best]), milliseconds, refused)
+    report = Report(best, settings.precision, differences[best], tolerance, list(APPLIED[best]), milliseconds, refused)
     return Accelerated(model, runs[best], spec, job, report)
 
 

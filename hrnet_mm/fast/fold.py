@@ -5,7 +5,7 @@ sum, ReLU) is done by the convolution's own kernel where PyTorch has one that ca
 and the 1x1 convolutions by which an exchange unit reads one branch for several finer ones become one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -19,7 +19,7 @@ from typing_extensions import Self
 from ..models.hrnet import ExchangeUnit, HRModule, HRNet, Maps
 from ..models.layers import BasicBlock, Bottleneck, resize
 
-__all__ = ['Folded', 'FusedConv', 'fold']
+__all__ = ['Folded', 'FusedConv', 'finite', 'fold']
 
 
 def fold(module: nn.Module, concurrent: bool = False) -> 'Folded':
@@ -36,6 +36,7 @@ class Folded(nn.Module):
 
     It holds the parameters of the module it was made from, under their names; folded copies of them, made anew when a
     checkpoint is loaded, do the work, so weights take their memory twice. Other attributes are those of the module.
+    oneDNN's fused ReLU turns NaN into 0, so on a CPU the module itself answers for inputs with NaN or infinity.
 
     Raises RuntimeError when it is to be trained.
     """
@@ -58,6 +59,8 @@ class Folded(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As the module it was made from."""
+        if not torch.compiler.is_compiling() and not finite(args):
+            return self.source(*args, **kwargs)
         return self.network(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
@@ -75,6 +78,11 @@ class Folded(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             return getattr(self.__dict__['source'], name)
+
+
+def finite(inputs: Iterable[Any]) -> bool:
+    """Whether inputs on the CPU hold neither NaN nor infinity; on a GPU, where asking would wait for it, True."""
+    return all(bool(torch.isfinite(x.sum())) for x in inputs if isinstance(x, Tensor) and x.device.type == 'cpu')
 
 
 class FusedConv(nn.Conv2d):

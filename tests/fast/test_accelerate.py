@@ -1,0 +1,262 @@
+"""accelerate: within tolerance or refused, with a report; plain networks, and models of the libraries in place."""
+
+import json
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
+
+from hrnet_mm.fast import EngineError, accelerate, fold
+from hrnet_mm.fast.engines import ENGINES
+
+X = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+GRAPHS = [pytest.param(name, marks=pytest.mark.slow) for name in ('onnxruntime', 'openvino')]
+
+
+def needs(engine: str) -> None:
+    if engine in ('onnxruntime', 'openvino'):
+        pytest.importorskip(engine)
+
+
+@pytest.mark.parametrize('engine', ['eager', *GRAPHS])
+def test_fixed_size(network: Any, engine: str) -> None:
+    needs(engine)
+    model = network('hrnetv2p_test_w4')
+    fast = accelerate(model, X, engine=engine)
+    assert fast.report.engine == engine
+    assert fast.report.difference < fast.report.tolerance == 1e-4
+    given, expected = fast(X), model(X)
+    assert isinstance(given, tuple)
+    for a, b in zip(given, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    assert fast.backbone is model.backbone
+    first = fast(X)[0].clone()
+    fast(2 * X)
+    assert torch.equal(given[0], first), 'an output was overwritten by the next call'
+    if engine == 'eager':
+        assert fast(torch.randn(2, 3, 40, 50))[0].shape == (2, 256, 10, 13)
+    else:
+        with pytest.raises(ValueError, match='dynamic=True'):
+            fast(torch.randn(2, 3, 64, 96))
+
+
+@pytest.mark.parametrize('engine', GRAPHS)
+def test_any_size(network: Any, engine: str) -> None:
+    needs(engine)
+    model = network('hrnetv1_test_w4', num_classes=5)
+    fast = accelerate(model, X, engine=engine, dynamic=True)
+    for size in ((1, 3, 64, 96), (3, 3, 96, 32), (2, 3, 32, 32)):
+        x = torch.randn(size)
+        torch.testing.assert_close(fast(x), model(x), rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match='divide by 32'):
+        fast(torch.randn(1, 3, 64, 100))
+
+
+def small() -> nn.Module:
+    """A chain that graph compilers, which need minutes for HRNet, take in seconds."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1)]
+    model = nn.Sequential(*layers).train()
+    model(torch.randn(8, 3, 32, 32))
+    return model.eval()
+
+
+@pytest.mark.slow
+def test_compile_engine() -> None:
+    model = small()
+    fast = accelerate(model, X, engine='compile')
+    torch.testing.assert_close(fast(X), model(X), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize(
+    ('name', 'kwargs'),
+    [('hrnet_test_w4', {}), ('hrnetv2_test_w4', {'num_classes': 2}), ('hrnetv2p_test_w4', {'with_cp': True})],
+)
+def test_one_graph(network: Any, name: str, kwargs: dict, training: bool) -> None:
+    """torch.compile finds no place where it would have to go back to Python, in any readout, nor a second graph."""
+    torch._dynamo.reset()
+    model = network(name, **kwargs).train(training)
+    counter = CompileCounter()
+    torch.compile(model if training else fold(model).network, backend=counter, fullgraph=True)(
+        torch.randn(2, 3, 64, 64)
+    )
+    assert counter.frame_count == 1
+    assert counter.op_count > 90
+
+
+def test_never_outside_the_tolerance(network: Any) -> None:
+    model = network('hrnetv1_test_w4')
+    with pytest.raises(EngineError, match=r'differs by .* and 1.0e-30 is allowed'):
+        accelerate(model, X, engine='eager', tolerance=1e-30)
+    fast = accelerate(model, X, 'bf16', engine='eager')
+    assert 1e-4 < fast.report.difference < 0.1
+    assert fast(X)[0].dtype == torch.float32
+
+
+def test_auto_keeps_the_fastest_and_remembers(network: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = network('hrnetv1_test_w4')
+    calls = []
+
+    def engine(name: str, slow: int, wrong: float = 0.0, error: str = '') -> None:
+        def make(job: Any) -> Any:
+            calls.append(name)
+            if error:
+                raise EngineError(error)
+
+            def run(inputs: Any) -> list[Tensor]:
+                for _ in range(slow):
+                    job.module(*inputs)
+                with torch.no_grad():
+                    return [y + wrong for y in job.module(*inputs)]
+
+            return run
+
+        monkeypatch.setitem(ENGINES, name, make)
+
+    for name in list(ENGINES):
+        monkeypatch.delitem(ENGINES, name)
+    engine('slow', 12)
+    engine('quick', 0)
+    engine('wrong', 0, wrong=1.0)
+    engine('missing', 0, error='not installed')
+    module = sys.modules['hrnet_mm.fast.accelerate']  # the package's attribute of this name is the function
+    monkeypatch.setattr(module, 'APPLIED', {'slow': [], 'quick': [], 'wrong': [], 'missing': []})
+    choice = tmp_path / 'choice.json'
+    fast = accelerate(model, X, choice=choice)
+    assert fast.report.engine == 'quick'
+    assert set(fast.report.milliseconds) == {'slow', 'quick'}
+    assert fast.report.refused['missing'] == 'not installed'
+    assert 'is allowed' in fast.report.refused['wrong']
+    assert 'quick' in str(fast.report)
+    assert 'refused: not installed' in str(fast.report)
+    assert list(json.loads(choice.read_text()).values()) == ['quick']
+    calls.clear()
+    assert accelerate(model, X, choice=choice).report.engine == 'quick'
+    assert calls == ['quick']
+    calls.clear()
+    accelerate(model, torch.randn(2, 3, 64, 96), choice=choice)
+    assert len(calls) == 4, 'another input size is measured anew'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'precision': 'fp8'}, "unknown precision 'fp8'. Allowed: fp32"),
+        ({'engine': 'openvin'}, "did you mean 'openvino'"),
+    ],
+)
+def test_arguments(network: Any, arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        accelerate(network('hrnetv1_test_w4'), X, **arguments)
+
+
+def test_refusals_say_why(network: Any) -> None:
+    model = network('hrnetv1_test_w4')
+    with pytest.raises(EngineError, match='CUDA graphs need'):
+        accelerate(model, X, engine='cudagraph')
+    with pytest.raises(EngineError, match='int8 needs onnxruntime or openvino'):
+        accelerate(model, X, 'int8', engine='eager')
+    with pytest.raises(ValueError, match='NaN or Inf'):
+        accelerate(model, X * float('nan'), engine='eager')
+    with pytest.raises(ValueError, match=r'model.eval\(\)'):
+        accelerate(deepcopy(model).train(), X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ['onnxruntime', 'openvino'])
+def test_int8(engine: str) -> None:
+    needs(engine)
+    if engine == 'openvino':
+        pytest.importorskip('nncf')
+    model = small()
+    with pytest.raises(EngineError, match='calibration'):
+        accelerate(model, X, 'int8', engine=engine)
+    images = [torch.randn(1, 3, 64, 96) for _ in range(4)]
+    fast = accelerate(model, X, 'int8', engine=engine, calibration=images)
+    assert 1e-4 < fast.report.difference < fast.report.tolerance
+
+
+def library_models() -> list[Any]:
+    pose = dict(
+        type='TopdownPoseEstimator',
+        data_preprocessor=dict(type='PoseDataPreprocessor'),
+        backbone=dict(type='hrnet_mm.HRNetV1', arch='test-w4'),
+        head=dict(
+            type='HeatmapHead',
+            in_channels=4,
+            out_channels=17,
+            deconv_out_channels=None,
+            loss=dict(type='KeypointMSELoss', use_target_weight=True),
+            decoder=dict(type='MSRAHeatmap', input_size=(96, 64), heatmap_size=(24, 16), sigma=2),
+        ),
+    )
+    segmentation = dict(
+        type='EncoderDecoder',
+        data_preprocessor=dict(type='SegDataPreProcessor'),
+        backbone=dict(type='hrnet_mm.HRNet', arch='test-w4'),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=(4, 8, 16, 32),
+            in_index=(0, 1, 2, 3),
+            input_transform='resize_concat',
+            channels=60,
+            kernel_size=1,
+            num_convs=1,
+            concat_input=False,
+            num_classes=3,
+            norm_cfg=dict(type='BN'),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
+    detection = dict(
+        type='FCOS',
+        data_preprocessor=dict(type='DetDataPreprocessor'),
+        backbone=dict(type='hrnet_mm.HRNet', arch='test-w4'),
+        neck=dict(type='hrnet_mm.HRNetV2pFPN', arch='test-w4', out_channels=16, stride=2),
+        bbox_head=dict(
+            type='FCOSHead', num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1, norm_cfg=dict(type='BN')
+        ),
+        test_cfg=dict(
+            nms_pre=10, min_bbox_size=0, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=5
+        ),
+    )
+    return [('mmpose', pose), ('mmseg', segmentation), ('mmdet', detection)]
+
+
+@pytest.mark.parametrize(('library', 'config'), library_models())
+def test_library_model_in_place(library: str, config: dict) -> None:
+    pytest.importorskip(library)
+    from mmengine.registry import MODELS, DefaultScope
+
+    __import__(f'{library}.models')
+    with DefaultScope.overwrite_default_scope(library):
+        model = MODELS.build(deepcopy(config))
+    model.eval()
+    keys = list(model.state_dict())
+    with torch.no_grad():
+        expected = flat(model(X, data_samples=None, mode='tensor'))
+    fast = accelerate(model, X, engine='eager')
+    assert fast is model
+    assert list(model.state_dict()) == keys
+    assert any(line.startswith('head: eager') for line in model.report.applied)
+    with torch.no_grad():
+        for a, b in zip(flat(model(X, data_samples=None, mode='tensor')), expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    assert not expected[0].requires_grad
+    model.train()
+    assert flat(model(X.repeat(2, 1, 1, 1), data_samples=None, mode='tensor'))[0].requires_grad, (
+        'training goes through the ordinary network'
+    )
+
+
+def flat(x: Any) -> list[Tensor]:
+    from torch.utils import _pytree as pytree
+
+    return [leaf for leaf in pytree.tree_leaves(x) if isinstance(leaf, Tensor)]
