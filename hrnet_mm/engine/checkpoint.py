@@ -7,7 +7,6 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, find_latest_checkpoint
-
 from torch import Tensor
 
 from ..registry import HOOKS

@@ -5,10 +5,8 @@ number of the iteration, those of a sample from its place in the training (engin
 generators to keep, validation in between changes nothing, and batches that were trained on need not be read again.
 """
 
-import random
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
@@ -17,7 +15,7 @@ from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop
 
 from ..registry import HOOKS
-from .seeding import SampleBatches
+from .seeding import SampleBatches, seed_python_and_numpy
 
 __all__ = ['EpochBasedTrainLoop', 'ResumeHook']
 
@@ -92,7 +90,7 @@ class ResumeHook(Hook):
 
     def before_val_epoch(self, runner: Any) -> None:
         """Let those of a validation follow from the iteration after which it is."""
-        _seed_process(runner.seed, get_rank(), runner.iter if runner.train_loop else 0, _VALIDATION)
+        _seed_process(runner.seed, get_rank(), runner.iter, _VALIDATION)
 
     def _is_validation_due(self, runner: Any) -> bool:
         loop = runner.train_loop
@@ -138,7 +136,4 @@ def _set_seed(sampler: Any, seed: int | None) -> None:
 
 
 def _seed_process(*entropy: int) -> None:
-    python, numpy, torch_ = np.random.SeedSequence(entropy).generate_state(3, np.uint64).tolist()
-    random.seed(python)
-    np.random.seed((numpy >> 32, numpy & 0xFFFFFFFF))
-    torch.manual_seed(torch_)  # of the GPUs, too
+    torch.manual_seed(seed_python_and_numpy(*entropy))  # of the GPUs, too

@@ -12,13 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ['BatchStream', 'SampleBatches', 'SampleIndex', 'sample_rng']
+__all__ = ['BatchStream', 'SampleBatches', 'SampleIndex', 'sample_rng', 'seed_python_and_numpy']
 
 
 class SampleIndex(int):
     """An index of a data set; `entropy` tells this reading of the sample from every other of the training."""
 
     entropy: tuple[int, ...]
+
+
+def seed_python_and_numpy(*entropy: int) -> int:
+    """Let Python's and numpy's random numbers follow from these (non-negative) numbers; gives a seed for torch's."""
+    python, numpy, for_torch = np.random.SeedSequence(entropy).generate_state(3, np.uint64).tolist()
+    random.seed(python)
+    np.random.seed((numpy >> 32, numpy & 0xFFFFFFFF))
+    return int(for_torch)
 
 
 @contextmanager
@@ -28,9 +36,7 @@ def sample_rng(*entropy: int) -> Iterator[None]:
     Afterwards all three continue where they were, so the model's own draws do not depend on who reads the samples.
     """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    python, numpy, cpu = np.random.SeedSequence(entropy).generate_state(3, np.uint64).tolist()
-    random.seed(python)
-    np.random.seed((numpy >> 32, numpy & 0xFFFFFFFF))
+    cpu = seed_python_and_numpy(*entropy)
     torch.default_generator.manual_seed(cpu)  # torch.manual_seed would also reach for the GPU, which workers must not
     try:
         yield
@@ -102,6 +108,10 @@ class BatchStream:
         self._loader = loader
         self._passed = passed
         self._iterator: Iterator[Any] | None = None
+
+    def skip_iter(self, count: int) -> None:
+        """Pass `count` batches, as OneDL's mmengine asks for at once."""
+        self._passed -= count
 
     def __next__(self) -> Any:
         if self._passed:

@@ -212,6 +212,7 @@ def _fork(job: dict[str, object], rank: int) -> int:
     if pid:
         return pid
     code = 1
+    np.random.seed()  # mmengine draws from here the seed that a config does not name
     try:
         if 'processes' in job:
             os.environ.update(

@@ -227,7 +227,7 @@ class Hostile:
         self.marker = marker
 
     def __reduce__(self) -> Any:
-        return open, (str(self.marker), 'w')
+        return os.mkdir, (str(self.marker),)
 
 
 @pytest.mark.parametrize('unsafe', [False, True])
@@ -239,9 +239,24 @@ def test_mmengine_runs_nothing(unsafe: bool, tmp_path: Path, monkeypatch: pytest
         original = torch.load
         monkeypatch.setattr(torch, 'load', lambda *a, **k: original(*a, **{'weights_only': False, **k}))
     use_safe_reader()
-    for name in (str(tmp_path / 'a.pth'), f'file://{tmp_path}/a.pth'):
-        with pytest.raises(CheckpointError):
-            load_checkpoint(torch.nn.Linear(1, 1), name)
+    with pytest.raises(CheckpointError, match='holds more than data'):
+        load_checkpoint(torch.nn.Linear(1, 1), str(tmp_path / 'a.pth'))
+    assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.usefixtures('readers')
+def test_mmengine_runs_nothing_that_was_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself it does, whatever torch's default is."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    (tmp_path / 'hub' / 'checkpoints').mkdir(parents=True)
+    torch.save({'state_dict': {}, 'meta': Hostile(tmp_path / 'ran')}, tmp_path / 'hub' / 'checkpoints' / 'a.pth')
+    address = 'http://localhost/a.pth'  # in torch's cache, so nothing is fetched
+    load_checkpoint(torch.nn.Linear(1, 1), address)
+    assert (tmp_path / 'ran').exists()
+    (tmp_path / 'ran').rmdir()
+    use_safe_reader()
+    with pytest.raises(CheckpointError, match='holds more than data'):
+        load_checkpoint(torch.nn.Linear(1, 1), address)
     assert not (tmp_path / 'ran').exists()
 
 
