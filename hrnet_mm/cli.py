@@ -118,6 +118,13 @@ def _prepare_verify(parser: argparse.ArgumentParser) -> Callable[[argparse.Names
     return verify
 
 
+def _prepare_export(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .export import add_export_arguments, export_file
+
+    add_export_arguments(parser)
+    return export_file
+
+
 def _prepare_benchmark(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
     from .fast.benchmark import add_benchmark_arguments, benchmark
 
@@ -210,6 +217,15 @@ _COMMANDS = {
         '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth w48.safetensors --to mmpretrain\n'
         '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth body.pth --to mmseg --backbone-only',
         _prepare_convert,
+    ),
+    'export': _Command(
+        'write a network for ONNX Runtime, OpenVINO or torch.export, checked against the network itself',
+        '  hrnet-mm export hrnetv1_w32 pose.onnx --weights pose_hrnet_w32_256x192.pth --dynamic\n'
+        '  hrnet-mm export hrnet_w18 w18.xml --weights timm://hrnet_w18.ms_aug_in1k --precision int8 '
+        '--calibration images\n'
+        '  hrnet-mm export configs/demo/hrnet-c_digits.py digits.pt2 '
+        '--weights work_dirs/demo/classification/weights.pth --size 56 56 --aot',
+        _prepare_export,
     ),
     'benchmark': _Command(
         'time networks in every engine, in turn with other implementations, and print the ratios',

@@ -72,11 +72,20 @@ def program(job: Job) -> torch.export.ExportedProgram:
 def onnx_model(job: Job) -> Any:
     """The network as an ONNX model; for int8 with quantized weights and activations around each convolution.
 
+    Its tensors are called 'input' and 'output', with numbers behind ('output_0') where there are several.
+
     Raises EngineError where onnx or onnxscript is missing, or the network cannot be a graph.
     """
     need('onnx', 'onnxscript')
     with _quiet():
-        exported = torch.onnx.export(program(job), dynamo=True, verbose=False)
+        graph = program(job)
+        exported = torch.onnx.export(
+            graph,
+            dynamo=True,
+            verbose=False,
+            input_names=_numbered('input', len(job.inputs)),
+            output_names=_numbered('output', len(graph.graph_signature.user_outputs)),
+        )
     assert exported is not None
     model = exported.model_proto
     return _quantized(model, job) if job.precision == 'int8' else model
@@ -100,6 +109,10 @@ def openvino_model(job: Job) -> Any:
         _need_calibration(job)
         data = nncf.Dataset([x.numpy() for x in job.calibration])
         return nncf.quantize(model, data, subset_size=len(job.calibration))
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f'{name}_{i}' for i in range(count)]
 
 
 def need(*packages: str) -> None:

@@ -1,0 +1,397 @@
+"""`hrnet-mm export`: a network as a file for another runtime, kept only if it computes there what it computes here."""
+
+import argparse
+import logging
+import mimetypes
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils import _pytree as pytree
+
+from ._messages import nearest
+from .checkpoints import model_for
+from .factory import create_model, list_models, load_weights
+from .fast.accelerate import _DENSE_HEADS, TOLERANCES, _Body, difference
+from .fast.engines import Run
+from .fast.fold import fold
+from .fast.graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program
+from .models import HRNetModel
+from .weights import open_checkpoint
+from .weights.io import written_aside
+
+__all__ = ['Exported', 'Plain', 'add_export_arguments', 'export', 'export_file', 'read_images']
+
+_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, R G B
+_NO_NORM = {'mean': 0.0, 'std': 1.0}
+_LEAST_SIDE = 2 * SIZE_STEP
+"""In a program of torch.export a side of one step is a constant: the coarsest stream is then one pixel high or wide."""
+
+_MOST_IMAGES = 100
+"""More images change the ranges that calibration finds little, and all of them are held in memory."""
+
+_SIZES = {'hrnet': (224, 224), 'hrnetv1': (256, 192), 'hrnetv2': (512, 1024), 'hrnetv2p': (800, 1216)}
+"""Height and width that are customary for the task of a readout."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written: what reloaded and ran it, and how far its outputs were from the network's.
+
+    `difference` is the largest one on inputs of `shapes`, relative to the largest value of the output; `bytes` counts
+    the file with its weights, `parameter_bytes` the network's parameters and buffers in memory.
+    """
+
+    path: Path
+    runtime: str
+    precision: str
+    difference: float
+    tolerance: float
+    shapes: tuple[tuple[int, ...], ...]
+    bytes: int
+    parameter_bytes: int
+
+    def __str__(self) -> str:
+        shapes = ' and '.join('x'.join(map(str, shape)) for shape in self.shapes)
+        return (
+            f'{self.path}: {self.precision}, {self.bytes / 1e6:.1f} MB (the network in memory: '
+            f'{self.parameter_bytes / 1e6:.1f} MB)\n'
+            f'reloaded in {self.runtime} and compared with the network on {shapes}: largest difference '
+            f'{self.difference:.1e} of the largest output, allowed {self.tolerance:.1e}'
+        )
+
+
+class Plain(nn.Module):
+    """A library's model as tensors to tensors: backbone, neck and dense head, without what precedes and follows them.
+
+    Takes normalized images `(N, C, H, W)`; gives what the head's `forward` gives, scores and not yet boxes or points.
+    Of two-stage detectors it is the head of the region proposals. Parameters are the model's own.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.body = _Body(model.backbone, getattr(model, 'neck', None))
+        head = next((getattr(model, name) for name in _DENSE_HEADS if getattr(model, name, None) is not None), None)
+        self.heads = head if isinstance(head, nn.ModuleList) else nn.ModuleList([] if head is None else [head])
+
+    def forward(self, x: Tensor) -> Any:
+        """`(N, C, H, W)` to the head's outputs, or without a head to the maps."""
+        maps = self.body(x)
+        if not self.heads:
+            return maps
+        first, *others = self.heads
+        out = first(maps)
+        for head in others:  # each reads what the one before gave
+            out = head(maps, out)
+        return out
+
+
+@dataclass(frozen=True)
+class _Format:
+    """How a file is written and read again, and in which precisions."""
+
+    runtime: str
+    precisions: tuple[str, ...]
+    write: Callable[[Job, Path], None]
+    load: Callable[[Path], Run]
+
+
+def export(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    example: Tensor | Sequence[Tensor],
+    precision: str = 'fp32',
+    dynamic: bool = False,
+    calibration: Iterable[Tensor] = (),
+    aot: bool = False,
+    tolerance: float | None = None,
+) -> Exported:
+    """Write a network in evaluation mode, and what was done; the end of the name chooses the format.
+
+    `.onnx` is for ONNX Runtime, `.xml` (with a `.bin` beside it) for OpenVINO, `.pt2` a program of torch.export, or
+    with `aot` one that AOTInductor has compiled for this machine, for which a C++ compiler is needed. `example` is an
+    input `(N, C, H, W)` like those to come; `dynamic` lets the file take any batch and any sides from 64 that divide
+    by 32. 'int8', for `.onnx` and `.xml`, measures the activations' ranges on `calibration`, inputs that stand for the
+    data.
+
+    The file is written aside, loaded in its own runtime and run on the example, with `dynamic` on another size too.
+    Only if its outputs differ by at most `tolerance` of the largest output (default: that of `fast.accelerate`) does it
+    take its name; otherwise what was there before stays.
+
+    Raises ValueError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
+    network cannot be exported, or the outputs differ by more.
+    """
+    path = Path(path)
+    inputs = (example,) if isinstance(example, Tensor) else tuple(example)
+    chosen = _format(path, precision, aot)
+    if model.training:
+        raise ValueError('export writes networks for inference: call model.eval() first')
+    if dynamic and any(side % SIZE_STEP or side < _LEAST_SIDE for x in inputs for side in x.shape[2:]):
+        shapes = [tuple(x.shape) for x in inputs]
+        raise ValueError(
+            f'files of any size take sides from {_LEAST_SIDE} that divide by {SIZE_STEP}; the example is {shapes}'
+        )
+    checks = [inputs, tuple(map(_another_size, inputs))] if dynamic else [inputs]
+    job = Job(model, inputs, precision, dynamic, tuple(calibration))
+    allowed = TOLERANCES[precision] if tolerance is None else tolerance
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
+        file = Path(folder, path.name)
+        chosen.write(job, file)
+        run = chosen.load(file)
+        differences = [_measured(model, run, check) for check in checks]
+        if not all(d <= allowed for d in differences):  # false for NaN
+            raise EngineError(
+                f'{path} was not written: reloaded in {chosen.runtime}, the {precision} file differs by '
+                f'{" and ".join(f"{d:.1e}" for d in differences)} of the largest output, and {allowed:.1e} is allowed'
+            )
+        size = sum(part.stat().st_size for part in Path(folder).iterdir())
+        # The weights first, and an old description that does not belong to them not beside them.
+        weights = file.with_suffix('.bin')
+        if weights.exists():
+            path.unlink(missing_ok=True)
+            _put(weights, path.with_suffix('.bin'))
+        _put(file, path)
+    held = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    checked = tuple(tuple(check[0].shape) for check in checks)
+    return Exported(path, chosen.runtime, precision, max(differences), allowed, checked, size, held)
+
+
+def _format(path: Path, precision: str, aot: bool) -> _Format:
+    if path.suffix not in _FORMATS:
+        raise ValueError(f'{path}: a name must end in{nearest(path.suffix, _FORMATS)}')
+    if aot and path.suffix != '.pt2':
+        raise ValueError(f'AOTInductor packages end in .pt2, got {path}')
+    chosen = _AOT if aot else _FORMATS[path.suffix]
+    if precision not in chosen.precisions:
+        known = ', '.join(chosen.precisions)
+        raise ValueError(f'{chosen.runtime} files are written in {known}, got precision {precision!r}')
+    return chosen
+
+
+def _another_size(x: Tensor) -> Tensor:
+    """One more in the batch, and sides shorter by a step, or longer where they would be below `_LEAST_SIDE`."""
+    height, width = (side + (SIZE_STEP if side <= _LEAST_SIDE else -SIZE_STEP) for side in x.shape[2:])
+    return F.interpolate(torch.cat([x, x[:1]]), (height, width), mode='bilinear')
+
+
+def _measured(model: nn.Module, run: Run, inputs: Sequence[Tensor]) -> float:
+    with torch.inference_mode():
+        expected = [y.cpu() for y in pytree.tree_leaves(model(*inputs))]
+    if not all(torch.isfinite(y).all() for y in expected):
+        raise ValueError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
+    return difference([y.cpu() for y in run(inputs)], expected)
+
+
+def _put(source: Path, target: Path) -> None:
+    with written_aside(target) as aside:
+        source.rename(aside)
+
+
+def _write_onnx(job: Job, path: Path) -> None:
+    need('onnxruntime', 'onnx', 'onnxscript')
+    import onnx
+
+    onnx.save(onnx_model(job), str(path))
+
+
+def _load_onnx(path: Path) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    names = [i.name for i in session.get_inputs()]
+    return lambda inputs: [
+        torch.from_numpy(y) for y in session.run(None, {n: x.cpu().numpy() for n, x in zip(names, inputs, strict=True)})
+    ]
+
+
+def _write_openvino(job: Job, path: Path) -> None:
+    model = openvino_model(job)
+    import openvino
+
+    openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def _load_openvino(path: Path) -> Run:
+    import openvino
+
+    # In fp32 even where the processor has faster bf16: the file is judged, not the processor.
+    request = (
+        openvino.Core().compile_model(str(path), 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'}).create_infer_request()
+    )
+    return lambda inputs: [
+        torch.from_numpy(y.copy()) for y in request.infer([x.cpu().numpy() for x in inputs]).values()
+    ]
+
+
+def _write_program(job: Job, path: Path) -> None:
+    torch.export.save(program(job), path)
+
+
+def _load_program(path: Path) -> Run:
+    return _flat(torch.export.load(path).module())
+
+
+def _write_compiled(job: Job, path: Path) -> None:
+    from torch._inductor import aoti_compile_and_package
+    from torch._inductor.exc import InductorError
+
+    folded = Job(fold(job.module).network, job.inputs, job.precision, job.dynamic)
+    try:
+        aoti_compile_and_package(program(folded), package_path=str(path))
+    except InductorError as error:
+        raise EngineError(f'AOTInductor cannot compile it: {str(error).splitlines()[0]}') from error
+
+
+def _load_compiled(path: Path) -> Run:
+    from torch._inductor import aoti_load_package
+
+    return _flat(aoti_load_package(str(path)))
+
+
+def _flat(call: Callable[..., Any]) -> Run:
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        with torch.no_grad():
+            return list(pytree.tree_leaves(call(*inputs)))
+
+    return run
+
+
+_FORMATS = {
+    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, _load_onnx),
+    '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, _load_openvino),
+    '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program),
+}
+_AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm export`."""
+    parser.add_argument(
+        'model',
+        help='a name such as hrnet_w32; or a config (.py) of mmdet, mmseg, mmpose or mmpretrain, with --weights and '
+        '--size: backbone, neck and dense head are exported',
+    )
+    parser.add_argument('out', type=Path, metavar='OUT', help='where to write: OUT.onnx, OUT.pt2 or OUT.xml')
+    parser.add_argument(
+        '--weights', metavar='CKPT', help='a checkpoint of any known layout, or of the config (a name: random weights)'
+    )
+    parser.add_argument(
+        '--size', nargs=2, type=int, metavar=('H', 'W'), help="input size (default: a name's customary one)"
+    )
+    parser.add_argument('--batch', type=int, default=1, metavar='N', help='default: %(default)s')
+    parser.add_argument('--dynamic', action='store_true', help='any batch, and any sides from 64 that divide by 32')
+    parser.add_argument('--precision', choices=['fp32', 'int8'], default='fp32', help='default: %(default)s')
+    parser.add_argument(
+        '--calibration',
+        type=Path,
+        metavar='DIR',
+        help=f'for int8: a folder of images like those to come, of which up to {_MOST_IMAGES} are read',
+    )
+    parser.add_argument(
+        '--num-classes', type=int, metavar='N', help="of a name: classes, joints or points (default: the checkpoint's)"
+    )
+    parser.add_argument('--aot', action='store_true', help='OUT.pt2 compiled by AOTInductor, for this machine')
+
+
+def export_file(args: argparse.Namespace) -> None:
+    """Export a network and say what was done.
+
+    Raises ValueError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
+    """
+    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    logging.getLogger('torch').setLevel(logging.ERROR)
+    _format(args.out, args.precision, args.aot)  # before the minutes that the rest may take
+    if args.batch < 1 or (args.size and min(args.size) < 1):
+        raise ValueError(f'the input must have at least one image and one pixel, got {args.batch} x {args.size}')
+    if (args.precision == 'int8') != (args.calibration is not None):
+        raise ValueError('int8 needs --calibration DIR, a folder of images, and only int8 does')
+    if args.model.endswith('.py'):
+        model, mean, std = _from_config(args)
+        size = args.size
+    else:
+        model, mean, std = _by_name(args), _MEAN, _STD
+        size = args.size or _SIZES[model.readout]
+    model.eval()
+    calibration: list[Tensor] = []
+    if args.calibration is not None:
+        calibration = read_images(args.calibration, size, mean, std)
+        # On noise the activations would leave the ranges that were measured on images.
+        example = torch.cat([calibration[i % len(calibration)] for i in range(args.batch)])
+        if not args.dynamic:
+            calibration = [torch.cat([x] * args.batch) for x in calibration]
+    else:
+        example = torch.randn(args.batch, 3, *size, generator=torch.Generator().manual_seed(0))
+    print(export(model, args.out, example, args.precision, args.dynamic, calibration, args.aot))
+
+
+def _from_config(args: argparse.Namespace) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
+    """A config's model, and the mean and standard deviation of the pixels that it is given."""
+    if args.num_classes is not None:
+        raise ValueError(f"--num-classes is for a network by name; {args.model}'s are written in it")
+    if args.weights is None or args.size is None:
+        raise ValueError(f'{args.model} is a config: give its checkpoint with --weights and the input size with --size')
+    from .predict import open_model
+
+    model = open_model(Path(args.model), None, Path(args.weights), 'cpu').model
+    norm = dict(model.data_preprocessor.named_buffers())
+    mean, std = (norm[name].flatten().tolist() if name in norm else [neutral] for name, neutral in _NO_NORM.items())
+    return Plain(model), mean, std
+
+
+def _by_name(args: argparse.Namespace) -> HRNetModel:
+    readout = args.model.partition('_')[0]
+    if readout not in _SIZES:
+        raise ValueError(f'{args.model} is neither a config (.py) nor a network{nearest(args.model, list_models())}')
+    num_classes = args.num_classes
+    if args.weights is not None and num_classes is None:
+        found, _ = model_for(open_checkpoint(args.weights)[0].state_dict)
+        num_classes = found.num_classes if found.readout == readout else None
+    model = create_model(args.model, num_classes=num_classes)
+    assert isinstance(model, HRNetModel)
+    print(f'{args.model} with random weights' if args.weights is None else load_weights(model, args.weights))
+    return model
+
+
+def read_images(
+    folder: Path, size: Sequence[int], mean: Sequence[float] = _MEAN, std: Sequence[float] = _STD
+) -> list[Tensor]:
+    """Up to 100 images of a folder as inputs `(1, 3, *size)`, RGB, less `mean`, by `std` (default: ImageNet's).
+
+    Each is resized until it covers the size, and cropped to it at a random place, the same every time.
+
+    Raises ValueError if there are no images, or one cannot be read.
+    """
+    paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
+    if not paths:
+        raise ValueError(f'{folder} holds no images')
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, _MOST_IMAGES).astype(int))]
+    random = np.random.default_rng(0)
+    return [_prepared(path, size, mean, std, random) for path in chosen]
+
+
+def _prepared(
+    path: Path, size: Sequence[int], mean: Sequence[float], std: Sequence[float], random: np.random.Generator
+) -> Tensor:
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f'{path} is not an image that OpenCV reads, or is damaged')
+    factor = max(side / given for side, given in zip(size, image.shape, strict=False))
+    wanted = [max(side, round(factor * given)) for side, given in zip(size, image.shape, strict=False)]
+    image = cv2.resize(image, wanted[::-1], interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    top, left = (int(random.integers(have - need + 1)) for have, need in zip(wanted, size, strict=True))
+    image = image[top : top + size[0], left : left + size[1], ::-1]
+    pixels = (image - np.array(mean)) / np.array(std)
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None].contiguous()
