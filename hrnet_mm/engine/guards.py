@@ -65,7 +65,7 @@ class StopOnNonFiniteHook(Hook):
         for wrapper in _wrappers(runner):
             if not isinstance(wrapper.optimizer, torch.optim.Optimizer):
                 kind = type(wrapper.optimizer).__name__
-                raise ValueError(f'{kind} is no torch.optim.Optimizer: take StopOnNonFiniteHook out of custom_hooks')
+                raise ValueError(f'{kind} is no torch.optim.Optimizer: leave StopOnNonFiniteHook out of the hooks')
             wrapper.optimizer.register_step_pre_hook(self._before_step)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:

@@ -40,7 +40,7 @@ class RankWatchHook(Hook):
     one process the hook does nothing.
 
     Args:
-        timeout: seconds that reading a batch, or half an iteration, may take. The job ends at most 5 s after it.
+        timeout: seconds that reading a batch, or half an iteration, may take. The job ends at most 10 s after it.
         slow_timeout: the same for all that is rightly slow: the start, the first iteration, saving, each step of a
             validation.
     """

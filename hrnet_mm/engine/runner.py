@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from ..registry import RUNNERS
 from .data import naming_an_empty_data_set
+from .reader import use_safe_reader
 from .resume import EpochBasedTrainLoop
 
 __all__ = ['ReliableRunner']
@@ -33,7 +34,8 @@ class ReliableRunner(Runner):
     """
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
-        """Register mmengine's and this package's."""
+        """Register mmengine's and this package's; from here on, checkpoints are read by the safe reader."""
+        use_safe_reader()
         given = dict(hooks or {})
         if (checkpoint := given.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1})) is not None:
             given['checkpoint'] = _safe(checkpoint)
