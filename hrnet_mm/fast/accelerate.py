@@ -57,7 +57,8 @@ class Report:
 class Accelerated:
     """A network that computes in an engine: called as the network is, gives what the network gives.
 
-    For an input with NaN or infinity on a CPU the network itself answers. Other attributes are the network's. `report` says what was done.
+    For an input with NaN or infinity on a CPU the network itself answers. Other attributes are the network's; `report`
+    says what was done.
     """
 
     def __init__(self, model: nn.Module, run: Run, spec: Any, job: Job, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from .machine import machine
 from .measure import Row, macs, peak_memory, time_in_turn, write_csv
 from .peers import PEERS, build_peer
 
-__all__ = ['add_benchmark_arguments', 'benchmark']
+__all__ = ['add_benchmark_arguments', 'benchmark', 'calibrated', 'inference', 'measure']
 
 _PLAIN = 'plain'
 """As the network is, neither folded nor compiled: how PyTorch users run it."""
@@ -43,6 +44,7 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='PEER[@ENGINE]',
         help=f'{", ".join(PEERS)}, or a config such as mmpose::...; ratios are to the first (default: none)',
     )
+    parser.add_argument('--part', choices=['neck', 'head'], help='measure the neck or head alone, on the streams')
     parser.add_argument('--train', action='store_true', help='time training steps; engines: plain, compile, with :bf16')
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
     parser.add_argument('--threads', type=int, help="PyTorch's threads (default: as it is)")
@@ -58,24 +60,54 @@ def benchmark(args: argparse.Namespace) -> int:
     device = torch.device(args.device)
     model = calibrated(create_model(args.model, num_classes=args.num_classes)).to(device)
     x = torch.randn(args.batch, 3, *args.size, device=device)
+    inputs = _streams(model, x) if args.part else (x,)
+    own = _part(model, args.part)
+    peers = [(peer, engine or _PLAIN) for peer, _, engine in (p.partition('@') for p in args.against)]
     subjects, refused = [], {}
-    prepare = _training if args.train else _inference
-    wanted = [(args.model, engine) for engine in args.engines]
-    wanted = [(peer, engine or _PLAIN) for peer, _, engine in (p.partition('@') for p in args.against)] + wanted
-    for name, engine in wanted:
-        network = model if name == args.model else build_peer(name, model).to(device)
+    for name, engine in [*peers, *((args.model, engine) for engine in args.engines)]:
+        network = own if name == args.model else _part(build_peer(name, model).to(device), args.part)
         kind, _, precision = engine.partition(':')
         try:
-            subjects.append(prepare(name, network, kind, precision or 'fp32', x, model))
+            if args.train:
+                subjects.append(_training(name, network, kind, precision or 'fp32', inputs))
+            else:
+                subjects.append(inference(name, network, kind, precision or 'fp32', inputs, own))
         except EngineError as error:
             refused[f'{name}@{engine}'] = str(error)
-    rows = measure(subjects, x, 'train' if args.train else 'test', args.repeats)
+    rows = measure(subjects, x, args.part or ('train' if args.train else 'test'), args.repeats)
     print_table(rows)
     for name, why in refused.items():
         print(f'{name} could not run: {why}')
     if args.csv:
         write_csv(rows, args.csv)
     return 1 if refused else 0
+
+
+class _Part(nn.Module):
+    """A neck or head, which reads all streams, as a network that takes them one by one."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, *maps: Tensor) -> Any:
+        return self.part(maps)
+
+
+def _part(network: Any, part: str | None) -> nn.Module:
+    """The neck or head of a network, ours or a library's, or the whole of it."""
+    if part is None:
+        whole: nn.Module = network
+        return whole
+    found = network.neck if part == 'neck' else getattr(network, 'decode_head', None) or network.head
+    if found is None:
+        raise ValueError(f'{network.name} has no {part}; give --num-classes for a head')
+    return _Part(found).eval()
+
+
+def _streams(model: Any, x: Tensor) -> tuple[Tensor, ...]:
+    with torch.no_grad():
+        return tuple(model.backbone.streams(x) if model.readout == 'hrnetv2' else model.backbone(x))
 
 
 @dataclass
@@ -97,7 +129,7 @@ class Subject:
 
 
 def calibrated(model: nn.Module) -> nn.Module:
-    """Random weights with batch norm statistics of random images, without which activations grow from layer to layer."""
+    """Random weights with the batch norm statistics of random images: without, activations grow from layer to layer."""
     model.train()
     with torch.no_grad():
         for _ in range(2):
@@ -105,7 +137,10 @@ def calibrated(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def _inference(name: str, network: nn.Module, engine: str, precision: str, x: Tensor, ours: nn.Module) -> Subject:
+def inference(
+    name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...], ours: nn.Module
+) -> Subject:
+    """A network in an engine, or `plain`; `ours` gives the outputs to compare with."""
     plain = engine == _PLAIN
     if not plain and engine not in ENGINES:
         raise ValueError(f'unknown engine {engine!r}; allowed: {_PLAIN}, {", ".join(ENGINES)}')
@@ -113,46 +148,43 @@ def _inference(name: str, network: nn.Module, engine: str, precision: str, x: Te
         raise ValueError(f'unknown precision {precision!r}; allowed: {", ".join(TOLERANCES)}')
 
     def plainly() -> list[Tensor]:
-        with torch.inference_mode(), _autocast(x, precision):
-            return pytree.tree_leaves(network(x))
+        with torch.inference_mode(), _autocast(inputs[0], precision):
+            return pytree.tree_leaves(network(*inputs))
 
     if plain:
         run: Callable[[], list[Tensor]] = plainly
     else:
-        calibration = tuple(torch.randn_like(x) for _ in range(8)) if precision == 'int8' else ()
-        made = ENGINES[engine](Job(network, (x,), precision, calibration=calibration))
+        calibration = tuple(torch.randn_like(inputs[0]) for _ in range(8)) if precision == 'int8' else ()
+        made = ENGINES[engine](Job(network, inputs, precision, calibration=calibration))
 
         def run() -> list[Tensor]:
-            return made((x,))
+            return made(inputs)
 
     with torch.inference_mode():
-        expected = pytree.tree_leaves(ours(x))
+        expected = pytree.tree_leaves(ours(*inputs))
     outputs = run()
     same = [y.shape for y in outputs] == [y.shape for y in expected]
     layout = 'NCHW' if plain else 'NHWC' if engine in ('eager', 'compile', 'cudagraph') else 'own'
-    count = macs(network, (x,))
+    count = macs(network, inputs)
     return Subject(name, engine, precision, layout, run, count, difference(outputs, expected) if same else None)
 
 
-def _training(name: str, network: nn.Module, engine: str, precision: str, x: Tensor, ours: nn.Module) -> Subject:
-    """A step: forward, mean square of the outputs as loss, backward, Adam; `ours` is not needed."""
-    del ours
+def _training(name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...]) -> Subject:
+    """A step: forward, mean square of the outputs as loss, backward, Adam (fused but for `plain`)."""
     if engine not in (_PLAIN, 'eager', 'compile'):
         raise EngineError('training runs in plain, eager (channels_last) or compile')
     if precision not in ('fp32', 'bf16'):
         raise EngineError('training is timed in fp32 and bf16')
-    from copy import deepcopy
-
     own = deepcopy(network).train()
     layout = torch.contiguous_format if engine == _PLAIN else torch.channels_last
-    own, image = own.to(memory_format=layout), x.contiguous(memory_format=layout)
-    forward: Callable[[Tensor], Any] = torch.compile(own) if engine == 'compile' else own
+    own, images = own.to(memory_format=layout), [x.contiguous(memory_format=layout) for x in inputs]
+    forward: Callable[..., Any] = torch.compile(own) if engine == 'compile' else own
     optimizer = torch.optim.Adam(own.parameters(), lr=1e-4, fused=engine != _PLAIN)
 
     def step() -> None:
         optimizer.zero_grad()
-        with _autocast(image, precision):
-            outputs = pytree.tree_leaves(forward(image))
+        with _autocast(images[0], precision):
+            outputs = pytree.tree_leaves(forward(*images))
         loss = sum(y.float().square().mean() for y in outputs)
         loss.backward()  # type: ignore[union-attr]
         optimizer.step()
@@ -204,16 +236,14 @@ def print_table(rows: list[Row]) -> None:
         return
     first = rows[0]
     print(f'{first.task}, batch {first.batch}, {first.height}x{first.width}, {first.threads} threads, {first.device},')
-    print(
-        f'torch {first.torch}, commit {first.commit}; medians of {first.repeats} rounds in turn; times ratio of {first.against}'
-    )
-    print(
-        f'{"network":32} {"engine":12} {"":5} {"ms":>9} {"p90":>9} {"spread":>8} {"img/s":>8} {"ratio":>6} {"MB":>6} difference'
-    )
+    print(f'torch {first.torch}, commit {first.commit}; medians of {first.repeats} rounds in turn')
+    print(f'ratio: time of {first.against} / time of the row')
+    columns = f'{"ms":>9} {"p90":>9} {"spread":>8} {"img/s":>8} {"ratio":>6} {"MB":>6} difference'
+    print(f'{"network":28} {"engine":16} {columns}')
     for row in rows:
         memory = '' if row.peak_mb is None else f'{row.peak_mb:.0f}'
         moved = '' if row.difference is None else f'{row.difference:.1e}'
         print(
-            f'{row.model:32} {row.engine:12} {row.precision:5} {row.median_ms:9.2f} {row.p90_ms:9.2f} '
+            f'{row.model:28} {row.engine + ":" + row.precision:16} {row.median_ms:9.2f} {row.p90_ms:9.2f} '
             f'{row.spread_ms:8.2f} {row.images_s:8.1f} {row.ratio:6.2f} {memory:>6} {moved}'
         )

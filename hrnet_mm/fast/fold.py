@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from typing_extensions import Self
 
 from ..models.hrnet import ExchangeUnit, HRModule, HRNet, Maps
-from ..models.layers import BasicBlock, Bottleneck, resize
+from ..models.layers import BasicBlock, Bottleneck, StreamMix, resize
 
 __all__ = ['Folded', 'FusedConv', 'finite', 'fold']
 
@@ -256,7 +256,7 @@ def _fused(module: Any, concurrent: bool, owns_input: bool = False) -> Any:
         return _Block(module, owns_input)
     if known and isinstance(module, ExchangeUnit) and _is_strided_sum(module):
         return _Exchange(module)
-    if known and isinstance(module, nn.Sequential) and (chain := _chain(module)):
+    if known and type(module) is nn.Sequential and (chain := _chain(module)):
         return nn.Sequential(*chain)
     for k, (name, child) in enumerate(list(module.named_children())):
         setattr(module, name, _fused(child, concurrent, owns_input=isinstance(module, nn.Sequential) and k > 0))
@@ -264,6 +264,11 @@ def _fused(module: Any, concurrent: bool, owns_input: bool = False) -> Any:
         module.conv1 = FusedConv(module.conv1, module.bn1, relu=True)
         module.conv2 = FusedConv(module.conv2, module.bn2, relu=True)
         module.bn1 = module.bn2 = module.relu = nn.Identity()
+    if isinstance(module, StreamMix) and known:
+        (conv_name, conv), *rest = module.named_children()
+        if rest and isinstance(norm := rest[0][1], _BatchNorm):
+            setattr(module, conv_name, FusedConv(conv, norm))
+            setattr(module, rest[0][0], nn.Identity())
     if isinstance(module, HRModule) and concurrent:
         return _Module(module)
     if getattr(module, 'order', None) == ('conv', 'norm', 'act') and module.with_norm:
@@ -296,7 +301,7 @@ def _chain(sequence: nn.Module) -> list[FusedConv] | None:
             links.append((layer, []))
         elif isinstance(layer, _BatchNorm | nn.ReLU) and links:
             links[-1][1].append(layer)
-        elif not isinstance(layer, nn.Sequential | nn.Identity):
+        elif type(layer) not in (nn.Sequential, nn.Identity):
             return None
     fused = []
     for conv, then in links:

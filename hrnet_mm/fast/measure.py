@@ -1,6 +1,7 @@
 """Times, memory and multiply-adds of things that compute the same, measured in turn so that noise hits all alike."""
 
 import csv
+import ctypes
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -59,7 +60,7 @@ class Row:
 
 
 def time_in_turn(runs: Mapping[str, Callable[[], Any]], repeats: int = 20, warmup: int = 3) -> dict[str, Timing]:
-    """Times each function `repeats` times, one after the other in every round, waiting for the GPU where there is one."""
+    """Times each function `repeats` times, one after the other in every round; waits for the GPU where there is one."""
     if repeats < 2:
         raise ValueError(f'repeats must be at least 2 to give a spread, got {repeats}')
     threads = torch.get_num_threads()
@@ -99,6 +100,7 @@ def peak_memory(run: Callable[[], Any], device: torch.device) -> float | None:
     status, reset = Path('/proc/self/status'), Path('/proc/self/clear_refs')
     if not (status.exists() and reset.exists()):
         return None
+    ctypes.CDLL(None).malloc_trim(0)  # else a call takes from what calls before it left, and nothing grows
     reset.write_text('5', encoding='utf-8')  # the peak becomes what is in use now
     before = _kilobytes(status, 'VmRSS')
     run()

@@ -6,7 +6,7 @@ Where a peer is an HRNet it gets the weights of ours, so that the outputs can be
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from .._messages import nearest
 from ..models.network import HRNetModel
