@@ -77,7 +77,7 @@ class _Walk:
             return {'values': values, 'counts': counts, 'max_length': value.max_length}
         if isinstance(value, PurePath):
             return str(value)
-        for base in (int, float, str, bytes):  # enumerations, and strings that know more than their letters
+        for base in (int, float, str):  # enumerations, and strings that know more than their letters
             if isinstance(value, base):
                 return base(value)
         if isinstance(value, Mapping):

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmengine.dist import barrier, get_local_rank
 from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import _process_mmcls_checkpoint, get_mmcls_models, get_torchvision_models
 
 from ..weights.io import CheckpointError, read_checkpoint
 from ..weights.load import resolve
@@ -43,7 +44,8 @@ def use_safe_reader(trusted: Iterable[str] = ()) -> None:
             raise CheckpointError(f'{error}{_beside(path)}') from error
 
     def load_from_safely_fetched(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(_fetched(filename))
+        checkpoint = read_checkpoint(_fetched(filename))
+        return _process_mmcls_checkpoint(checkpoint) if filename.startswith('mmcls://') else checkpoint
 
     CheckpointLoader.register_scheme(_LOCAL, load_from_safe, force=True)
     CheckpointLoader.register_scheme(_REMOTE, load_from_safely_fetched, force=True)
@@ -64,8 +66,6 @@ def _fetched(name: str) -> Path:
 
 
 def _address(name: str) -> str:
-    from mmengine.runner.checkpoint import get_mmcls_models, get_torchvision_models
-
     scheme, _, rest = name.partition('://')
     if scheme in ('torchvision', 'modelzoo'):
         return str(get_torchvision_models()[rest])

@@ -15,6 +15,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, load_checkpoint
+from mmengine.runner.checkpoint import load_from_http
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from hrnet_mm.engine.plain import from_plain, to_plain
@@ -251,6 +252,7 @@ def test_mmengine_runs_nothing_that_was_downloaded(tmp_path: Path, monkeypatch: 
     (tmp_path / 'hub' / 'checkpoints').mkdir(parents=True)
     torch.save({'state_dict': {}, 'meta': Hostile(tmp_path / 'ran')}, tmp_path / 'hub' / 'checkpoints' / 'a.pth')
     address = 'http://localhost/a.pth'  # in torch's cache, so nothing is fetched
+    CheckpointLoader.register_scheme('http://', load_from_http, force=True)
     load_checkpoint(torch.nn.Linear(1, 1), address)
     assert (tmp_path / 'ran').exists()
     (tmp_path / 'ran').rmdir()
