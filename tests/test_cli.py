@@ -7,7 +7,10 @@ from hrnet_mm.cli import main
 from hrnet_mm.models import ARCHS
 from hrnet_mm.summary import readouts
 
-COMMANDS = ['demo', 'list', 'info', 'train', 'test', 'convert', 'verify', 'verify-checkpoint']
+COMMANDS = [
+    *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
+    *('verify', 'verify-checkpoint'),
+]
 
 
 def printed(capsys, *argv):

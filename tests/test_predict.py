@@ -187,9 +187,12 @@ def test_resumed_by_another_number_of_processes(tmp_path):
 
 
 def test_a_folder_keeps_to_one_model(checkpoint, images, tmp_path, capsys):
-    out = ('--out', tmp_path / 'out', '--no-pictures')
-    assert run(images / '0.png', '--model', checkpoint('mmpretrain'), *out) == 0
-    assert run(images / '0.png', '--model', checkpoint('mmseg'), *out) == 2
+    out = ('--out', images / 'out')
+    assert run(images, '--model', checkpoint('mmpretrain'), *out) == 0
+    capsys.readouterr()
+    assert run(images, '--model', checkpoint('mmpretrain'), *out) == 0
+    assert '6 images, 6 of them answered before' in capsys.readouterr().out  # the pictures drawn are not among them
+    assert run(images, '--model', checkpoint('mmseg'), *out) == 2
     assert 'holds answers of another model' in capsys.readouterr().err
 
 

@@ -109,8 +109,8 @@ def _find(given: Sequence[Path], out: Path) -> list[Path]:
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():
-            below = (p for p in path.rglob('*') if p.suffix.lower() in _SUFFIXES and out not in p.parents)
-            found.update(dict.fromkeys(sorted(below)))
+            below = (p for p in sorted(path.rglob('*')) if p.suffix.lower() in _SUFFIXES)
+            found.update(dict.fromkeys(p for p in below if out.absolute() not in p.absolute().parents))
         elif path.exists():
             found[path] = None
         else:

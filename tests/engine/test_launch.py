@@ -120,6 +120,7 @@ def test_amp_switches_the_plain_wrapper_only(tiny_config, monkeypatch):
 def test_synchronised_norm_is_refused_on_several_cpu_processes(tiny_config, monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('WORLD_SIZE', '2')
     options = ['--cfg-options', 'model.backbone.norm_cfg.type=SyncBN']
     with pytest.raises(SystemExit, match='SyncBN works on GPUs only'):
         run_train(tiny_config('mmpretrain'), '--launcher', 'pytorch', *options)
@@ -199,3 +200,19 @@ def test_missing_data_is_named_before_anything_is_built(tiny_config, tmp_path, m
     for library in LIBRARIES:
         with pytest.raises(SystemExit, match=rf'looks for {tmp_path}/nowhere.*does not exist'):
             run_train(tiny_config(library), '--work-dir', tmp_path)
+
+
+def test_all_mistakes_of_a_config_are_told_at_once(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, '_build_runner', lambda config: pytest.fail('something is built'))
+    wrong = ['optim_wrapper.clip_gard.max_norm=1', 'model.head.in_channels=1024', 'load_from=gone.pth']
+    config = tiny_config('mmpretrain')
+    with pytest.raises(SystemExit) as error:
+        run_train(config, '--work-dir', tmp_path, '--cfg-options', *wrong)
+    assert str(error.value).splitlines() == [
+        f'{config}: 3 mistakes',
+        "  optim_wrapper.clip_gard: no such key; did you mean 'clip_grad'?",
+        '  model.head.in_channels: 1024, but what stands before it gives 1 map of 2048 channels',
+        '  load_from: gone.pth does not exist',
+    ]
+    with pytest.raises(pytest.fail.Exception, match='something is built'):
+        run_train(config, '--work-dir', tmp_path, '--unchecked', '--cfg-options', *wrong)
