@@ -145,11 +145,15 @@ def kill_and_resume(config, folder, args, start, seconds, iterations):
     kills = []
     while True:
         before = saved(folder)
-        mean = start + seconds * (1 - before / iterations) / (args.kills - len(kills) + 3)
-        limit = times.uniform(0, 2 * mean) if len(kills) < args.kills else float('inf')
+        share = (1 - before / iterations) / (args.kills - len(kills) + 3)
+        limit = times.uniform(0, 2 * (start + share * seconds)) if len(kills) < args.kills else float('inf')
+        # Where the machine has become faster, an attempt would go too far for all the kills to take place.
+        farthest = before + 2 * share * iterations if len(kills) < args.kills else iterations
         began = time.monotonic()
         pid = start_training(config, folder)
         while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < began + limit:
+            if named(folder) > farthest:
+                break
             time.sleep(0.001)
         if ended[0]:
             if os.waitstatus_to_exitcode(ended[1]):
@@ -163,8 +167,13 @@ def kill_and_resume(config, folder, args, start, seconds, iterations):
 
 def saved(folder):
     """The iteration of the checkpoint that a resume would find, which is read whole."""
+    return read_checkpoint(folder / f'iter_{named(folder)}.pth')['meta']['iter'] if named(folder) else 0
+
+
+def named(folder):
+    """The iteration of the checkpoint that is named as the last."""
     name = folder / 'last_checkpoint'
-    return read_checkpoint(name.read_text())['meta']['iter'] if name.exists() else 0
+    return int(Path(name.read_text()).stem.removeprefix('iter_')) if name.exists() else 0
 
 
 def final(folder, iterations):
