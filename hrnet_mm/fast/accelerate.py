@@ -102,7 +102,8 @@ APPLIED = {
     'cudagraph': ['batch norm folded', 'sums and ReLU fused', 'channels_last', 'branches concurrent', 'CUDA graph'],
     'onnxruntime': ['ONNX Runtime'],
     'openvino': ['OpenVINO'],
-    'native': ['batch norm folded', 'convolutions on AMX'],
+    'native': ['batch norm folded', 'convolutions on AMX, fp32 numbers as three bf16 parts'],
+    'native-bf16x3': ['batch norm folded', 'convolutions on AMX, fp32 numbers as two bf16 parts'],
 }
 
 
@@ -120,10 +121,10 @@ def accelerate(
 
     `example` is an input `(N, C, H, W)` like those to come. `precision` is 'fp32', 'bf16', 'fp16' or 'int8' (which
     needs `calibration`, inputs that stand for the data). `engine` is one of 'eager', 'compile', 'cudagraph',
-    'onnxruntime', 'openvino', 'native', or several of them, or 'auto': every one that can run here is measured on the
-    example, in turn with the others, and the fastest within `tolerance` is kept. `tolerance` bounds the largest
-    difference from the network's own outputs on the example, relative to the largest output. `dynamic` asks for any
-    batch and size. `choice` names a JSON file in which the choice of 'auto' is kept for the next time.
+    'onnxruntime', 'openvino', 'native' and 'native-bf16x3', or several of them, or 'auto': every one that can run here
+    is measured on the example, in turn with the others, and the fastest within `tolerance` is kept. `tolerance` bounds
+    the largest difference from the network's own outputs on the example, relative to the largest output. `dynamic` asks
+    for any batch and size. `choice` names a JSON file in which the choice of 'auto' is kept for the next time.
 
     A whole model of an OpenMMLab library is accelerated in place and returned: backbone with neck, and a dense head,
     each compute in the engine; everything else, and its parameters, stay. Any other module stays as it is, and an

@@ -5,6 +5,7 @@ not have, a network it cannot take. The function gives the outputs as a flat lis
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -131,10 +132,26 @@ def _openvino(job: Job) -> Run:
     return run
 
 
-def _native(job: Job) -> Run:
-    from .native import compile_native
+def _native(job: Job, fp32: str = 'fp32') -> Run:
+    """`fp32` says how fp32 numbers are multiplied: 'fp32', to the last digit, or 'bf16x3', to 17 of their 24 bits."""
+    if job.device.type != 'cpu' or job.dynamic or len(job.inputs) != 1 or job.inputs[0].ndim != 4:
+        raise EngineError('the native engine takes one image tensor of one size, on the CPU')
+    able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16'}
+    if job.precision not in able:
+        raise EngineError(f'this engine computes in {" and ".join(able)}, not in {job.precision}')
+    from .native import compile_native, is_available
 
-    return compile_native(job)
+    if not is_available():
+        raise EngineError('this CPU has no AMX unit for bfloat16, or the kernel does not let this process use it')
+    try:
+        network = compile_native(job.module, job.inputs[0], able[job.precision])
+    except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it has not
+        raise EngineError(str(error).strip().splitlines()[0]) from error
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        return pytree.tree_leaves(network(inputs[0]))
+
+    return run
 
 
 def _dtype(job: Job) -> torch.dtype:
@@ -154,4 +171,5 @@ ENGINES: dict[str, Callable[[Job], Run]] = {
     'onnxruntime': _onnxruntime,
     'openvino': _openvino,
     'native': _native,
+    'native-bf16x3': partial(_native, fp32='bf16x3'),
 }
