@@ -30,5 +30,5 @@ model = dict(
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True),
 )
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=400)
-param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=400, by_epoch=False)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=300)
+param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=300, by_epoch=False)

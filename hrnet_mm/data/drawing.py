@@ -131,7 +131,9 @@ class Canvas:
 
     def add_noise(self, random: np.random.Generator) -> None:
         """Add a camera's noise, and shift its colours a little."""
-        self.pixels += random.uniform(1, 5) * random.standard_normal(self.labels.shape, np.float32)
+        # Even noise takes a quarter of the time of normal noise, and looks the same.
+        amount = np.float32(random.uniform(2, 9))
+        self.pixels += amount * (2 * random.random(self.labels.shape, np.float32) - 1)
         self.pixels *= random.uniform(0.93, 1.07, (3, 1, 1)).astype(np.float32)
 
     def image(self) -> Image:

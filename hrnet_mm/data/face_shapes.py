@@ -128,24 +128,25 @@ class Face:
         return np.array(((x, y, 0.3 - 0.4 * x**2),))
 
     def _mouth(self) -> Floats:
-        width = self.mouth_width * (1 + 0.22 * self.smile)
-        x = np.array((-1, -0.62, -0.22, 0, 0.22, 0.62, 1))
-        corner = self.mouth_height - 0.09 * self.smile * (x**2)
+        def line(x: Floats, below: Floats, front: float) -> Floats:
+            """Points at shares `x` of half of the mouth's width, so far below where the lips meet."""
+            width = self.mouth_width * (1 + 0.22 * self.smile)
+            meet = self.mouth_height - 0.09 * self.smile * x**2
+            return np.stack([width * x, meet + below, front - 0.22 * x**2], -1)
+
+        upper = np.array((-1, -0.62, -0.22, 0, 0.22, 0.62, 1))
         bow = np.array((0, 0.75, 1.0, 0.8, 1.0, 0.75, 0)) * self.lip
-        opening = self.mouth_open * 0.4 * (1 - x**2)
-        z = 0.47 - 0.22 * x**2
-        upper = np.stack([width * x, corner - bow, z], -1)
-        lower_x = np.array((0.6, 0.3, 0, -0.3, -0.6))
-        sag = self.lip * 1.35 * (1 - lower_x**2) + self.mouth_open * 0.4 * (1 - lower_x**2)
-        lower_corner = self.mouth_height - 0.09 * self.smile * lower_x**2
-        lower = np.stack([width * lower_x, lower_corner + sag, 0.47 - 0.22 * lower_x**2], -1)
-        inner_x = np.array((-0.9, -0.45, 0, 0.45, 0.9))
-        inner_corner = self.mouth_height - 0.09 * self.smile * inner_x**2
-        inner_z = 0.44 - 0.22 * inner_x**2
-        inner_upper = np.stack([width * inner_x, inner_corner, inner_z], -1)
-        inner_opening = np.interp(inner_x[1:4], x, opening) + 0.01
-        inner_lower = np.stack([width * inner_x[1:4], inner_corner[1:4] + inner_opening, inner_z[1:4]], -1)[::-1]
-        return np.concatenate([upper, lower, inner_upper, inner_lower])
+        lower, inner = np.array((0.6, 0.3, 0, -0.3, -0.6)), np.array((-0.9, -0.45, 0, 0.45, 0.9))
+        inner_lower = inner[3:0:-1]
+        opening = 0.4 * self.mouth_open
+        return np.concatenate(
+            [
+                line(upper, -bow, 0.47),
+                line(lower, (1.35 * self.lip + opening) * (1 - lower**2), 0.47),
+                line(inner, np.zeros(5), 0.44),
+                line(inner_lower, 0.01 + opening * (1 - inner_lower**2), 0.44),
+            ]
+        )
 
 
 def _curve(*points: tuple[float, float]) -> Floats:

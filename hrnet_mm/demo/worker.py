@@ -30,8 +30,8 @@ class _Metric:
 
 
 _METRICS = {
-    'pose': (_Metric('OKS AP', 'coco/AP', 100, 30.0),),
-    'faces': (_Metric('NME', 'NME', 100, 8.0, is_error=True),),
+    'pose': (_Metric('OKS AP', 'coco/AP', 100, 10.0),),
+    'faces': (_Metric('NME', 'NME', 100, 5.0, is_error=True),),
     'instances': (
         _Metric('box AP50', 'coco/bbox_mAP_50', 100, 50.0),
         _Metric('box AP', 'coco/bbox_mAP', 100),

@@ -1,5 +1,5 @@
 # Rendered people on photographs (hrnet_mm.data): 1,500 images for training and 300 for testing, on other photographs.
-codec = dict(type='MSRAHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5, unbiased=True)
+codec = dict(type='MSRAHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=2.0, unbiased=True)
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),
