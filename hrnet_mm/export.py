@@ -24,7 +24,7 @@ from .factory import create_model, list_models, load_weights
 from .fast.accelerate import _DENSE_HEADS, TOLERANCES, _Body, difference
 from .fast.engines import Run
 from .fast.fold import fold
-from .fast.graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program
+from .fast.graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
 from .models import HRNetModel
 from .weights import open_checkpoint
 from .weights.io import written_aside
@@ -146,8 +146,9 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
         file = Path(folder, path.name)
-        chosen.write(job, file)
-        run = chosen.load(file)
+        with quiet():
+            chosen.write(job, file)
+            run = chosen.load(file)
         differences = [_measured(model, run, check) for check in checks]
         if not all(d <= allowed for d in differences):  # false for NaN
             raise EngineError(

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ['EngineError', 'Job', 'need', 'onnx_model', 'openvino_model', 'program']
+__all__ = ['EngineError', 'Job', 'need', 'onnx_model', 'openvino_model', 'program', 'quiet']
 
 SIZE_STEP = 32
 """Graphs of any size take sides that divide by this: the sizes of the streams are then multiples of each other."""
@@ -77,7 +77,7 @@ def onnx_model(job: Job) -> Any:
     Raises EngineError where onnx or onnxscript is missing, or the network cannot be a graph.
     """
     need('onnx', 'onnxscript')
-    with _quiet():
+    with quiet():
         graph = program(job)
         exported = torch.onnx.export(
             graph,
@@ -99,7 +99,7 @@ def openvino_model(job: Job) -> Any:
     need('openvino')
     import openvino
 
-    with _quiet():
+    with quiet():
         model = openvino.convert_model(program(job))
         if job.precision != 'int8':
             return model
@@ -151,7 +151,7 @@ def _need_calibration(job: Job) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporters and NNCF report each step, and warn of what they call themselves."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
