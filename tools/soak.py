@@ -145,7 +145,8 @@ def kill_and_resume(config, folder, args, start, seconds, iterations):
     kills = []
     while True:
         before = saved(folder)
-        share = (1 - before / iterations) / (args.kills - len(kills) + 3)
+        # A tenth is left for after the last kill.
+        share = max(0.9 - before / iterations, 0) / (args.kills - len(kills) + 1)
         limit = times.uniform(0, 2 * (start + share * seconds)) if len(kills) < args.kills else float('inf')
         # Where the machine has become faster, an attempt would go too far for all the kills to take place.
         farthest = before + 2 * share * iterations if len(kills) < args.kills else iterations
