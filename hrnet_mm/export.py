@@ -21,7 +21,7 @@ from torch.utils import _pytree as pytree
 from ._messages import nearest
 from .checkpoints import model_for
 from .factory import create_model, list_models, load_weights
-from .fast.accelerate import _DENSE_HEADS, TOLERANCES, _Body, difference
+from .fast.accelerate import DENSE_HEADS, TOLERANCES, Body, difference
 from .fast.engines import Run
 from .fast.fold import fold
 from .fast.graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
@@ -79,8 +79,8 @@ class Plain(nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.body = _Body(model.backbone, getattr(model, 'neck', None))
-        head = next((getattr(model, name) for name in _DENSE_HEADS if getattr(model, name, None) is not None), None)
+        self.body = Body(model.backbone, getattr(model, 'neck', None))
+        head = next((getattr(model, name) for name in DENSE_HEADS if getattr(model, name, None) is not None), None)
         self.heads = head if isinstance(head, nn.ModuleList) else nn.ModuleList([] if head is None else [head])
 
     def forward(self, x: Tensor) -> Any:

@@ -11,6 +11,4 @@ __all__ = ['HOOKS', 'MODELS', 'OPTIM_WRAPPERS', 'RUNNERS']
 MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models'])
 HOOKS = Registry('hook', parent=_ROOT_HOOKS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 RUNNERS = Registry('runner', parent=_ROOT_RUNNERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
-OPTIM_WRAPPERS = Registry(
-    'optim wrapper', parent=_ROOT_OPTIM_WRAPPERS, scope='hrnet_mm', locations=['hrnet_mm.engine']
-)
+OPTIM_WRAPPERS = Registry('optim wrapper', parent=_ROOT_OPTIM_WRAPPERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])

@@ -140,7 +140,7 @@ if ! { built "mmcv-$mmcv.dist-info" && built 'mmcv/_ext*.so'; }; then
 fi
 
 say "[5/5] mmdet, mmseg, mmpose, mmpretrain, this package and its tools"
-install --find-links "$wheels" --editable '.[all,lint,mim,tests]'
+install --find-links "$wheels" --editable '.[all,export,lint,mim,tests]'
 "$python" -W ignore -c \
     'import mmcv.ops, mmdet.apis, mmpose.apis, mmpretrain.apis, mmseg.apis, xtcocotools.mask, hrnet_mm' ||
     fail "the installed packages do not fit together, for the reason above;" \

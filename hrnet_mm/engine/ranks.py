@@ -76,7 +76,7 @@ class RankWatchHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """One rank saves, the others wait."""
-        self._at(runner.iter, 0, 'saving of a checkpoint', slow=True)
+        self._at(_iteration(runner), 0, 'saving of a checkpoint', slow=True)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Saving and validation may follow, and the data loader may start its workers anew."""
@@ -84,22 +84,27 @@ class RankWatchHook(Hook):
 
     def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Validation goes on."""
-        self._at(runner.iter, 0, f'validation, batch {batch_idx + 1}', slow=True)
+        self._at(_iteration(runner), 0, f'validation, batch {batch_idx + 1}', slow=True)
 
     def before_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """So does a test."""
-        self._at(runner.iter, 0, f'test, batch {batch_idx + 1}', slow=True)
+        self._at(_iteration(runner), 0, f'test, batch {batch_idx + 1}', slow=True)
 
     def after_run(self, runner: Any) -> None:
         """Stop the threads of all ranks before the store goes with rank 0."""
         if self._watch is not None:
-            self._at(runner.iter, 0, 'end of the run', slow=True)
+            self._at(_iteration(runner), 0, 'end of the run', slow=True)
             barrier()
             self._watch.stop()
 
     def _at(self, iteration: int, part: int, phase: str, slow: bool = False) -> None:
         if self._watch is not None:
             self._watch.report.at((iteration, part), phase, slow)
+
+
+def _iteration(runner: Any) -> int:
+    """The training's; 0 where nothing trains, for which `runner.iter` would build the training's data."""
+    return runner.iter if isinstance(runner._train_loop, BaseLoop) else 0
 
 
 def _run_iter(run_iter: Callable[..., None], watch: '_Watch', *args: Any) -> None:

@@ -21,9 +21,12 @@ class ChannelsLastHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def before_run(self, runner: Any) -> None:
+    def before_train(self, runner: Any) -> None:
         """Reorder the weights; optimizers and checkpoints keep working on the same parameters."""
+        # After weights were drawn: drawing fills memory in its order, and other weights would come out.
         runner.model.to(memory_format=torch.channels_last)
+
+    before_val = before_test = before_train
 
 
 @HOOKS.register_module()

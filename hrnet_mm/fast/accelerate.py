@@ -243,7 +243,7 @@ class _Choices:
                 partial.write_text(json.dumps(self.known, indent=1), encoding='utf-8')
 
 
-class _Body(nn.Module):
+class Body(nn.Module):
     """Backbone and neck of a library's model as one module."""
 
     def __init__(self, backbone: nn.Module, neck: nn.Module | None) -> None:
@@ -266,14 +266,14 @@ class _Head(nn.Module):
         return self.head(maps)
 
 
-_DENSE_HEADS = ('decode_head', 'head', 'bbox_head', 'rpn_head')
+DENSE_HEADS = ('decode_head', 'head', 'bbox_head', 'rpn_head')
 """What the libraries call a head that reads whole maps; mmseg's, mmpose's and mmpretrain's, mmdet's."""
 
 
 def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Settings) -> nn.Module:
     neck = getattr(model, 'neck', None)
-    body = _accelerate(_Body(model.backbone, neck).eval(), inputs, settings)
-    head = next((getattr(model, name) for name in _DENSE_HEADS if getattr(model, name, None) is not None), None)
+    body = _accelerate(Body(model.backbone, neck).eval(), inputs, settings)
+    head = next((getattr(model, name) for name in DENSE_HEADS if getattr(model, name, None) is not None), None)
     report = body.report
     if isinstance(head, nn.Module):
         try:

@@ -59,16 +59,16 @@ class Row:
     commit: str
 
 
-def time_in_turn(runs: Mapping[str, Callable[[], Any]], repeats: int = 20, warmup: int = 3) -> dict[str, Timing]:
-    """Times each function `repeats` times, one after the other in every round; waits for the GPU where there is one."""
+def time_in_turn(runs: Mapping[str, Callable[[], Any]], repeats: int = 20) -> dict[str, Timing]:
+    """Times each function `repeats` times, one after the other in every round; waits for the GPU where there is one.
+
+    PyTorch's Timer calls a function twice before it times it, so that each finds the caches as it left them.
+    """
     if repeats < 2:
         raise ValueError(f'repeats must be at least 2 to give a spread, got {repeats}')
     threads = torch.get_num_threads()
     timers = {name: Timer('run()', globals={'run': run}, num_threads=threads) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        for _ in range(warmup):
-            run()
     for _ in range(repeats):
         for name, timer in timers.items():
             times[name].append(1e3 * timer.timeit(1).median)

@@ -207,7 +207,7 @@ class _Lowering:
         reads = _reads(op)
         if isinstance(op, Conv):
             op.source.root.split = True
-        op.level = 1 + max((level for read in reads for level in read.root.written), default=-1)
+        op.level = len(self.ops)
         for read in reads:
             read.root.read.append(op.level)
         if not isinstance(op, Output):

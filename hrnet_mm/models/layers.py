@@ -145,7 +145,9 @@ def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tenso
     if not (enabled and any(x.requires_grad for x in args)):
         return function(*args)
     # A compiled graph changes the statistics once, at its end, and cannot hold the context.
-    context = {} if torch.compiler.is_compiling() else {'context_fn': lambda: (nullcontext(), _statistics_kept(module))}
+    context: Config = (
+        {} if torch.compiler.is_compiling() else {'context_fn': lambda: (nullcontext(), _statistics_kept(module))}
+    )
     result: Tensor = torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **context)
     return result
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.optimize import linear_sum_assignment
 
 from .persons import Array, Bools, Ids
 from .posetrack import EVALUATED, Frame, read_video

@@ -20,7 +20,7 @@ FAULTS = {
 
 
 @pytest.fixture(scope='module')
-def trainings(tmp_path_factory):
+def faulty_trainings(tmp_path_factory):
     """Exit codes and outputs by fault and rank."""
     folder = tmp_path_factory.mktemp('ranks')
     worker = Path(__file__).parent / 'ranks_worker.py'
@@ -33,22 +33,22 @@ def trainings(tmp_path_factory):
 
 
 @pytest.mark.parametrize('fault', FAULTS)
-def test_the_other_rank_ends_and_names_it(fault, trainings):
-    code, output = trainings[f'{fault}/{1 - int(fault[-1])}']
+def test_the_other_rank_ends_and_names_it(fault, faulty_trainings):
+    code, output = faulty_trainings[f'{fault}/{1 - int(fault[-1])}']
     assert code == 1, output
     assert re.search(FAULTS[fault], output), output
 
 
 @pytest.mark.parametrize('fault', ['raise:1', 'hang-reading:1', 'hang-forward:0'])
-def test_the_rank_itself_says_where_it_was(fault, trainings):
-    code, output = trainings[f'{fault}/{fault[-1]}']
+def test_the_rank_itself_says_where_it_was(fault, faulty_trainings):
+    code, output = faulty_trainings[f'{fault}/{fault[-1]}']
     assert code == 1, output
     assert 'in go_wrong' in output or 'in __getitem__' in output
     assert ('the fault of the test' if fault == 'raise:1' else 'time.sleep') in output
 
 
-def test_a_loss_on_one_rank_stops_both_alike(trainings):
-    (code, output), (other_code, other) = trainings['nan:1/0'], trainings['nan:1/1']
+def test_a_loss_on_one_rank_stops_both_alike(faulty_trainings):
+    (code, output), (other_code, other) = faulty_trainings['nan:1/0'], faulty_trainings['nan:1/1']
     assert code == other_code == 1
     for text in (output, other):
         assert 'FloatingPointError: iteration 3: a loss or gradient is not finite' in text, text
@@ -60,9 +60,9 @@ def test_a_loss_on_one_rank_stops_both_alike(trainings):
     assert 'nan' not in weights
 
 
-def test_without_a_fault_nothing_happens(trainings):
+def test_without_a_fault_nothing_happens(faulty_trainings):
     for rank in (0, 1):
-        code, output = trainings[f'none:1/{rank}']
+        code, output = faulty_trainings[f'none:1/{rank}']
         assert code == 0, output
         assert 'The job ends' not in output
         assert 'iterations: 6 ' in output
