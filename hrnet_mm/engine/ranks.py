@@ -40,7 +40,7 @@ class RankWatchHook(Hook):
     one process the hook does nothing.
 
     Args:
-        timeout: seconds that reading a batch, or half an iteration, may take. The job ends at most 10 s after it.
+        timeout: seconds that reading a batch, or half an iteration, may take. The job ends at most 20 s after it.
         slow_timeout: the same for all that is rightly slow: the start, the first iteration, saving, each step of a
             validation.
     """
@@ -249,13 +249,19 @@ class _Watch:
         return min(self._limits[report.slow] for report in reports.values())
 
     def _end(self, verdict: str) -> None:
+        # The log may be what blocks, when its file system does: the process ends without it then.
+        speaker = threading.Thread(target=self._tell, args=(verdict,), daemon=True)
+        speaker.start()
+        speaker.join(3 * self._beat)
+        if self._rank == 0:
+            time.sleep(3 * self._beat)  # the others read the verdict from this process
+        os._exit(1)  # the main thread may be blocked for ever
+
+    def _tell(self, verdict: str) -> None:
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
         stack = ''.join(traceback.format_stack(frame)) if frame else ''
         self._logger.error(f'The job ends because of {verdict}. Rank {self._rank} was here:\n{stack}')
         logging.shutdown()
-        if self._rank == 0:
-            time.sleep(3 * self._beat)  # the others read the verdict from this process
-        os._exit(1)  # the main thread may be blocked for ever
 
     def _send(self) -> None:
         self.report.beat += 1
