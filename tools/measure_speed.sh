@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures what docs/performance.md reports, on a machine that does nothing else: bash tools/measure_speed.sh [CSV]
-# About 15 minutes on 2 cores. Rows are appended.
+# About 40 minutes on 2 cores, half of it compilation and calibration. Rows are appended.
 set -euo pipefail
 
 csv=$(realpath -m "${1:-tools/results/speed.csv}")
@@ -30,15 +30,15 @@ for batch in 1 2 4 8 16 32 64; do  # latency against batch
 done
 
 measure hrnetv2_w48 --num-classes 19 --size 512 1024 --part head --against mmseg mmseg@openvino \
-  --engines plain eager compile openvino --repeats 7
+  --engines plain eager compile openvino native native-bf16x3 --repeats 7
 measure hrnetv2p_w32 --size 800 1216 --part neck --against mmdet mmdet@openvino \
-  --engines plain eager compile openvino openvino:bf16 --repeats 5
+  --engines plain eager compile openvino native native-bf16x3 openvino:bf16 native:bf16 --repeats 5
 measure hrnetv1_w32 --batch 8 --train --against mmpose --engines plain eager eager:bf16 compile compile:bf16 --repeats 4
 
 # Whole networks of the other libraries.
 measure hrnet_w32 --size 224 224 --against timm timm@openvino mmpretrain resnet50 resnet50@openvino \
   --engines plain eager openvino native --repeats 10
 measure hrnetv2_w48 --num-classes 19 --size 512 1024 --against mmseg mmseg@openvino resnet50 \
-  --engines plain eager openvino --repeats 3
+  --engines plain eager openvino native --repeats 3
 measure hrnetv2p_w32 --size 800 1216 --against mmdet mmdet@openvino resnet50 \
-  --engines plain eager openvino openvino:bf16 --repeats 3
+  --engines plain eager openvino native openvino:bf16 --repeats 3

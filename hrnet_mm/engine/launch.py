@@ -29,7 +29,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='CHECKPOINT',
         help='continue from this checkpoint; without a value, from the latest one in the work directory',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs a GPU)')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision: half on a GPU, bfloat16 on a CPU')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -154,13 +154,16 @@ def _complete_as_the_library_does(config: Any) -> None:
 
 
 def _use_mixed_precision(config: Any) -> None:
-    if get_device() == 'cpu':
-        sys.exit("--amp: this machine has no GPU, and mmengine's mixed precision needs one; train without --amp")
     wrapper = config.optim_wrapper.get('type', 'OptimWrapper')
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         sys.exit(f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched')
-    config.optim_wrapper.type = 'AmpOptimWrapper'
-    config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if get_device() == 'cpu':  # mmengine's wrapper needs a GPU
+        config.optim_wrapper.type = 'hrnet_mm.Bf16OptimWrapper'
+        for option in ('loss_scale', 'dtype'):
+            config.optim_wrapper.pop(option, None)
+    else:
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def _augment_tests(config: Any) -> None:

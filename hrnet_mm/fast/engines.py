@@ -134,8 +134,8 @@ def _openvino(job: Job) -> Run:
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:
     """`fp32` says how fp32 numbers are multiplied: 'fp32', to the last digit, or 'bf16x3', to 17 of their 24 bits."""
-    if job.device.type != 'cpu' or job.dynamic or len(job.inputs) != 1 or job.inputs[0].ndim != 4:
-        raise EngineError('the native engine takes one image tensor of one size, on the CPU')
+    if job.device.type != 'cpu' or job.dynamic or any(x.ndim != 4 for x in job.inputs):
+        raise EngineError('the native engine takes images or maps of one size, on the CPU')
     able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16'}
     if job.precision not in able:
         raise EngineError(f'this engine computes in {" and ".join(able)}, not in {job.precision}')
@@ -144,12 +144,12 @@ def _native(job: Job, fp32: str = 'fp32') -> Run:
     if not is_available():
         raise EngineError('this CPU has no AMX unit for bfloat16, or the kernel does not let this process use it')
     try:
-        network = compile_native(job.module, job.inputs[0], able[job.precision])
+        network = compile_native(job.module, *job.inputs, precision=able[job.precision])
     except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it has not
         raise EngineError(str(error).strip().splitlines()[0]) from error
 
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        return pytree.tree_leaves(network(inputs[0]))
+        return pytree.tree_leaves(network(*inputs))
 
     return run
 

@@ -36,13 +36,13 @@ def is_available() -> bool:
     return torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()
 
 
-def compile_native(model: nn.Module, example: Tensor, precision: str = 'fp32') -> 'NativeEngine':
-    """A callable that computes `model` in inference for inputs of the example's shape; see NativeEngine."""
-    return NativeEngine(model, example, precision)
+def compile_native(model: nn.Module, *examples: Tensor, precision: str = 'fp32') -> 'NativeEngine':
+    """A callable that computes `model` in inference for inputs of the examples' shapes; see NativeEngine."""
+    return NativeEngine(model, *examples, precision=precision)
 
 
 class NativeEngine:
-    """Computes a network of one image tensor, float32 `(N, C, H, W)`, all sizes fixed by `example`.
+    """Computes a network of images or maps, float32 `(N, C, H, W)` each, all sizes fixed by `examples`.
 
     `precision` 'fp32' is as exact as float32, by six bfloat16 products each; 'bf16x3' keeps 16 bits, by three; 'bf16'
     has one. Threads are `torch.get_num_threads()`. The model's weights are copied: later changes of them do not show.
@@ -55,48 +55,50 @@ class NativeEngine:
     or without ninja and a C++ compiler, with which the engine is built at first use.
     """
 
-    def __init__(self, model: nn.Module, example: Tensor, precision: str = 'fp32') -> None:
+    def __init__(self, model: nn.Module, *examples: Tensor, precision: str = 'fp32') -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'unknown precision {precision!r}; the native engine has {", ".join(PRECISIONS)}')
         if not is_available():
             raise RuntimeError('the native engine needs a CPU with AMX for bfloat16 and a kernel that permits its use')
         parts = PRECISIONS[precision]
-        exported = _export(model, example)
+        exported = _export(model, examples)
         ops = lower(exported)
-        self._shape = tuple(example.shape)
+        self._shapes = [tuple(x.shape) for x in examples]
         self._structure = exported.call_spec.out_spec
         self._output_shapes = [op.shape for op in ops if isinstance(op, Output)]
         self._memory = _Memory(ops, parts)  # kept: the program holds addresses in it
-        self._program = getattr(_library(), f'Program{parts}')(len(self._output_shapes))
+        self._program = getattr(_library(), f'Program{parts}')(len(examples), len(self._output_shapes))
         for op in ops:
             _add(self._program, op, self._memory, parts)
-        pointers, _outputs = self._pointers(example)
+        examples = tuple(x.contiguous() for x in examples)
+        pointers, _outputs = self._pointers(examples)
         self._program.calibrate(*pointers, 5)
 
-    def __call__(self, x: Tensor) -> Any:
-        """The model's outputs for `x`, in the structure in which it gives them.
+    def __call__(self, *xs: Tensor) -> Any:
+        """The model's outputs for `xs`, in the structure in which it gives them.
 
-        Raises ValueError for an input unlike the example.
+        Raises ValueError for inputs unlike the examples.
         """
-        if x.shape != self._shape or x.dtype != torch.float32 or x.device.type != 'cpu':
-            raise ValueError(
-                f'compiled for float32 {self._shape} on the CPU, got {x.dtype} {tuple(x.shape)} on {x.device}'
-            )
-        x = x.contiguous()
-        pointers, outputs = self._pointers(x)
+        if [tuple(x.shape) for x in xs] != self._shapes or any(
+            x.dtype != torch.float32 or x.device.type != 'cpu' for x in xs
+        ):
+            given = ', '.join(f'{x.dtype} {tuple(x.shape)} on {x.device}' for x in xs)
+            raise ValueError(f'compiled for float32 {", ".join(map(str, self._shapes))} on the CPU, got {given}')
+        xs = tuple(x.contiguous() for x in xs)
+        pointers, outputs = self._pointers(xs)
         self._program.run(*pointers, torch.get_num_threads())
         return pytree.tree_unflatten(outputs, self._structure)
 
-    def _pointers(self, x: Tensor) -> tuple[tuple[int, list[int]], list[Tensor]]:
+    def _pointers(self, xs: tuple[Tensor, ...]) -> tuple[tuple[list[int], list[int]], list[Tensor]]:
         outputs = [torch.empty(shape) for shape in self._output_shapes]
-        return (x.data_ptr(), [y.data_ptr() for y in outputs]), outputs
+        return ([x.data_ptr() for x in xs], [y.data_ptr() for y in outputs]), outputs
 
 
-def _export(model: nn.Module, example: Tensor) -> Any:
+def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> Any:
     folded = model if isinstance(model, Folded) else fold(model)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)  # torch's copy of the program uses what torch deprecates
-        return torch.export.export(folded, (example.contiguous(),)).run_decompositions({})
+        return torch.export.export(folded, tuple(x.contiguous() for x in examples)).run_decompositions({})
 
 
 @cache
@@ -120,7 +122,7 @@ def _library() -> Any:
 def _add(program: Any, op: Op, memory: '_Memory', parts: int) -> None:
     """Enters an operation into the compiled program."""
     if isinstance(op, Input):
-        program.input(op.level, memory[op.out])
+        program.input(op.level, memory[op.out], op.index)
     elif isinstance(op, Output):
         program.output(op.level, memory[op.out], op.index)
     elif isinstance(op, Sum):

@@ -77,7 +77,9 @@ class Op:
 
 @dataclass(eq=False)
 class Input(Op):
-    """Reads the network's input."""
+    """Reads input `index` of the network."""
+
+    index: int
 
 
 @dataclass(eq=False)
@@ -143,7 +145,7 @@ class _Pending:
 
 
 def lower(program: ExportedProgram) -> list[Op]:
-    """The operations of an exported network of one image tensor, in an order in which they can run.
+    """The operations of an exported network of maps, in an order in which they can run.
 
     Raises ValueError for an operation that the native engine does not know.
     """
@@ -173,13 +175,11 @@ class _Lowering:
         self.ops.sort(key=lambda op: op.level)
 
     def _input(self, node: fx.Node) -> Map:
-        if self.ops:
-            raise ValueError('the native engine runs networks of one input, this one has more')
         value = node.meta['val']
         if value.dim() != 4 or value.dtype != torch.float32:
             raise ValueError(f'the native engine reads float32 (N, C, H, W), got {value.dtype} {tuple(value.shape)}')
         out = Map(tuple(value.shape))
-        self._add(Input(0, out))
+        self._add(Input(0, out, len(self.ops)))
         return out
 
     def _output(self, index: int, node: fx.Node) -> None:

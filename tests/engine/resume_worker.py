@@ -7,6 +7,7 @@ A job has a work directory and what differs from the defaults below. The end sta
 Weights, order, augmentation, dropout, losses and validation all depend on random numbers.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -30,6 +31,9 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import hrnet_mm.engine  # noqa: F401
+
+with contextlib.suppress(ImportError):  # need not be installed
+    import torch.utils.tensorboard
 
 DEFAULTS = {
     'runner': 'hrnet_mm.ReliableRunner',  # or 'Runner': mmengine's, with its own hooks

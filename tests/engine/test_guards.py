@@ -1,5 +1,6 @@
 """Losses and gradients that are not finite, and memory that is not enough."""
 
+import re
 import subprocess
 import sys
 
@@ -249,7 +250,10 @@ def test_out_of_memory_names_the_batch_and_what_needs_less(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode != 0
     message = result.stderr[result.stderr.rindex('MemoryError: ') :]
-    assert message.startswith('MemoryError: iteration 1: out of memory with 4 images of 3 x 512 x 640, at a peak of 0.')
+    # How much was in use before differs between machines, and the limit begins there.
+    assert re.match(
+        r'MemoryError: iteration 1: out of memory with 4 images of 3 x 512 x 640, at a peak of \d\.\d\d GiB\. ', message
+    )
     assert 'train_dataloader.batch_size=2 optim_wrapper.accumulative_counts=4' in message
     assert 'with_cp=True' in message
     assert "can't allocate memory" in result.stderr  # torch's own error comes with it

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 from hrnet_mm.engine import launch
@@ -98,7 +99,6 @@ def test_unknown_checkpoint_names_those_beside_it(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--amp'], 'this machine has no GPU'),
         (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr={}'], r'no auto_scale_lr\.base_batch_size'),
         (['--launcher', 'pytorch'], r'start the processes with torchrun --nproc_per_node=N'),
         (['--launcher', 'slurm'], 'on CPUs only --launcher pytorch works'),
@@ -109,6 +109,15 @@ def test_train_refuses(arguments, message, tiny_config, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
     with pytest.raises(SystemExit, match=message):
         run_train(tiny_config('mmpretrain'), *arguments)
+
+
+def test_amp_on_a_cpu_is_bfloat16(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic', 'train_cfg.max_epochs=1']
+    run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--amp', '--cfg-options', *options)
+    written = Config.fromfile(next(tmp_path.rglob('*.py')))
+    assert written.optim_wrapper.type == 'hrnet_mm.Bf16OptimWrapper'
+    assert 'loss_scale' not in written.optim_wrapper
 
 
 def test_amp_switches_the_plain_wrapper_only(tiny_config, monkeypatch):

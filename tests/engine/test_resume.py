@@ -94,6 +94,14 @@ def test_one_process_goes_on_where_two_were(trainings: Any, tmp_path: Path) -> N
     assert len(read(tmp_path)) == 2 * 10 + 20
 
 
+def test_two_processes_go_on_where_one_was(trainings: Any, tmp_path: Path) -> None:
+    trainings.run(tmp_path, length=2)
+    assert trainings.run(tmp_path, processes=2, length=3) == [0, 0]
+    checkpoint = torch.load(tmp_path / 'epoch_3.pth')
+    assert (checkpoint['meta']['epoch'], checkpoint['meta']['iter']) == (3, 2 * 5 + 3)
+    assert len(read(tmp_path)) == 2 * 20 + 10
+
+
 def test_mmengine_alone_reads_what_was_written(trainings: Any, tmp_path: Path) -> None:
     """Without this package's hooks, under torch's safe default: all but the smoothed logs is there."""
     trainings.run(tmp_path, length=2)

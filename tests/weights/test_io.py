@@ -111,6 +111,17 @@ def test_a_file_that_would_swell_is_refused(tmp_path: Path) -> None:
         read_checkpoint(path)
 
 
+def test_names_that_lead_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
+    folder = tmp_path / 'a' / 'b'
+    folder.mkdir(parents=True)
+    path = saved(folder / 'file.pth')
+    with zipfile.ZipFile(path, 'a', zipfile.ZIP_STORED) as archive:
+        for name in ('../../out', '/tmp/out', 'file/data/../../../out'):
+            archive.writestr(name, b'0')
+    read_checkpoint(path)
+    assert [file.name for file in tmp_path.rglob('*') if file.is_file()] == ['file.pth']
+
+
 def test_an_old_file_that_announces_too_much_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
     content = path.read_bytes()

@@ -533,9 +533,9 @@ struct Level {
 // A network: levels one after another.
 template <int P> class Program {
  public:
-  explicit Program(int outputs) : targets_(outputs) {}
+  Program(int inputs, int outputs) : sources_(inputs), targets_(outputs) {}
 
-  void input(int level, const Map& out) { add(level, new Input<P>(out, &source_)); }
+  void input(int level, const Map& out, int index) { add(level, new Input<P>(out, &sources_[index])); }
 
   void output(int level, const Map& in, int index) { add(level, new Output<P>(in, &targets_[index])); }
 
@@ -549,8 +549,8 @@ template <int P> class Program {
                            reinterpret_cast<const float*>(bias), runs, window));
   }
 
-  void run(uintptr_t source, const std::vector<uintptr_t>& targets, int threads) {
-    set(source, targets);
+  void run(const std::vector<uintptr_t>& sources, const std::vector<uintptr_t>& targets, int threads) {
+    set(sources, targets);
     if (shares_ != threads) share(threads);
     for (Level& level : levels_) level.restart();
 #pragma omp parallel num_threads(threads)
@@ -563,8 +563,8 @@ template <int P> class Program {
   }
 
   // Measures the operations one by one, for threads to share them by.
-  void calibrate(uintptr_t source, const std::vector<uintptr_t>& targets, int repeats) {
-    set(source, targets);
+  void calibrate(const std::vector<uintptr_t>& sources, const std::vector<uintptr_t>& targets, int repeats) {
+    set(sources, targets);
     shares_ = 0;
     configure_tiles();
     Worker worker;
@@ -580,8 +580,8 @@ template <int P> class Program {
   }
 
  private:
-  void set(uintptr_t source, const std::vector<uintptr_t>& targets) {
-    source_ = reinterpret_cast<const float*>(source);
+  void set(const std::vector<uintptr_t>& sources, const std::vector<uintptr_t>& targets) {
+    for (size_t i = 0; i < sources.size(); i++) sources_[i] = reinterpret_cast<const float*>(sources[i]);
     for (size_t i = 0; i < targets.size(); i++) targets_[i] = reinterpret_cast<float*>(targets[i]);
   }
 
@@ -604,7 +604,7 @@ template <int P> class Program {
     levels_[level].ops.emplace_back(op);
   }
 
-  const float* source_ = nullptr;
+  std::vector<const float*> sources_;
   std::vector<float*> targets_;
   std::deque<Level> levels_;
   int shares_ = 0; // for how many threads levels are shared
@@ -613,7 +613,7 @@ template <int P> class Program {
 template <int P> void bind(pybind11::module_& module, const char* name) {
   namespace py = pybind11;
   py::class_<Program<P>>(module, name)
-      .def(py::init<int>())
+      .def(py::init<int, int>())
       .def("input", &Program<P>::input)
       .def("output", &Program<P>::output)
       .def("sum", &Program<P>::sum)
