@@ -1,6 +1,7 @@
 """Training and testing through mmengine's Runner, for the configs of all four libraries."""
 
 from .checkpoint import SafeCheckpointHook
+from .curves import CurvesHook, TensorBoardHook
 from .data import SampleHook
 from .guards import StopOnNonFiniteHook
 from .hooks import CheckLoadedHook
@@ -16,6 +17,7 @@ __all__ = [
     'ChannelsLastHook',
     'CheckLoadedHook',
     'CompileHook',
+    'CurvesHook',
     'MemoryGuardHook',
     'RankWatchHook',
     'ReliableRunner',
@@ -23,6 +25,7 @@ __all__ = [
     'SafeCheckpointHook',
     'SampleHook',
     'StopOnNonFiniteHook',
+    'TensorBoardHook',
     'add_test_arguments',
     'add_train_arguments',
     'test',

@@ -21,6 +21,8 @@ _HOOKS: dict[str, dict[str, Any]] = {
     'finite': {'type': 'hrnet_mm.StopOnNonFiniteHook'},
     'memory': {'type': 'hrnet_mm.MemoryGuardHook'},
     'ranks': {'type': 'hrnet_mm.RankWatchHook'},
+    'tensorboard': {'type': 'hrnet_mm.TensorBoardHook'},
+    'curves': {'type': 'hrnet_mm.CurvesHook'},
 }
 
 
@@ -29,8 +31,9 @@ class ReliableRunner(Runner):
     """A Runner that loses nothing: `runner_type = 'hrnet_mm.ReliableRunner'` in a config, or its `_base_`, chooses it.
 
     mmengine's CheckpointHook is replaced by SafeCheckpointHook with the same arguments, and the hooks named `sample`,
-    `resume`, `loaded`, `finite`, `memory` and `ranks` are added to the default ones. As with those,
-    `default_hooks = dict(NAME=dict(type=..., ...))` sets options and `default_hooks = dict(NAME=None)` leaves one out.
+    `resume`, `loaded`, `finite`, `memory`, `ranks`, `tensorboard` and `curves` are added to the default ones. As with
+    those, `default_hooks = dict(NAME=dict(type=..., ...))` sets options and `default_hooks = dict(NAME=None)` leaves
+    one out.
     """
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:

@@ -1,0 +1,117 @@
+"""Where a training can be looked at: TensorBoard while it runs, and a picture of its curves when it ends."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.visualization.vis_backend import TensorboardVisBackend
+
+from ..registry import HOOKS
+from ..weights.io import written_aside
+
+__all__ = ['CurvesHook', 'TensorBoardHook', 'draw_curves']
+
+Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""Iterations, and the values logged after them."""
+
+_AT = 'validated_at/'
+_MEANS = 100  # points of the smoothed line
+
+
+@HOOKS.register_module()
+class TensorBoardHook(Hook):
+    """Logs to TensorBoard, too, if it is installed; `tensorboard --logdir WORK_DIR` shows all runs there.
+
+    The files are beside the run's other logs. A visualizer that has this backend already keeps its own.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Give the visualizer one more backend."""
+        backends = runner.visualizer._vis_backends
+        others = [backend for name, backend in backends.items() if name != type(self).__name__]
+        has_own = any(isinstance(backend, TensorboardVisBackend) for backend in others)
+        if has_own or not is_main_process() or importlib.util.find_spec('tensorboard') is None:
+            return
+        # A second run in the same process may get the first one's visualizer, with the first one's backend.
+        backends[type(self).__name__] = TensorboardVisBackend(str(Path(runner.log_dir, 'vis_data')))
+        backends[type(self).__name__].add_config(runner.cfg)
+
+
+@HOOKS.register_module()
+class CurvesHook(Hook):
+    """Draws WORK_DIR/curves.png when the training ends: the losses, and below them what the validations measured.
+
+    It reads the run's message hub, which is in every checkpoint: after a resume, the curves begin where the training
+    did.
+    """
+
+    priority = 'LOW'  # after the metrics are logged, and before the checkpoint hook saves the best weights
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        """Log, too, after which iteration the metrics were measured."""
+        for name in metrics or {}:
+            if f'val/{name}' in runner.message_hub.log_scalars:
+                runner.message_hub.update_scalar(_AT + name, runner.iter)
+
+    def after_train(self, runner: Any) -> None:
+        """Draw."""
+        if not is_main_process():
+            return
+        histories = {name: history.data[0] for name, history in runner.message_hub.log_scalars.items()}
+        losses = {
+            name.removeprefix('train/'): (np.arange(runner.iter - len(values), runner.iter) + 1.0, values)
+            for name, values in histories.items()
+            if name.startswith('train/') and 'loss' in name
+        }
+        metrics = {
+            name.removeprefix(_AT): (at, histories[f'val/{name.removeprefix(_AT)}'][-len(at) :])
+            for name, at in histories.items()
+            if name.startswith(_AT)
+        }
+        if losses:
+            file = Path(runner.work_dir, 'curves.png')
+            draw_curves(file, losses, metrics)
+            runner.logger.info(f'losses and metrics are drawn in {file}')
+
+
+def draw_curves(file: Path, losses: Mapping[str, Curve], metrics: Mapping[str, Curve]) -> None:
+    """Write a PNG file: losses on a logarithmic scale, their means as lines; below, if there are any, metrics.
+
+    Values that are not finite, and losses that are not positive, are gaps. Raises CheckpointError if the file cannot
+    be written.
+    """
+    panels = 2 if metrics else 1
+    figure = Figure(figsize=(9, 3.8 * panels), layout='constrained')
+    upper, *lower = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    for name, (at, values) in sorted(losses.items(), key=lambda item: item[0] != 'loss'):
+        values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+        (line,) = upper.plot(*_means(at, values), linewidth=2.2 if name == 'loss' else 1.2, label=name)
+        if name == 'loss':
+            upper.plot(at, values, color=line.get_color(), linewidth=0.6, alpha=0.3, zorder=0)
+    upper.set(yscale='log', ylabel='loss', title=file.absolute().parent.name)
+    for axes in lower:
+        for name, (at, values) in metrics.items():
+            axes.plot(at, np.where(np.isfinite(values), values, np.nan), marker='o', markersize=3, label=name)
+        axes.set(ylabel='validation')
+    for axes in (upper, *lower):
+        axes.grid(alpha=0.3, which='both')
+        axes.legend(loc='center left', bbox_to_anchor=(1, 0.5), fontsize=8)
+    (lower or [upper])[-1].set_xlabel('iteration')
+    with written_aside(file) as aside:
+        figure.savefig(aside, dpi=120, format='png')
+
+
+def _means(at: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Curve:
+    """The means of at most `_MEANS` neighbouring groups of points; a group without a value has none."""
+    groups = np.arange(len(at)) * min(_MEANS, len(at)) // len(at)
+    there = np.isfinite(values)
+    count = np.bincount(groups, there)
+    with np.errstate(invalid='ignore'):
+        mean = np.bincount(groups, np.where(there, values, 0)) / count
+    return np.bincount(groups, at) / np.bincount(groups), mean
