@@ -11,6 +11,7 @@ Importing a module registers its parts in that library's registries, so a config
 `hrnet_mm.protocols.mmpose`
     `OfficialBBoxTransform` (transform): the scale and rotation of the pose and face recipes.
     `SkipNonPositiveY` (transform), `FaceHeatmap` (codec), `FaceAlignmentMetric` (metric): the face protocol.
+    `PoseTrackMetric` (metric): PoseTrack's mAP and MOTA, without poseval.
 
 `hrnet_mm.protocols.mmpretrain`
     `ComparisonResNet` (backbone): ResNet-38, 72 and 106, with which the paper compares HRNet-C.

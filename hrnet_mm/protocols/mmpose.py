@@ -1,10 +1,12 @@
-"""The official pose augmentation, and the face protocol with its whole-pixel coordinates.
+"""The official pose augmentation, PoseTrack's measures, and the face protocol with its whole-pixel coordinates.
 
 Sources: deep-high-resolution-net.pytorch `lib/dataset/JointsDataset.py`; HRNet-Facial-Landmark-Detection
 `lib/{datasets/*,utils/transforms,core/evaluation}.py`. The published face errors hold for these roundings only.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import mmpose.models  # noqa: F401  # mmpose registers its own parts first
@@ -12,10 +14,13 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.evaluator import BaseMetric
 from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.evaluation import CocoMetric
 from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
 from numpy.typing import NDArray
 
-__all__ = ['FaceAlignmentMetric', 'FaceHeatmap', 'OfficialBBoxTransform', 'SkipNonPositiveY']
+from ..tracking import Persons, evaluate_poses, evaluate_tracking, identified, read_videos, write_video
+
+__all__ = ['FaceAlignmentMetric', 'FaceHeatmap', 'OfficialBBoxTransform', 'PoseTrackMetric', 'SkipNonPositiveY']
 
 _Array = NDArray[np.float32]
 
@@ -190,3 +195,52 @@ class FaceAlignmentMetric(BaseMetric):
             'FR@0.10': float((errors > 0.10).mean()),
             'AUC@0.10': float(np.maximum(1 - errors / 0.10, 0).mean()),
         }
+
+
+@METRICS.register_module()
+class PoseTrackMetric(CocoMetric):
+    """PoseTrack's mAP and MOTA by `hrnet_mm.tracking`; mmpose's PoseTrack18Metric needs poseval and gives no MOTA.
+
+    `ann_file`, such as annotations/posetrack18_val.json, has its videos' annotations beside it:
+    annotations/val/*.json. MOTA is that of the poses joined from frame to frame by their OKS alone; flow and
+    propagated boxes, which need the images, are in `hrnet-mm track`. Joints below `track_score` are left out of it.
+
+    Gives percent: `Head AP`, `Shou AP`, ... `Total AP`, and the same of MOTA. With `outfile_prefix='DIR/x'`, DIR gets
+    a file of PoseTrack's JSON for each video.
+
+    Raises ValueError if there are no annotations of videos.
+    """
+
+    default_prefix = 'posetrack18'
+
+    def __init__(self, ann_file: str, track_score: float = 0.4, **kwargs: Any) -> None:
+        super().__init__(ann_file, **kwargs)
+        self.track_score = track_score
+        self._truth = Path(ann_file).with_name(Path(ann_file).stem.rpartition('_')[2])  # val, of posetrack18_val.json
+        if not any(self._truth.glob('*.json')):
+            raise ValueError(f'{self._truth} holds no .json files; expected the annotations, one for each video')
+
+    def results2json(self, keypoints: Mapping[int, Sequence[Mapping[str, Any]]], outfile_prefix: str) -> None:
+        """Write one file for each video of the truth; `keypoints` are the persons found, by the image's id."""
+        sigmas = np.asarray(self.dataset_meta['sigmas'], dtype=np.float64)
+        Path(outfile_prefix).parent.mkdir(parents=True, exist_ok=True)
+        for file in sorted(self._truth.glob('*.json')):
+            images = json.loads(file.read_text())['images']
+            found = [_persons(keypoints.get(image['id'], ()), len(sigmas)) for image in images]
+            names = [image['file_name'] for image in images]
+            write_video(Path(outfile_prefix).with_name(file.name), names, identified(found, sigmas))
+
+    def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
+        videos = read_videos(self._truth, Path(outfile_prefix).parent)
+        ap, mota = evaluate_poses(videos).ap, evaluate_tracking(videos, self.track_score).mota
+        return [(f'{part} {name}', value) for name, of in (('AP', ap), ('MOTA', mota)) for part, value in of.items()]
+
+
+def _persons(found: Sequence[Mapping[str, Any]], joints: int) -> Persons:
+    """The instances that CocoMetric has kept of an image; their boxes are x, y, width, height."""
+    points = np.array([one['keypoints'] for one in found], dtype=np.float64).reshape(-1, joints, 3)
+    boxes = np.array([one['bbox'] for one in found], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    scores = np.array([one['score'] for one in found], dtype=np.float64)
+    unknown, detected = np.full(len(found), -1), np.ones(len(found), dtype=bool)
+    return Persons(points[..., :2], np.clip(points[..., 2], 0, 1), boxes, scores, unknown, detected)

@@ -4,7 +4,7 @@ from .evaluate import evaluate_poses, evaluate_tracking, read_videos
 from .flow import dis_flow, farneback_flow
 from .persons import COCO_SIGMAS, Persons
 from .posetrack import Frame, in_places, read_video, write_video
-from .tracker import PoseTracker, Settings, without_short_tracks
+from .tracker import PoseTracker, Settings, identified, without_short_tracks
 
 __all__ = [
     'COCO_SIGMAS',
@@ -16,6 +16,7 @@ __all__ = [
     'evaluate_poses',
     'evaluate_tracking',
     'farneback_flow',
+    'identified',
     'in_places',
     'read_video',
     'read_videos',

@@ -23,5 +23,5 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=root + 'annotations/posetrack17_val.json')
+val_evaluator = dict(type='PoseTrackMetric', ann_file=root + 'annotations/posetrack17_val.json')
 test_evaluator = val_evaluator
