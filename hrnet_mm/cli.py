@@ -63,10 +63,13 @@ def _prepare_demo(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespa
 
 
 def _prepare_train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
+    from .demo import add_folder_arguments, train_folder
+    from .demo.job import TASKS
     from .engine import add_train_arguments, train
 
     add_train_arguments(parser)
-    return train
+    add_folder_arguments(parser)
+    return lambda args: train(args) if args.data is None and args.config not in TASKS else train_folder(args)
 
 
 def _prepare_test(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace], int | None]:
@@ -183,8 +186,9 @@ _COMMANDS = {
         _prepare_info,
     ),
     'train': _Command(
-        'train an mmdet, mmseg, mmpose or mmpretrain config',
-        '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn',
+        'train an mmdet, mmseg, mmpose or mmpretrain config, or a task on a folder of your own',
+        '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn\n'
+        '  hrnet-mm train pose --data my_images --arch w18 --minutes 20',
         _prepare_train,
     ),
     'test': _Command(

@@ -1,41 +1,17 @@
-"""`hrnet-mm demo`: prepares the data, has each task trained in a process of its own, and shows what came out."""
+"""`hrnet-mm demo`: prepares the data, and has each task trained, tested and drawn."""
 
 import argparse
-import csv
-import importlib.util
-import json
-import multiprocessing
-import os
-import time
-import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-import rich.progress
 from rich.console import Console
-from rich.table import Table
 
 from .._messages import nearest
 from ..data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
-from .folder import read_folder
-from .grid import write_grid
-from .job import TASKS, Failure, Job, Progress, Result
+from .job import TASKS, Job
+from .own import MINUTES, own_jobs
+from .runs import check_installed, config_path, run_jobs
 
 _DATA = Path('data', 'demo')  # as the configs say
-_CONFIGS = {
-    'pose': 'td-hm_hrnetv1_people.py',
-    'faces': 'td-hm_hrnetv2_faces.py',
-    'instances': 'mask-rcnn_hrnetv2p_nuclei.py',
-    'segmentation': 'fcn_hrnetv2_nuclei.py',
-    'classification': 'hrnet-c_digits.py',
-}
-_NEEDED = {
-    'pose': ('mmpose', 'pycocotools'),
-    'faces': ('mmpose', 'pycocotools'),
-    'instances': ('mmdet',),
-    'segmentation': ('mmseg', 'pycocotools'),
-    'classification': ('mmpretrain',),
-}
 _PREPARE = {
     'pose': prepare_people,
     'faces': prepare_faces,
@@ -43,26 +19,13 @@ _PREPARE = {
     'segmentation': prepare_nuclei,
     'classification': prepare_digits,
 }
-_TITLES = {
-    'pose': 'pose, HRNetV1',
-    'faces': 'faces, HRNetV2',
-    'instances': 'instances, HRNetV2p',
-    'segmentation': 'segmentation, HRNetV2',
-    'classification': 'classification, HRNet-C',
+_TARGETS = {
+    'pose': {'OKS AP': 10.0},
+    'faces': {'NME': 5.0},
+    'instances': {'box AP50': 50.0, 'mask AP50': 50.0},
+    'segmentation': {'mIoU': 85.0},
+    'classification': {'top-1': 95.0},
 }
-_MINUTES = 5.0
-_COLUMNS = (
-    'task',
-    'metric',
-    'value',
-    'baseline',
-    'baseline_is',
-    'target',
-    'is_error',
-    'iterations',
-    'train_seconds',
-    'seconds',
-)
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,11 +35,11 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         metavar='DIR',
-        help='a folder of your own instead: images/, train.json and val.json in COCO format; boxes give a box '
-        'detector, masks instance and semantic segmentation',
+        help='labelled images of your own instead, in COCO, DeepLabCut or one-folder-a-class form: key-points are for '
+        'pose, boxes and masks for instances and segmentation, classes for classification',
     )
     parser.add_argument(
-        '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {_MINUTES:g})'
+        '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {MINUTES:g})'
     )
     parser.add_argument(
         '--work-dir', type=Path, default=Path('work_dirs', 'demo'), metavar='DIR', help='default: %(default)s'
@@ -102,220 +65,44 @@ def demo(args: argparse.Namespace) -> int:
     Raises ValueError for arguments or data that do not fit, and RuntimeError where data cannot be fetched or a training
     fails.
     """
-    start = time.monotonic()
     console = Console()
-    jobs = _plan(args, console)
-    results: dict[str, tuple[Result, float]] = {}
-    for job in jobs:
-        began = time.monotonic()
-        results[job.task] = _run(job, console), time.monotonic() - began
-    rows = _rows(results)
-    console.print(_table(rows))
-    seconds = time.monotonic() - start
-    console.print(f'{seconds:.0f} seconds in all; the predictions are drawn in the .png files:')
-    for result, _ in results.values():
-        for file in (*result.pictures, result.weights):
-            console.print(f'  {file}', highlight=False, soft_wrap=True)
-    files = _write(args.work_dir, rows, {'seed': args.seed, 'holdout': args.holdout, 'seconds': round(seconds, 1)})
-    grid = args.grid or args.work_dir / 'five_tasks.png'
-    write_grid(grid, {_TITLES[task]: result.tile for task, (result, _) in results.items()})
-    for file in (grid, *files):
-        console.print(f'  {file}', highlight=False, soft_wrap=True)
-    missed = [
-        f'{task}: {measure.metric} is {measure.value:.1f}, to reach was {measure.target:g}'
-        for task, (result, _) in results.items()
-        for measure in result.measures
-        if measure.is_missed
-    ]
-    for line in missed:
-        console.print(f'[red]missed[/red] {line}')
-    return 1 if missed else 0
-
-
-def _plan(args: argparse.Namespace, console: Console) -> list[Job]:
-    """Check the arguments, prepare the data, and say what is to be trained."""
     for task in args.tasks:
         if task not in TASKS:
             raise ValueError(f'unknown task {task!r}{nearest(task, TASKS)}')
     for name in ('iterations', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
-    if args.data is None:
-        if args.minutes is not None:
-            raise ValueError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
-        tasks = [task for task in TASKS if not args.tasks or task in args.tasks]
-        _check_installed(tasks)
-        for prepare in dict.fromkeys(_PREPARE[task] for task in tasks):
-            console.print(f'data: {prepare(_DATA)}', highlight=False)
-        folder = minutes = None
-    else:
-        if args.holdout:
-            raise ValueError('--holdout is for the demonstration data; a folder given by --data has its own val.json')
-        folder = read_folder(args.data)
-        possible = ['instances', 'segmentation'] if folder.has_masks or folder.has_semantic else ['instances']
-        if impossible := [task for task in args.tasks if task not in possible]:
-            raise ValueError(f'{args.data} has no labels for {impossible[0]}; possible: {", ".join(possible)}')
-        tasks = [task for task in possible if not args.tasks or task in args.tasks]
-        _check_installed(tasks)
-        minutes = None if args.iterations else args.minutes or _MINUTES
-    jobs = []
-    for task in tasks:
-        work_dir = args.work_dir / task
-        work_dir.mkdir(parents=True, exist_ok=True)
-        jobs.append(Job(task, _config(task), work_dir, args.seed, args.holdout, args.iterations, folder, minutes))
-    return jobs
+    jobs = _demonstration_jobs(args, console) if args.data is None else _own_jobs(args, console)
+    about = {'seed': args.seed, 'holdout': args.holdout}
+    return 0 if run_jobs(jobs, args.work_dir, console, about, args.grid) else 1
 
 
-def _check_installed(tasks: list[str]) -> None:
-    for task in tasks:
-        for module in _NEEDED[task]:
-            if importlib.util.find_spec(module) is None:
-                raise RuntimeError(
-                    f'{task} needs {module}, which is not installed; in a checkout, bash tools/install.sh installs it'
-                )
-
-
-def _config(task: str) -> Path:
-    """The config in the checkout or, if the package is installed from a wheel, in what MIM reads."""
-    package = Path(__file__).parent.parent
-    folders = [package.parent / 'configs' / 'demo', package / '.mim' / 'configs' / 'demo']
-    for folder in folders:
-        if (folder / _CONFIGS[task]).is_file():
-            return folder / _CONFIGS[task]
-    raise RuntimeError(f'{_CONFIGS[task]} is neither in {folders[0]} nor in {folders[1]}; install hrnet_mm again')
-
-
-def _run(job: Job, console: Console) -> Result:
-    # Not a fork: the libraries' state and threads shall not be inherited.
-    context = multiprocessing.get_context('spawn')
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_enter, args=(job, sender), name=f'hrnet-mm {job.task}')
-    process.start()
-    sender.close()
-    try:
-        return _follow(job, receiver, console)
-    except EOFError:
-        process.join()
-        # A negative code is the signal that ended it: -9 is what the system sends where memory runs out.
-        raise RuntimeError(f'{job.task}: training ended with exit code {process.exitcode}; see {job.log}') from None
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _enter(job: Job, connection: Connection) -> None:
-    """What the new process does: everything printed goes to the log, Progress and the Result to the connection."""
-    with job.log.open('w') as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        # Threads that spin while they wait made training 3.6 times slower beside other busy processes (2 cores).
-        os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-        try:
-            from .worker import train_and_test
-
-            connection.send(train_and_test(job, connection.send))
-        except Exception as error:
-            traceback.print_exc()
-            connection.send(Failure(f'{type(error).__name__}: {error}'))
-
-
-def _follow(job: Job, receiver: Connection, console: Console) -> Result:
-    """Show progress until the result comes; raises EOFError where the process ends before."""
-    bar = rich.progress.Progress(
-        rich.progress.TextColumn('{task.description}'),
-        rich.progress.BarColumn(),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TextColumn('left'),
-        rich.progress.TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    lines = _Lines(job.task, console)
-    with bar:
-        task = bar.add_task(f'{job.task:14} loading ', total=1.0)
-        while True:
-            message = receiver.recv()
-            if isinstance(message, Result):
-                bar.update(task, description=f'{job.task:14} done    ')
-                return message
-            if isinstance(message, Failure):
-                raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
-            bar.update(task, description=f'{job.task:14} {message.phase:8}', completed=message.done)
-            lines.show(message)
-
-
-class _Lines:
-    """Progress as plain lines, a few for each training, where the output is a file and no terminal."""
-
-    def __init__(self, task: str, console: Console) -> None:
-        self._task = task
-        self._console = console
-        self._shown = ('', 0.0)
-        self._start = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        if progress.phase != self._shown[0]:
-            self._start = time.monotonic()
-        elif progress.done < self._shown[1] + 0.2:
-            return
-        self._shown = progress.phase, progress.done
-        if not self._console.is_terminal:
-            left = (time.monotonic() - self._start) * (1 / progress.done - 1) if progress.done else 0.0
-            time_left = f' {progress.done:.0%}, about {left:.0f} s left' if 0 < progress.done < 1 else ''
-            self._console.print(f'{self._task}: {progress.phase}{time_left}', highlight=False)
-
-
-def _rows(results: dict[str, tuple[Result, float]]) -> list[dict[str, object]]:
+def _demonstration_jobs(args: argparse.Namespace, console: Console) -> list[Job]:
+    if args.minutes is not None:
+        raise ValueError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
+    tasks = [task for task in TASKS if not args.tasks or task in args.tasks]
+    check_installed(tasks)
+    for prepare in dict.fromkeys(_PREPARE[task] for task in tasks):
+        console.print(f'data: {prepare(_DATA)}', highlight=False)
     return [
-        {
-            'task': task,
-            'metric': measure.metric,
-            'value': round(measure.value, 2),
-            'baseline': round(measure.baseline, 2),
-            'baseline_is': measure.baseline_is,
-            'target': measure.target,
-            'is_error': measure.is_error,
-            'iterations': result.iterations,
-            'train_seconds': round(result.train_seconds, 1),
-            'seconds': round(seconds, 1),
-        }
-        for task, (result, seconds) in results.items()
-        for measure in result.measures
+        Job(
+            task,
+            config_path(task),
+            args.work_dir / task,
+            args.seed,
+            args.holdout,
+            args.iterations,
+            targets=_TARGETS[task],
+        )
+        for task in tasks
     ]
 
 
-def _table(rows: list[dict[str, object]]) -> Table:
-    """The rows in at most 80 columns."""
-    baselines = {row['task']: row['baseline_is'] for row in rows}
-    table = Table(
-        title='in percent',
-        caption='trivial: ' + '; '.join(f'{task}, {baseline}' for task, baseline in baselines.items()),
-    )
-    for name in ('task', 'metric'):
-        table.add_column(name)
-    for name in ('value', 'trivial', 'target', 'steps', 'seconds'):
-        table.add_column(name, justify='right')
-    seen = set()
-    for row in rows:
-        is_new = row['task'] not in seen
-        seen.add(row['task'])
-        table.add_row(
-            str(row['task']) if is_new else '',
-            str(row['metric']),
-            f'{row["value"]:.1f}',
-            f'{row["baseline"]:.1f}',
-            '' if row['target'] is None else f'{"at most " if row["is_error"] else ""}{row["target"]:g}',
-            *(f'{row[name]:.0f}' if is_new else '' for name in ('iterations', 'seconds')),
+def _own_jobs(args: argparse.Namespace, console: Console) -> list[Job]:
+    if args.holdout:
+        raise ValueError(
+            '--holdout is for the demonstration data; a folder given by --data has its own validation part'
         )
-    return table
-
-
-def _write(work_dir: Path, rows: list[dict[str, object]], about: dict[str, object]) -> tuple[Path, Path]:
-    as_csv, as_json = work_dir / 'results.csv', work_dir / 'results.json'
-    with as_csv.open('w', newline='') as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    as_json.write_text(json.dumps({**about, 'rows': rows}, indent=1) + '\n')
-    return as_csv, as_json
+    minutes = None if args.iterations else args.minutes or MINUTES
+    settings = {'minutes': minutes}
+    return own_jobs(args.data, args.tasks, args.work_dir, args.seed, args.iterations, settings, console)

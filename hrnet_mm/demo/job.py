@@ -1,6 +1,7 @@
 """What goes to the process that trains one task, and what comes back from it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .folder import Folder
@@ -9,11 +10,25 @@ TASKS = ('pose', 'faces', 'instances', 'segmentation', 'classification')
 
 
 @dataclass(frozen=True)
+class Own:
+    """A folder of the user's own to train on in place of the config's data: for `epochs`, or else for some `minutes`.
+
+    `arch` replaces the config's architecture; `pretrained` are weights of the backbone to begin with.
+    """
+
+    folder: Folder
+    minutes: float | None = None
+    epochs: int | None = None
+    arch: str | None = None
+    pretrained: str | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One training: a config, where its files go, and what differs from the config.
 
-    `holdout` trains and tests on parts of the training data, `iterations` shortens the training, and a `folder` of the
-    user's own is trained on for `minutes`.
+    `holdout` trains and tests on parts of the training data, `iterations` shortens the training; `targets` are the
+    values that metrics are to reach, in percent.
     """
 
     task: str
@@ -22,8 +37,8 @@ class Job:
     seed: int
     holdout: bool = False
     iterations: int | None = None
-    folder: Folder | None = None
-    minutes: float | None = None
+    own: Own | None = None
+    targets: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:

@@ -10,36 +10,38 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
+from ..engine.plain import to_plain
+from ..weights.io import written_aside
 from .baselines import measure_baseline
 from .drawing import SHOWN_IMAGES, draw_predictions
-from .folder import adapt_detector, adapt_segmentor
-from .job import Job, Measure, Progress, Result
+from .folder import adapt
+from .job import Job, Measure, Own, Progress, Result
 
 
 @dataclass(frozen=True)
 class _Metric:
-    """What the table says, the key in the library's metrics, the factor to percent, and the value to reach."""
+    """What the table says, the key in the library's metrics, and the factor to percent."""
 
     name: str
     key: str
     factor: float = 1
-    target: float | None = None
     is_error: bool = False
 
 
-_METRICS = {
-    'pose': (_Metric('OKS AP', 'coco/AP', 100, 10.0),),
-    'faces': (_Metric('NME', 'NME', 100, 5.0, is_error=True),),
-    'instances': (
-        _Metric('box AP50', 'coco/bbox_mAP_50', 100, 50.0),
+_METRICS = {  # by task and the evaluator's type
+    ('pose', 'CocoMetric'): (_Metric('OKS AP', 'coco/AP', 100),),
+    ('pose', 'PCKAccuracy'): (_Metric('PCK', 'PCK', 100),),
+    ('faces', 'NME'): (_Metric('NME', 'NME', 100, is_error=True),),
+    ('instances', 'CocoMetric'): (
+        _Metric('box AP50', 'coco/bbox_mAP_50', 100),
         _Metric('box AP', 'coco/bbox_mAP', 100),
-        _Metric('mask AP50', 'coco/segm_mAP_50', 100, 50.0),
+        _Metric('mask AP50', 'coco/segm_mAP_50', 100),
         _Metric('mask AP', 'coco/segm_mAP', 100),
     ),
-    'segmentation': (_Metric('mIoU', 'mIoU', 1, 85.0),),
-    'classification': (_Metric('top-1', 'accuracy/top1', 1, 95.0),),
+    ('segmentation', 'IoUMetric'): (_Metric('mIoU', 'mIoU'),),
+    ('classification', 'Accuracy'): (_Metric('top-1', 'accuracy/top1'),),
 }
 
 
@@ -53,27 +55,28 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     hooks: list[Hook] = [hook]
     if job.holdout:
         use_holdout(config)
-    if job.folder is not None and job.task == 'instances':
-        adapt_detector(config, job.folder)
-    elif job.folder is not None:
-        adapt_segmentor(config, job.folder, job.work_dir)
-    if job.minutes is not None:
-        hooks.append(_Deadline(60 * job.minutes, config.pop('param_scheduler').eta_max))
+    iterations, minutes = job.iterations, None
+    if job.own is not None:
+        adapt(config, job.task, job.own.folder, job.work_dir, job.own.arch, job.own.pretrained)
+        iterations, minutes = iterations or _iterations(job.own, config.train_dataloader.batch_size), job.own.minutes
+    if minutes is not None:
+        hooks.append(_Deadline(60 * minutes, config.pop('param_scheduler').eta_max))
         config.train_cfg.max_iters = 10**9
-    elif job.iterations is not None:
-        config.train_cfg.max_iters = config.param_scheduler.total_steps = job.iterations
+    elif iterations is not None:
+        config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
 
-    runner = Runner.from_cfg(config)
+    runner = RUNNERS.build(config)
     for one in hooks:
         runner.register_hook(one)
     runner.train()
     weights = job.work_dir / 'weights.pth'
-    torch.save({'state_dict': runner.model.state_dict(), 'meta': {'config': config.pretty_text}}, weights)
+    _save(runner, weights)
     metrics = runner.test()
 
     report(Progress('drawing', 1.0))
     dataset = runner.test_dataloader.dataset
-    baseline, baseline_is = measure_baseline(job.task, runner)
+    listed = _METRICS[job.task, config.test_evaluator.type]
+    baseline, baseline_is = measure_baseline(job.task, runner, listed[0].key)
     drawn, tile = draw_predictions(job, hook.predictions, dataset.metainfo)
     return Result(
         measures=tuple(
@@ -83,10 +86,10 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
                 metric.factor * float(metrics.get(metric.key, 0.0)),
                 baseline,
                 baseline_is,
-                None if job.folder else metric.target,
+                job.targets.get(metric.name),
                 metric.is_error,
             )
-            for metric in _METRICS[job.task]
+            for metric in listed
             if 'segm' not in metric.key or 'segm' in config.test_evaluator.metric
         ),
         pictures=drawn,
@@ -95,6 +98,21 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
         iterations=hook.iterations,
         train_seconds=hook.seconds,
     )
+
+
+def _save(runner: Any, file: Path) -> None:
+    """Write the weights with what `hrnet-mm predict` and the libraries need to use them, as plain data."""
+    meta = {'cfg': runner.cfg.pretty_text, 'dataset_meta': runner.train_dataloader.dataset.metainfo}
+    checkpoint = {'state_dict': runner.model.state_dict(), 'meta': meta}
+    to_plain(checkpoint)
+    with written_aside(file) as aside:
+        torch.save(checkpoint, aside)
+
+
+def _iterations(own: Own, batch_size: int) -> int | None:
+    """How many batches the epochs are; an instance of key-points is an image of its own."""
+    samples = len(own.folder.train['annotations' if own.folder.points else 'images'])
+    return None if own.epochs is None else math.ceil(own.epochs * samples / batch_size)
 
 
 class _Report(Hook):
@@ -116,8 +134,8 @@ class _Report(Hook):
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self.iterations = batch_idx + 1
         self.seconds = time.monotonic() - self._start
-        seconds = None if self.job.minutes is None else 60 * self.job.minutes
-        done = self.iterations / runner.max_iters if seconds is None else self.seconds / seconds
+        minutes = self.job.own.minutes if self.job.own else None
+        done = self.seconds / (60 * minutes) if minutes else self.iterations / runner.max_iters
         self.report(Progress('training', min(done, 1.0)))
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:

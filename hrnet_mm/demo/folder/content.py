@@ -1,0 +1,95 @@
+"""What was read of a folder, the same for every layout."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+Content = Mapping[str, Any]
+"""Images, annotations and categories as in COCO. Every image has `width` and `height`, and a `file_name` below the
+folder; in a classification it has its `category_id` and there are no annotations."""
+
+LAYOUTS = (
+    'read are COCO (images/, train.json, and val.json or a part of train.json in its place), '
+    'DeepLabCut (CollectedData_*.csv, alone or in labeled-data/) and a folder of images for each class'
+)
+
+_MOST_IMAGES_FOR_MEAN = 50
+
+
+@dataclass(frozen=True)
+class Points:
+    """Names of the key-points in their order, and pairs of them that are joined by lines."""
+
+    names: tuple[str, ...]
+    links: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A checked folder, read for one task.
+
+    `split` says where the two parts come from; `mean` and `std` are those of R, G and B in the training part.
+    """
+
+    path: Path
+    train: Content
+    val: Content
+    split: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    points: Points | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The categories' names in the order of their ids."""
+        return tuple(category['name'] for category in self.train['categories'])
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every object has one."""
+        return all(one.get('segmentation') for part in (self.train, self.val) for one in part['annotations'])
+
+    @property
+    def has_semantic(self) -> bool:
+        """Whether semantic/ holds label images."""
+        return (self.path / 'semantic').is_dir()
+
+    @property
+    def median_box(self) -> tuple[float, float]:
+        """Width and height in pixels."""
+        boxes = np.array([one['bbox'][2:] for one in self.train['annotations']], float)
+        width, height = np.median(boxes, axis=0).tolist()
+        return width, height
+
+    @property
+    def median_side(self) -> float:
+        """The square root of the median box area, in pixels."""
+        return float(np.median([(one['bbox'][2] * one['bbox'][3]) ** 0.5 for one in self.train['annotations']]))
+
+
+def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of R, G and B over some of the images.
+
+    Raises ValueError for a file that is no image.
+    """
+    images = content['images']
+    pixels = []
+    for image in images[:: max(1, len(images) // _MOST_IMAGES_FOR_MEAN)]:
+        pixels.append(read_image(path / image['file_name']).reshape(-1, 3)[:, ::-1])  # OpenCV reads B, G, R
+    rgb = np.concatenate(pixels)
+    return tuple(rgb.mean(0).tolist()), tuple(np.maximum(rgb.std(0), 1).tolist())
+
+
+def read_image(file: Path) -> Any:
+    """The image `(H, W, 3)` in B, G, R.
+
+    Raises ValueError if OpenCV cannot read it.
+    """
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{file}: not an image that OpenCV can read')
+    return image

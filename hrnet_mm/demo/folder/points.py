@@ -1,0 +1,105 @@
+"""Key-points: which category has them, boxes around them, and which of them change places in a mirror."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .content import Content, Points
+
+_MARGIN = 0.25  # of a box around points, at each side, as a share of its longer side
+_SIDES = {'left': 'right', 'right': 'left', 'l': 'r', 'r': 'l'}
+# left and right anywhere; l and r between other letters' ends (l_ear, ear.L, earL, LEar).
+_SIDE = re.compile(
+    r'(?i:left|right)|(?<![A-Za-z])[lr](?![A-Za-z])|(?<![A-Za-z])[LR](?![a-z])|(?<=[a-z])[LR](?![A-Za-z])'
+)
+
+
+def read_points(file: Path, content: Content) -> Points:
+    """The key-points of the only category that has them; those of two categories may be equal.
+
+    Raises ValueError if there are none, or different ones.
+    """
+    categories = [category for category in content['categories'] if category.get('keypoints')]
+    if not categories:
+        raise ValueError(f'{file}: no category has "keypoints", the list of their names; pose and faces need it')
+    names = tuple(categories[0]['keypoints'])
+    if any(tuple(category['keypoints']) != names for category in categories):
+        raise ValueError(f'{file}: categories have different "keypoints"; one network learns one list of them')
+    skeleton = categories[0].get('skeleton') or []
+    if any(len(link) != 2 or not all(0 < end <= len(names) for end in link) for link in skeleton):
+        raise ValueError(f'{file}: "skeleton" must hold pairs of numbers from 1 to {len(names)}, got {skeleton}')
+    return Points(names, tuple((start - 1, end - 1) for start, end in skeleton))
+
+
+def with_points(content: Content, points: Points, file: Path) -> Content:
+    """The content without what has no labelled points; a box around its points is given to what has no box.
+
+    Raises ValueError for a wrong number of values.
+    """
+    annotations = []
+    for one in content['annotations']:
+        values = one.get('keypoints') or []
+        if len(values) not in (0, 3 * len(points.names)):
+            raise ValueError(
+                f'{file}: annotation {one["id"]} has {len(values)} values in "keypoints"; '
+                f'{len(points.names)} key-points need {3 * len(points.names)}: x, y and visibility of each'
+            )
+        count = sum(visible > 0 for visible in values[2::3])
+        if not count or one.get('iscrowd'):
+            continue
+        box = one.get('bbox') or _box_around(values)
+        annotations.append({'area': box[2] * box[3], 'iscrowd': 0, **one, 'bbox': box, 'num_keypoints': count})
+    if not annotations:
+        raise ValueError(f'{file}: nothing has labelled "keypoints" (visibility 1 or 2)')
+    return {**content, 'annotations': annotations}
+
+
+def mirrored(names: Sequence[str]) -> dict[str, str] | None:
+    """The point that takes each one's place in a mirror, by left and right in their names.
+
+    None if no name has a side, or the other side of one is missing: such images must not be mirrored.
+    """
+    other = {name: _SIDE.sub(_other_side, name) for name in names}
+    if all(name == swapped for name, swapped in other.items()) or not set(other.values()) <= set(names):
+        return None
+    return other
+
+
+def points_metainfo(points: Points) -> dict[str, Any]:
+    """What mmpose's data sets want to know of key-points."""
+    swaps: Mapping[str, str] = mirrored(points.names) or {}
+    names = points.names
+    colour = [255, 128, 0]
+    return {
+        'dataset_name': 'folder',
+        'keypoint_info': {
+            i: {'id': i, 'name': name, 'swap': _if_other(swaps.get(name, name), name), 'type': '', 'color': colour}
+            for i, name in enumerate(names)
+        },
+        'skeleton_info': {
+            i: {'id': i, 'link': (names[start], names[end]), 'color': colour}
+            for i, (start, end) in enumerate(points.links)
+        },
+        'joint_weights': [1.0] * len(names),
+        'sigmas': [0.05] * len(names),  # mmpose asks for them; the metrics used here do not
+    }
+
+
+def _if_other(swap: str, name: str) -> str:
+    return '' if swap == name else swap
+
+
+def _other_side(match: re.Match[str]) -> str:
+    side = match[0]
+    other = _SIDES[side.lower()]
+    if side.isupper():
+        return other.upper()
+    return other.capitalize() if side[0].isupper() else other
+
+
+def _box_around(values: Sequence[float]) -> list[float]:
+    xs, ys = ([v for v, visible in zip(values[i::3], values[2::3], strict=True) if visible > 0] for i in (0, 1))
+    left, top, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+    margin = max(_MARGIN * max(width, height), 8.0)  # a single point has a box of 16 pixels
+    return [left - margin, top - margin, width + 2 * margin, height + 2 * margin]

@@ -1,0 +1,41 @@
+"""Takes a part of the images for validation where a folder has none."""
+
+import random
+from collections.abc import Sequence
+
+from .content import Content
+
+_SHARE = 0.2
+_SEED = 0  # fixed, so that trainings with other seeds are measured on the same images
+_FEWEST = 5
+
+
+def split_images(content: Content, where: object) -> tuple[Content, Content, str]:
+    """Training part, validation part, and a sentence that says so; of every class in its share, if images have one.
+
+    Raises ValueError for too few images.
+    """
+    images = content['images']
+    groups: dict[object, list[object]] = {}
+    for image in images:
+        groups.setdefault(image.get('category_id'), []).append(image['id'])
+    chosen: set[object] = set()
+    for ids in groups.values():
+        if len(ids) < _FEWEST:
+            raise ValueError(f'{where}: {len(ids)} images are too few to take some for validation; give {_FEWEST}')
+        random.Random(_SEED).shuffle(ids)  # noqa: S311
+        chosen.update(ids[: round(_SHARE * len(ids))])
+    sentence = (
+        f'{where} has no validation part: {_SHARE:.0%} of the images ({len(chosen)} of {len(images)}), '
+        f'drawn with seed {_SEED}, are taken for it'
+    )
+    train, val = (
+        _part(content, [image for image in images if (image['id'] in chosen) is is_val]) for is_val in (False, True)
+    )
+    return train, val, sentence
+
+
+def _part(content: Content, images: Sequence[Content]) -> Content:
+    ids = {image['id'] for image in images}
+    annotations = [one for one in content['annotations'] if one['image_id'] in ids]
+    return {**content, 'images': images, 'annotations': annotations}

@@ -1,0 +1,243 @@
+"""Runs jobs, each in a process of its own, and shows and writes what came out."""
+
+import csv
+import importlib.util
+import json
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import rich.progress
+from rich.console import Console
+from rich.table import Table
+
+from ..verify import configs_folder
+from .grid import write_grid
+from .job import Failure, Job, Progress, Result
+
+_CONFIGS = {
+    'pose': 'td-hm_hrnetv1_people.py',
+    'faces': 'td-hm_hrnetv2_faces.py',
+    'instances': 'mask-rcnn_hrnetv2p_nuclei.py',
+    'segmentation': 'fcn_hrnetv2_nuclei.py',
+    'classification': 'hrnet-c_digits.py',
+}
+_NEEDED = {
+    'pose': ('mmpose', 'pycocotools'),
+    'faces': ('mmpose', 'pycocotools'),
+    'instances': ('mmdet',),
+    'segmentation': ('mmseg', 'pycocotools'),
+    'classification': ('mmpretrain',),
+}
+_TITLES = {
+    'pose': 'pose, HRNetV1',
+    'faces': 'faces, HRNetV2',
+    'instances': 'instances, HRNetV2p',
+    'segmentation': 'segmentation, HRNetV2',
+    'classification': 'classification, HRNet-C',
+}
+_COLUMNS = (
+    'task',
+    'metric',
+    'value',
+    'baseline',
+    'baseline_is',
+    'target',
+    'is_error',
+    'iterations',
+    'train_seconds',
+    'seconds',
+)
+
+
+def run_jobs(
+    jobs: Sequence[Job], work_dir: Path, console: Console, about: dict[str, object], grid: Path | None = None
+) -> bool:
+    """Run the jobs, print a table and write it with the pictures; say whether every target was reached.
+
+    `about` is written with the table; `grid` is the picture of all jobs, unless it goes to the work directory.
+
+    Raises RuntimeError where a training fails.
+    """
+    start = time.monotonic()
+    results: dict[str, tuple[Result, float]] = {}
+    for job in jobs:
+        began = time.monotonic()
+        results[job.task] = _run(job, console), time.monotonic() - began
+    rows = _rows(results)
+    console.print(_table(rows))
+    seconds = time.monotonic() - start
+    console.print(f'{seconds:.0f} seconds in all; the predictions are drawn in the .png files:')
+    for result, _ in results.values():
+        for file in (*result.pictures, result.weights):
+            console.print(f'  {file}', highlight=False, soft_wrap=True)
+    files = _write(work_dir, rows, {**about, 'seconds': round(seconds, 1)})
+    grid = grid or work_dir / 'five_tasks.png'
+    write_grid(grid, {_TITLES[task]: result.tile for task, (result, _) in results.items()})
+    for file in (grid, *files):
+        console.print(f'  {file}', highlight=False, soft_wrap=True)
+    missed = [
+        f'{task}: {measure.metric} is {measure.value:.1f}, to reach was {measure.target:g}'
+        for task, (result, _) in results.items()
+        for measure in result.measures
+        if measure.is_missed
+    ]
+    for line in missed:
+        console.print(f'[red]missed[/red] {line}')
+    return not missed
+
+
+def check_installed(tasks: Iterable[str]) -> None:
+    """Raises RuntimeError if a library that a task needs is missing."""
+    for task in tasks:
+        for module in _NEEDED[task]:
+            if importlib.util.find_spec(module) is None:
+                raise RuntimeError(
+                    f'{task} needs {module}, which is not installed; in a checkout, bash tools/install.sh installs it'
+                )
+
+
+def config_path(task: str) -> Path:
+    """A task's config in the checkout or, if the package is installed from a wheel, in what MIM reads."""
+    return configs_folder() / 'demo' / _CONFIGS[task]
+
+
+def _run(job: Job, console: Console) -> Result:
+    job.work_dir.mkdir(parents=True, exist_ok=True)
+    # Not a fork: the libraries' state and threads shall not be inherited.
+    context = multiprocessing.get_context('spawn')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_enter, args=(job, sender), name=f'hrnet-mm {job.task}')
+    process.start()
+    sender.close()
+    try:
+        return _follow(job, receiver, console)
+    except EOFError:
+        process.join()
+        # A negative code is the signal that ended it: -9 is what the system sends where memory runs out.
+        raise RuntimeError(f'{job.task}: training ended with exit code {process.exitcode}; see {job.log}') from None
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _enter(job: Job, connection: Connection) -> None:
+    """What the new process does: everything printed goes to the log, Progress and the Result to the connection."""
+    with job.log.open('w') as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        # Threads that spin while they wait made training 3.6 times slower beside other busy processes (2 cores).
+        os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+        try:
+            from .worker import train_and_test
+
+            connection.send(train_and_test(job, connection.send))
+        except Exception as error:
+            traceback.print_exc()
+            connection.send(Failure(f'{type(error).__name__}: {error}'))
+
+
+def _follow(job: Job, receiver: Connection, console: Console) -> Result:
+    """Show progress until the result comes; raises EOFError where the process ends before."""
+    bar = rich.progress.Progress(
+        rich.progress.TextColumn('{task.description}'),
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn('left'),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    lines = _Lines(job.task, console)
+    with bar:
+        task = bar.add_task(f'{job.task:14} loading ', total=1.0)
+        while True:
+            message = receiver.recv()
+            if isinstance(message, Result):
+                bar.update(task, description=f'{job.task:14} done    ')
+                return message
+            if isinstance(message, Failure):
+                raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
+            bar.update(task, description=f'{job.task:14} {message.phase:8}', completed=message.done)
+            lines.show(message)
+
+
+class _Lines:
+    """Progress as plain lines, a few for each training, where the output is a file and no terminal."""
+
+    def __init__(self, task: str, console: Console) -> None:
+        self._task = task
+        self._console = console
+        self._shown = ('', 0.0)
+        self._start = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        if progress.phase != self._shown[0]:
+            self._start = time.monotonic()
+        elif progress.done < self._shown[1] + 0.2:
+            return
+        self._shown = progress.phase, progress.done
+        if not self._console.is_terminal:
+            left = (time.monotonic() - self._start) * (1 / progress.done - 1) if progress.done else 0.0
+            time_left = f' {progress.done:.0%}, about {left:.0f} s left' if 0 < progress.done < 1 else ''
+            self._console.print(f'{self._task}: {progress.phase}{time_left}', highlight=False)
+
+
+def _rows(results: dict[str, tuple[Result, float]]) -> list[dict[str, object]]:
+    return [
+        {
+            'task': task,
+            'metric': measure.metric,
+            'value': round(measure.value, 2),
+            'baseline': round(measure.baseline, 2),
+            'baseline_is': measure.baseline_is,
+            'target': measure.target,
+            'is_error': measure.is_error,
+            'iterations': result.iterations,
+            'train_seconds': round(result.train_seconds, 1),
+            'seconds': round(seconds, 1),
+        }
+        for task, (result, seconds) in results.items()
+        for measure in result.measures
+    ]
+
+
+def _table(rows: list[dict[str, object]]) -> Table:
+    """The rows in at most 80 columns."""
+    baselines = {row['task']: row['baseline_is'] for row in rows}
+    table = Table(
+        title='in percent',
+        caption='trivial: ' + '; '.join(f'{task}, {baseline}' for task, baseline in baselines.items()),
+    )
+    for name in ('task', 'metric'):
+        table.add_column(name)
+    for name in ('value', 'trivial', 'target', 'steps', 'seconds'):
+        table.add_column(name, justify='right')
+    seen = set()
+    for row in rows:
+        is_new = row['task'] not in seen
+        seen.add(row['task'])
+        table.add_row(
+            str(row['task']) if is_new else '',
+            str(row['metric']),
+            f'{row["value"]:.1f}',
+            f'{row["baseline"]:.1f}',
+            '' if row['target'] is None else f'{"at most " if row["is_error"] else ""}{row["target"]:g}',
+            *(f'{row[name]:.0f}' if is_new else '' for name in ('iterations', 'seconds')),
+        )
+    return table
+
+
+def _write(work_dir: Path, rows: list[dict[str, object]], about: dict[str, object]) -> tuple[Path, Path]:
+    as_csv, as_json = work_dir / 'results.csv', work_dir / 'results.json'
+    with as_csv.open('w', newline='') as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    as_json.write_text(json.dumps({**about, 'rows': rows}, indent=1) + '\n')
+    return as_csv, as_json
