@@ -138,7 +138,8 @@ class _Checker:
         if isinstance(value, Mapping):
             self._check_dict(where, value, section)
             for key, item in value.items():
-                if (value.get('type'), key) not in _FOREIGN:
+                # What metainfo calls a type is a key-point's kind, not a class.
+                if key != 'metainfo' and (value.get('type'), key) not in _FOREIGN:
                     self.walk(f'{where}.{key}', item, section)
         elif isinstance(value, list | tuple):
             for i, item in enumerate(value):

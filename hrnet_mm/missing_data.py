@@ -25,6 +25,7 @@ _SOURCES = {
     '300w': '300W: images from https://ibug.doc.ic.ac.uk/resources/300-W, annotations in the form of mmpose',
     'cofw': 'COFW: https://data.caltech.edu/records/bc0bf-nc666, annotations in the form of mmpose',
     'aflw': 'AFLW: images from https://www.tugraz.at (registration), annotations by tools/prepare_aflw.py',
+    'learn': 'the sets of docs/learn.md, or set HRNET_MM_DATA to the folder that holds them',
 }
 
 

@@ -103,10 +103,10 @@ def configs_folder() -> Path:
 
 
 def config_paths() -> list[str]:
-    """The zoo's configs, as paths below the folder of configs; the demonstration's are not among them."""
+    """The zoo's configs, as paths below the folder of configs; those of short trainings are not among them."""
     folder = configs_folder()
     paths = [path.relative_to(folder) for path in sorted(folder.glob('*/*.py'))]
-    return [path.as_posix() for path in paths if path.parts[0] not in ('_base_', 'demo')]
+    return [path.as_posix() for path in paths if path.parts[0] not in ('_base_', 'demo', 'learn')]
 
 
 def compare(row: Mapping[str, str]) -> Iterator[Comparison]:
