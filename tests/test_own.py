@@ -3,6 +3,7 @@
 import csv
 import json
 import operator
+import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from hrnet_mm.demo.folder.points import mirrored
 from hrnet_mm.demo.job import TASKS
 
 ROOT = Path(__file__).parents[1]
+OPENFIELD = Path(os.environ.get('HRNET_MM_DATA') or ROOT.parent / 'shared' / 'data') / 'pose_mouse' / 'openfield'
 PARTS = ('left_ear', 'right_ear', 'tail')
 COLOURS = ((0, 0, 255), (255, 60, 0), (0, 255, 0))
 
@@ -257,6 +259,32 @@ def test_deeplabcut_files_of_one_animal(tmp_path, in_cells, start):
         assert (folder.path / folder.train['images'][0]['file_name']).is_file()
 
 
+@pytest.mark.skipif(not OPENFIELD.is_dir(), reason=f'{OPENFIELD} is not at hand; docs/learn.md says where it is from')
+def test_real_labels_are_the_same_in_both_forms(tmp_path):
+    """DeepLabCut's own example, converted to COCO by others and back to a table here."""
+    coco = read_folder(OPENFIELD, 'pose')
+    rows, images = [], {image['id']: OPENFIELD / image['file_name'] for image in coco.train['images']}
+    video = tmp_path / 'labeled-data' / 'm4s1'
+    video.mkdir(parents=True)
+    for one in coco.train['annotations']:
+        image, points = images[one['image_id']], np.array(one['keypoints'], float).reshape(-1, 3)
+        points[points[:, 2] == 0] = np.nan
+        (video / image.name).symlink_to(image)
+        rows.append((['labeled-data', 'm4s1', image.name], points[:, :2]))
+    write_deeplabcut(video / 'CollectedData_Pranav.csv', coco.points.names, rows)
+    table = read_folder(tmp_path, 'pose')
+    assert table.points.names == ('snout', 'leftear', 'rightear', 'tailbase')
+    files = {
+        image['id']: Path(image['file_name']).name for part in (table.train, table.val) for image in part['images']
+    }
+    found = {files[one['image_id']]: one for part in (table.train, table.val) for one in part['annotations']}
+    assert len(found) == len(rows) == 93
+    for one in coco.train['annotations']:
+        other = found[images[one['image_id']].name]
+        assert other['bbox'] == one['bbox']
+        np.testing.assert_allclose(other['keypoints'], one['keypoints'])
+
+
 def test_deeplabcut_files_of_several_animals(tmp_path):
     folder = read_folder(write_animals_deeplabcut(tmp_path / 'mine', animals=('one', 'two'), in_cells=True), 'pose')
     annotations = [one for part in (folder.train, folder.val) for one in part['annotations']]
@@ -347,12 +375,14 @@ def test_any_network_takes_the_demonstrations_place(tmp_path, task):
     assert net.backbone.stage2[0].branches[0][0].conv1.out_channels == 8
 
 
-def test_only_sided_points_are_mirrored(tmp_path):
-    config = adapted(write_animals_coco(tmp_path / 'sided'), 'pose', tmp_path / 'a')
+@pytest.mark.parametrize('task', ['pose', 'faces'])
+def test_only_sided_points_are_mirrored(tmp_path, task):
+    config = adapted(write_animals_coco(tmp_path / 'sided'), task, tmp_path / 'a')
+    assert 'from_file' not in config.train_dataloader.dataset.metainfo
     assert config.model.test_cfg.flip_test
     info = config.train_dataloader.dataset.metainfo.keypoint_info
     assert [info[i].swap for i in range(3)] == ['right_ear', 'left_ear', '']
-    config = adapted(write_animals_coco(tmp_path / 'other', keypoints=['a', 'b', 'c']), 'pose', tmp_path / 'b')
+    config = adapted(write_animals_coco(tmp_path / 'other', keypoints=['a', 'b', 'c']), task, tmp_path / 'b')
     assert not config.model.test_cfg.flip_test
     assert 'RandomFlip' not in [step.type for step in config.train_dataloader.dataset.pipeline]
 

@@ -53,5 +53,5 @@ dataset = dict(
 train_dataloader = dict(batch_size=8, dataset=dict(**dataset, pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(**dataset, ann_file='val.json', pipeline=test_pipeline))
 test_evaluator = dict(keypoint_indices=[0, 1])
-train_cfg = dict(max_iters=400)
-param_scheduler = dict(total_steps=400)
+train_cfg = dict(max_iters=300)
+param_scheduler = dict(total_steps=300)

@@ -84,7 +84,8 @@ def _adapt_points(config: Any, folder: Folder) -> None:
                 step.padding = 1.0
         if not can_mirror:
             loader.dataset.pipeline = [step for step in loader.dataset.pipeline if step.type != 'RandomFlip']
-        loader.dataset.update(type='CocoDataset', metainfo=points_metainfo(folder.points), data_prefix={'img': ''})
+        loader.dataset.update(type='CocoDataset', data_prefix={'img': ''})
+        loader.dataset.metainfo = points_metainfo(folder.points)  # update would merge it with the old one
 
 
 def _adapt_pose(config: Any, folder: Folder) -> None:
