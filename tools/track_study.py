@@ -1,12 +1,13 @@
 """What optical flow and propagated boxes are worth to tracking, on rendered videos of people behind one another.
 
-The detector is the truth made worse, seeded: boxes jitter, people are missed the more often the less is seen of them,
-and some boxes hold nobody. Poses are a network's (--model), or the truth made worse in the same way: joints scatter,
-covered ones much and with low scores, and of two people in a box it is the one of whom more is seen. Writes means and
-standard deviations over the seeds to tools/results/tracking.csv, and a strip of pictures. Example:
+The detector is the truth, or the truth made worse, seeded: boxes jitter, people are missed the more often the less is
+seen of them, and some boxes hold nobody. Poses are a network's (--model), or the truth made worse in the same way:
+joints scatter, covered ones much and with low scores, and of two people in a box it is the one of whom more is seen.
+Writes means and standard deviations over the seeds to tools/results/tracking.csv, where rows of other poses stay, and
+a strip of pictures. Examples:
 
     python tools/track_study.py
-    python tools/track_study.py --model configs/demo/POSE.py work_dirs/demo/pose/weights.pth --seeds 3
+    python tools/track_study.py --model configs/demo/td-hm_hrnetv1_people.py work_dirs/demo/pose/weights.pth --seeds 3
 """
 
 import argparse
@@ -30,12 +31,14 @@ from hrnet_mm.tracking.networks import PoseNetwork
 from hrnet_mm.tracking.persons import COCO_SIGMAS, Array, Persons, box_iou
 from hrnet_mm.tracking.posetrack import JOINTS
 
-VARIANTS = {  # name: flow, propagation
-    'no flow, detected boxes': (None, False),
-    'no flow, propagated boxes': (None, True),
-    'DIS flow, detected boxes': ('dis', False),
-    'DIS flow, propagated boxes': ('dis', True),
-    'Farneback flow, propagated boxes': ('farneback', True),
+VARIANTS = {  # name: flow, propagation, whether the boxes are the truth
+    'no flow, detected boxes': (None, False, False),
+    'no flow, propagated boxes': (None, True, False),
+    'DIS flow, detected boxes': ('dis', False, False),
+    'DIS flow, propagated boxes': ('dis', True, False),
+    'Farneback flow, propagated boxes': ('farneback', True, False),
+    'no flow, true boxes': (None, False, True),
+    'DIS flow, true boxes': ('dis', False, True),
 }
 BASELINE, FULL = 'no flow, detected boxes', 'DIS flow, propagated boxes'
 MIN_SCORE = 0.5  # of the joints that MOTA counts
@@ -55,16 +58,21 @@ class Clip:
 class Degraded:
     """Detector and pose estimator of one clip that know the truth and spoil it; each frame is asked for once."""
 
-    def __init__(self, clip: Clip, seed: tuple[int, ...]) -> None:
+    def __init__(self, clip: Clip, seed: tuple[int, ...], true_boxes: bool) -> None:
         self.random = np.random.default_rng(seed)
         self.people = iter(clip.video.people)
         self.size = clip.video.frames[0].shape[:2]
+        self.true_boxes = true_boxes
 
     def detector(self, image: Image) -> tuple[Array, Array]:
         """Boxes and scores for the next frame."""
         self.now = next(self.people)
         # The pose estimator draws from its own numbers, so that every variant is given the same boxes.
         random, self.pose_random = self.random.spawn(2)
+        if self.true_boxes:
+            boxes = np.array([person.box for person in self.now], dtype=float).reshape(-1, 4)
+            boxes[:, 2:] += boxes[:, :2]
+            return boxes, np.ones(len(boxes))
         boxes, scores = [], []
         for person in self.now:
             missed = random.random() < (0.03 if person.share > 0.8 else 1.15 - person.share)
@@ -102,6 +110,24 @@ class Degraded:
         return keypoints, scores
 
 
+class Remembered:
+    """A pose network that looks into the same box of the same image once, whatever the number of variants."""
+
+    def __init__(self, network: PoseNetwork) -> None:
+        self.network = network
+        self.known: dict[tuple[int, bytes], tuple[Array, Array]] = {}
+
+    def __call__(self, image: Image, boxes: Array) -> tuple[Array, Array]:
+        """Keypoints and scores, as `PoseNetwork` gives them."""
+        keys = [(id(image), box.tobytes()) for box in boxes]
+        new = [row for row, key in enumerate(keys) if key not in self.known]
+        if new:
+            found = zip(*self.network(image, boxes[new]), strict=True)
+            self.known.update((keys[row], one) for row, one in zip(new, found, strict=True))
+        keypoints, scores = zip(*(self.known[key] for key in keys), strict=True)
+        return np.stack(keypoints), np.stack(scores)
+
+
 def make_clips(args: argparse.Namespace, step: int) -> list[Clip]:
     photographs = read_photographs(args.data, 'test')
     clips = []
@@ -116,16 +142,16 @@ def make_clips(args: argparse.Namespace, step: int) -> list[Clip]:
     return clips
 
 
-def track(clip: Clip, variant: str, seed: tuple[int, ...], network: PoseNetwork | None) -> list[Persons]:
+def track(clip: Clip, variant: str, seed: tuple[int, ...], poses: Remembered | None) -> list[Persons]:
     """The persons of a clip in PoseTrack's places."""
-    flow_name, propagate = VARIANTS[variant]
+    flow_name, propagate, true_boxes = VARIANTS[variant]
     place = {id(frame): index for index, frame in enumerate(clip.video.frames)}
     flow: Flow | None = None if flow_name is None else lambda first, _: clip.flows[flow_name][place[id(first)]]
-    spoiled = Degraded(clip, seed)
-    pose, sigmas = (spoiled.pose, COCO_SIGMAS) if network is None else (network, network.sigmas)
+    spoiled = Degraded(clip, seed, true_boxes)
+    pose, sigmas = (spoiled.pose, COCO_SIGMAS) if poses is None else (poses, poses.network.sigmas)
     tracker = PoseTracker(spoiled.detector, pose, flow, Settings(propagate=propagate), sigmas)
     found = [tracker(image) for image in clip.video.frames]
-    return found if network is None else [network.in_places(persons) for persons in found]
+    return found if poses is None else [poses.network.in_places(persons) for persons in found]
 
 
 def measure(clips: Sequence[Clip], tracked: Sequence[list[Persons]]) -> tuple[float, ...]:
@@ -174,11 +200,12 @@ def main() -> None:
     rows = []
     for step in args.steps:
         clips = make_clips(args, step)
+        remembered = network and Remembered(network)
         of_variant: dict[str, list[list[list[Persons]]]] = {}
         values: dict[str, Array] = {}
         for variant in VARIANTS:
             of_variant[variant] = [
-                [track(clip, variant, (seed, number), network) for number, clip in enumerate(clips)]
+                [track(clip, variant, (seed, number), remembered) for number, clip in enumerate(clips)]
                 for seed in range(args.seeds)
             ]
             measured = np.array([measure(clips, tracked) for tracked in of_variant[variant]])
@@ -194,11 +221,20 @@ def main() -> None:
             before, after = of_variant[BASELINE][0], of_variant[FULL][0]
             clearest = max(range(args.videos), key=lambda number: _ids(before[number]) - _ids(after[number]))
             draw_strip(args.picture, clips[clearest], {BASELINE: before[clearest], FULL: after[clearest]})
-    args.csv.parent.mkdir(parents=True, exist_ok=True)
-    with args.csv.open('w', newline='') as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+    write_rows(args.csv, rows)
+
+
+def write_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Replace the rows of the same poses in the file, if there is one."""
+    others = []
+    if file.exists():
+        with file.open(newline='') as old:
+            others = [row for row in csv.DictReader(old) if row['poses'] != rows[0]['poses']]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open('w', newline='') as new:
+        writer = csv.DictWriter(new, list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([*others, *rows])
 
 
 def _ids(frames: Sequence[Persons]) -> int:
