@@ -1,6 +1,7 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,8 +11,9 @@ from mmengine.config import Config
 from hrnet_mm.cli import main
 from hrnet_mm.data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
 from hrnet_mm.demo import pictures
+from hrnet_mm.demo.drawing import draw_predictions
 from hrnet_mm.demo.grid import write_grid
-from hrnet_mm.demo.job import Measure
+from hrnet_mm.demo.job import Job, Measure
 from hrnet_mm.demo.worker import use_holdout
 
 ROOT = Path(__file__).parents[1]
@@ -138,6 +140,30 @@ def test_points_are_drawn_at_their_places(tmp_path):
         places = (centres[1:] + 0.5) / factor - 0.5
         np.testing.assert_allclose(sorted(places.tolist()), sorted(expected), atol=0.1)
     assert cv2.imread(str(tmp_path / 'points.png')).std() > 5
+
+
+def test_images_with_most_labelled_points_are_drawn_and_faces_have_lines(tmp_path):
+    """The last image may have more instances in the next batch, and is left out."""
+    random = np.random.default_rng(0)
+    samples = []
+    for name, labelled in zip('abcdef', (2, 98, 50, 98, 97, 98), strict=True):
+        file = tmp_path / f'{name}.png'
+        cv2.imwrite(str(file), np.full((100, 100, 3), 128, np.uint8))
+        points = random.uniform(10, 90, (1, 98, 2))
+        samples.append(
+            SimpleNamespace(
+                img_path=str(file),
+                gt_instances=SimpleNamespace(keypoints=points, keypoints_visible=(np.arange(98) < labelled)[None]),
+                pred_instances=SimpleNamespace(keypoints=points, keypoint_scores=np.full((1, 98), 0.9)),
+            )
+        )
+    job = Job('faces', tmp_path, tmp_path, 0)
+    inked = []
+    for count in (98, 97):  # only WFLW's points are joined where the data set names no lines
+        files, tile = draw_predictions(job, samples, {'skeleton_links': [], 'num_keypoints': count})
+        assert [file.name for file in files] == [f'predictions_{name}.png' for name in 'bdec']
+        inked.append((cv2.imread(str(tile)) != 128).any(-1).mean())
+    assert inked[0] > 1.5 * inked[1] > 0
 
 
 def test_grid_has_truth_above_prediction(tmp_path):

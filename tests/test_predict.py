@@ -92,6 +92,7 @@ def test_answers_and_draws(library, checkpoint, images, tmp_path, capsys):
     elif library == 'mmpose':
         (pose,) = one['poses']
         assert pose['box'] == [0, 0, 64, 64]
+        assert cv2.imread(str(tmp_path / 'out/pictures/0.png.png')).shape == (512, 512, 3)  # enlarged, to see joints
         assert len(pose['keypoints']) == len(pose['scores']) == len(one['names']) == 17
     else:
         assert one['label'] in ('left', 'right')

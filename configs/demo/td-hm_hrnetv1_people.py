@@ -25,5 +25,5 @@ model = dict(
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True),
 )
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600)
-param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=600, by_epoch=False)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=900)
+param_scheduler = dict(type='OneCycleLR', eta_max=3e-3, total_steps=900, by_epoch=False)

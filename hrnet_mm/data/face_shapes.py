@@ -15,6 +15,11 @@ LIPS, MOUTH = slice(76, 88), slice(88, 96)
 PUPILS = slice(96, 98)
 NUM_POINTS = 98
 
+_CLOSED = (LEFT_BROW, RIGHT_BROW, LEFT_EYE, RIGHT_EYE, LIPS, MOUTH)
+LINES = [(i, i + 1) for part in (CONTOUR, BRIDGE, NOSTRILS, *_CLOSED) for i in range(part.start, part.stop - 1)]
+LINES += [(part.stop - 1, part.start) for part in _CLOSED]
+"""Pairs of points that a drawing joins; mmpose has none for WFLW."""
+
 # A right eye, brow or half of the mouth is the left one mirrored, whose points come in this order.
 _BROW_MIRROR = [4, 3, 2, 1, 0, 8, 7, 6, 5]
 _EYE_MIRROR = [4, 3, 2, 1, 0, 7, 6, 5]

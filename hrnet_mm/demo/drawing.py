@@ -8,6 +8,8 @@ from typing import Any
 import mmcv
 import numpy as np
 
+from ..data.face_shapes import LINES as FACE_LINES
+from ..data.face_shapes import NUM_POINTS
 from . import pictures
 from .job import Job
 
@@ -20,7 +22,8 @@ def draw_predictions(job: Job, samples: Sequence[Any], metainfo: Mapping[str, An
     if job.task == 'classification':
         files, tile = _draw_classified(job, samples, metainfo['classes'])
     elif job.task in ('pose', 'faces'):
-        files, tile = _draw_points(job, samples, metainfo['skeleton_links'])
+        links = metainfo['skeleton_links'] or (FACE_LINES if metainfo['num_keypoints'] == NUM_POINTS else [])
+        files, tile = _draw_points(job, samples, links)
     else:
         files, tile = _draw_regions(job, samples, metainfo['classes'])
     path = job.work_dir / 'tile.png'
@@ -41,22 +44,18 @@ def _draw_classified(
 def _draw_points(
     job: Job, samples: Sequence[Any], links: Sequence[tuple[int, int]]
 ) -> tuple[list[Path], tuple[pictures.Image, pictures.Image]]:
-    """The tile is the first image in which more than one instance was to be found, or the first one."""
-    files, tiles = [], []
-    for path, instances in groupby(samples, key=lambda sample: sample.img_path):
-        group = list(instances)
-        truth = np.concatenate(
-            [_points(one.gt_instances.keypoints, one.gt_instances.keypoints_visible) for one in group]
-        )
-        found = np.concatenate(
-            [_points(one.pred_instances.keypoints, one.pred_instances.keypoint_scores) for one in group]
-        )
-        file = job.work_dir / f'predictions_{Path(path).stem}.png'
-        files.append(file)
-        tiles.append((len(group) == 1, pictures.draw_points(file, mmcv.imread(path), truth, found, links)))
-        if len(files) == SHOWN_IMAGES:
-            break
-    return files, min(tiles, key=lambda one: one[0])[1]
+    """Those images in which most points are labelled are drawn, and the first of them is the tile."""
+    images = [(path, list(group)) for path, group in groupby(samples, key=lambda sample: sample.img_path)]
+    if len(images) > SHOWN_IMAGES:
+        images.pop()  # the batch may have ended before its last instance
+    of_image = {path: _true_and_found(group) for path, group in images}
+    shown = sorted(of_image, key=lambda path: -int((of_image[path][0][..., 2] > 0).sum()))[:SHOWN_IMAGES]
+    files = [job.work_dir / f'predictions_{Path(path).stem}.png' for path in shown]
+    tiles = [
+        pictures.draw_points(file, mmcv.imread(path), *of_image[path], links)
+        for file, path in zip(files, shown, strict=True)
+    ]
+    return files, tiles[0]
 
 
 def _draw_regions(
@@ -81,6 +80,14 @@ def _classified(sample: Any, classes: Sequence[str]) -> pictures.Classified:
     found = int(sample.pred_label)
     score = float(sample.pred_score[found])
     return pictures.Classified(Path(sample.img_path), classes[int(sample.gt_label)], classes[found], score)
+
+
+def _true_and_found(samples: Sequence[Any]) -> tuple[Any, Any]:
+    truths, founds = ([one.gt_instances for one in samples], [one.pred_instances for one in samples])
+    return (
+        np.concatenate([_points(one.keypoints, one.keypoints_visible) for one in truths]),
+        np.concatenate([_points(one.keypoints, one.keypoint_scores) for one in founds]),
+    )
 
 
 def _points(places: Any, scores: Any) -> Any:

@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 _DPI = 100
-_INCHES = 2.3  # side of a square
+_INCHES = 2.8  # side of a square
 
 
 def write_grid(file: Path, tiles: Mapping[str, Path]) -> None:

@@ -20,6 +20,8 @@ SHOWN_POINT = 0.2  # the height of a heat-map's peak
 
 _LONG_SIDE = 800  # of a panel, in pixels
 _DPI = 100
+_MANY_POINTS = 30  # more of them are drawn smaller
+_RIM = (20, 20, 20)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12,
     for part, height, (title, shown) in zip(parts, heights, blocks.items(), strict=True):
         part.suptitle(title, fontsize=14, fontweight='bold')
         for axes, one in zip(part.subplots(height, columns).flat, shown, strict=False):
-            axes.imshow(cv2.imread(str(one.file), cv2.IMREAD_GRAYSCALE), cmap='gray')
+            axes.imshow(cv2.imread(str(one.file), cv2.IMREAD_COLOR)[..., ::-1])
             is_right = one.truth == one.found
             text = one.found if is_right else f'{one.truth} \N{RIGHTWARDS ARROW} {one.found} ({one.score:.2f})'
             axes.set_title(text, fontsize=10, color='green' if is_right else 'red', pad=2)
@@ -191,16 +193,18 @@ def _with_points(image: Image, points: Points, least: float, links: Sequence[tup
     shift = 4  # OpenCV takes places in 1/16 pixel
     # The centre of the first pixel is at (0, 0), before and after it was enlarged.
     places = np.rint(((points[..., :2] + 0.5) * factor - 0.5) * (1 << shift)).astype(int)
+    width = 3 if points.shape[1] > _MANY_POINTS else 7
     for index, (place, score) in enumerate(zip(places.tolist(), points[..., 2], strict=True)):
-        colour = _colour(index)
-        for start, end in links:
-            if min(score[start], score[end]) > least:
-                cv2.line(panel, place[start], place[end], colour, 3, cv2.LINE_AA, shift)
+        colour = _colour(index + 4)  # from cyan on, which neither skin nor grass has
+        shown = [(place[start], place[end]) for start, end in links if min(score[start], score[end]) > least]
+        # A dark rim, so that the colour is seen on any other.
+        for shade, wider in ((_RIM, 4), (colour, 0)):
+            for start, end in shown:
+                cv2.line(panel, start, end, shade, width + wider, cv2.LINE_AA, shift)
         for (x, y), one in zip(place, score, strict=True):
-            if one > least and links:
-                cv2.circle(panel, (x, y), 5 << shift, (255, 255, 255), -1, cv2.LINE_AA, shift)
             if one > least:
-                cv2.circle(panel, (x, y), (4 if links else 3) << shift, colour, -1, cv2.LINE_AA, shift)
+                for shade, radius in ((_RIM, width + 2), ((255, 255, 255) if shown else colour, width)):
+                    cv2.circle(panel, (x, y), radius << shift, shade, -1, cv2.LINE_AA, shift)
     return panel
 
 

@@ -74,6 +74,8 @@ def predict(args: argparse.Namespace) -> int:
     device = _device()
     predictor = open_model(args.model, args.config, args.checkpoint, device)
     boxes = _read_boxes(args, predictor)
+    if predictor.needs_boxes and boxes is None:
+        print('this model looks at one object in a box: without --boxes that is the whole image')
     _claim(args)
     with closing(Answers(args.out / 'shards', rank, processes)) as answers:
         # Without rounding up: every image is in one share.

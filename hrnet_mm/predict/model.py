@@ -1,6 +1,8 @@
 """Opens a model of any of the four libraries with its weights, and answers and draws images with it."""
 
+import copy
 import importlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ Image = npt.NDArray[np.uint8]
 
 _TOP_CLASSES = 5
 _SMALL = 224  # classified images with a shorter side are enlarged to it for drawing, so that the text fits
+_LEAST_DRAWN = 480  # poses are drawn into images whose shorter side is enlarged to at least this
 
 
 def open_model(model: Path, config: Path | None, checkpoint: Path | None, device: str) -> 'Predictor':
@@ -255,9 +258,22 @@ def _draw_poses(
 ) -> None:
     from mmpose.structures import PoseDataSample, merge_data_samples
 
-    visualizer.radius = max(2, min(image.shape[:2]) // 100)  # its default is for images of 400 pixels
-    merged = merge_data_samples(list(samples)) if samples else PoseDataSample()
+    factor = max(1, math.ceil(_LEAST_DRAWN / min(image.shape[:2])))
+    image = cv2.resize(image, None, fx=factor, fy=factor)
+    visualizer.radius = max(2, min(image.shape[:2]) // 120)  # its defaults are for images of 400 pixels
+    visualizer.line_width = max(1, visualizer.radius // 2)
+    merged = merge_data_samples([_enlarged(sample, factor) for sample in samples]) if samples else PoseDataSample()
     visualizer.add_datasample('', image, merged, draw_gt=False, draw_bbox=True, kpt_thr=score, out_file=file)
+
+
+def _enlarged(sample: Any, factor: int) -> Any:
+    """A copy of a pose in an image that is enlarged; the centre of the first pixel is (0, 0) in both."""
+    sample = copy.deepcopy(sample)
+    found = sample.pred_instances
+    found.keypoints = (found.keypoints + 0.5) * factor - 0.5
+    if 'bboxes' in found:
+        found.bboxes = found.bboxes * factor
+    return sample
 
 
 def _tell_keypoints(visualizer: Any, meta: Mapping[str, Any]) -> None:
