@@ -1,6 +1,6 @@
 """Rendered people on photographs, several of them over one another, with exact keypoints, boxes, masks and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,14 +129,15 @@ def draw_occluder(
     canvas.draw(circles, label, colour, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
 
 
-def prepare_people(root: Path) -> Path:
-    """Write the people under `root`/people, unless they are there, and return that folder.
+def prepare_people(root: Path, name: str = 'people', counts: Mapping[str, int] = _COUNTS) -> Path:
+    """Write the people under `root`/`name`, unless they are there, and return that folder.
 
     For each part P of 'train', 'test', 'fit' and 'val': P.json in COCO's format, with 17 keypoints, boxes and masks,
-    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels.
+    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels. `counts` are the numbers of images of
+    'fit', 'val' and 'test'.
     """
     category = {'name': 'person', 'keypoints': KEYPOINTS[:NUM_COCO], 'skeleton': SKELETON}
-    return prepare_rendered(root, 'people', 1, _COUNTS, _render, category)
+    return prepare_rendered(root, name, 1, counts, _render, category)
 
 
 def _render(random: np.random.Generator, photographs: Sequence[Image]) -> Rendered:
