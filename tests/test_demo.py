@@ -15,6 +15,7 @@ from hrnet_mm.demo.drawing import draw_predictions
 from hrnet_mm.demo.grid import write_grid
 from hrnet_mm.demo.job import Job, Measure
 from hrnet_mm.demo.worker import use_holdout
+from hrnet_mm.predict import open_model
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs' / 'demo'
@@ -77,6 +78,11 @@ def test_demo_trains_tests_and_draws_each_task(demo_folder, capsys):
     assert 10 < baselines.pop('faces') < 30
     assert baselines == {'instances': 0.0, 'segmentation': pytest.approx(41.5, abs=0.1), 'classification': 10.0}
     assert {row['task'] for row in rows if row['is_error']} == {'faces'}
+    for task, image in {'pose': 'people/images/test_00000.jpg', 'segmentation': 'nuclei/images/test.png'}.items():
+        folder = demo_folder / 'work_dirs' / 'demo' / task
+        predictor = open_model(folder / 'weights.pth', None, None, 'cpu')  # without a config
+        assert len(predictor.predict(predictor.prepare(Path('data/demo', image)))) == 1
+        assert cv2.imread(str(folder / 'curves.png')).std() > 10
     grid = cv2.imread(str(demo_folder / 'work_dirs' / 'demo' / 'five_tasks.png'))
     assert grid.shape[1] > 2 * grid.shape[0] > 600
     for words in (
