@@ -378,9 +378,8 @@ def test_any_network_takes_the_demonstrations_place(tmp_path, task):
 @pytest.mark.parametrize('task', ['pose', 'faces'])
 def test_only_sided_points_are_mirrored(tmp_path, task):
     config = adapted(write_animals_coco(tmp_path / 'sided'), task, tmp_path / 'a')
-    assert 'from_file' not in config.train_dataloader.dataset.metainfo
     assert config.model.test_cfg.flip_test
-    info = config.train_dataloader.dataset.metainfo.keypoint_info
+    info = Config.fromfile(config.train_dataloader.dataset.metainfo.from_file).dataset_info.keypoint_info
     assert [info[i].swap for i in range(3)] == ['right_ear', 'left_ear', '']
     config = adapted(write_animals_coco(tmp_path / 'other', keypoints=['a', 'b', 'c']), task, tmp_path / 'b')
     assert not config.model.test_cfg.flip_test

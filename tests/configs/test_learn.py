@@ -72,7 +72,7 @@ def drawn(tmp_path_factory):
     return folder
 
 
-def read(name, data, tmp_path, monkeypatch, iterations):
+def read(name, data, tmp_path, monkeypatch, iterations=None):
     monkeypatch.setenv('HRNET_MM_DATA', str(data))
     config = Config.fromfile(ROOT / 'configs' / 'learn' / name)
     folder = Path(config.train_dataloader.dataset.data_root)
@@ -82,7 +82,8 @@ def read(name, data, tmp_path, monkeypatch, iterations):
     assert problems == [[], []]
     config.work_dir = str(tmp_path)
     config.default_hooks.checkpoint = None
-    config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
+    if iterations is not None:
+        config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
     return config
 
 
@@ -101,19 +102,29 @@ def test_config_trains_and_tests(name, drawn, tmp_path, monkeypatch):
     assert np.isfinite(train_and_test(config).get(METRICS[name], 0.0))
 
 
-# Iterations, and thresholds between what is known without a look at the images (docs/learn.md) and what is reached.
 @pytest.mark.slow
-@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
 @pytest.mark.parametrize(
     ('name', 'iterations', 'threshold'),
+    # An answer that does not look at the images has PCK 0.00 and mIoU 42.8 (docs/learn.md).
+    [('td-hm_hrnetv1_openfield.py', 80, 0.5), ('fcn_hrnetv2_dsb2018.py', 30, 60)],
+)
+def test_config_learns_in_a_minute(name, iterations, threshold, tmp_path, monkeypatch):
+    assert train_and_test(read(name, REAL, tmp_path, monkeypatch, iterations))[METRICS[name]] > threshold
+
+
+@pytest.mark.slow
+@pytest.mark.skipif('HRNET_MM_LEARN' not in os.environ, reason='HRNET_MM_LEARN=full trains at full length: 15 minutes')
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
+@pytest.mark.parametrize(
+    ('name', 'threshold'),
     [
-        ('td-hm_hrnetv1_openfield.py', 80, 0.5),
-        ('td-hm_hrnetv2_frl189.py', 80, 0.11),
-        ('fcn_hrnetv2_dsb2018.py', 30, 65),
-        ('mask-rcnn_hrnetv2p_dsb2018.py', 40, 0.2),
-        ('faster-rcnn_hrnetv2p_bccd.py', 40, 0.2),
+        ('td-hm_hrnetv1_openfield.py', 0.95),
+        ('td-hm_hrnetv2_frl189.py', 0.06),
+        ('fcn_hrnetv2_dsb2018.py', 72),
+        ('mask-rcnn_hrnetv2p_dsb2018.py', 0.3),
+        ('faster-rcnn_hrnetv2p_bccd.py', 0.6),
     ],
 )
-def test_config_learns_the_real_set(name, iterations, threshold, tmp_path, monkeypatch):
-    value = train_and_test(read(name, REAL, tmp_path, monkeypatch, iterations))[METRICS[name]]
+def test_config_learns_what_the_documents_say(name, threshold, tmp_path, monkeypatch):
+    value = train_and_test(read(name, REAL, tmp_path, monkeypatch))[METRICS[name]]
     assert value < threshold if METRICS[name] == 'NME' else value > threshold

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ...models.archs import get_arch
-from .content import Content, Folder
+from .content import Content, Folder, Points
 from .layouts import semantic_file
 from .points import mirrored, points_metainfo
 
@@ -40,6 +40,8 @@ def adapt(config: Any, task: str, folder: Folder, work_dir: Path, arch: str | No
         file = work_dir.resolve() / f'{part}.json'
         file.write_text(json.dumps(content))
         loader.dataset.update(ann_file=str(file), data_root=str(folder.path.resolve()))
+    if folder.points is not None:
+        _write_points(config, folder.points, work_dir.resolve() / 'points.py')
     _ADAPTERS[task](config, folder)
     if arch is not None:
         _use_arch(config.model, task, arch)
@@ -66,6 +68,13 @@ def _use_arch(model: Any, task: str, arch: str) -> None:
         model.neck[0].arch = arch
 
 
+def _write_points(config: Any, points: Points, file: Path) -> None:
+    """Tell mmpose of the points by a file: mmengine takes half a minute to print a config that holds 200 of them."""
+    file.write_text(f'dataset_info = {points_metainfo(points)!r}\n')
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.metainfo = {'from_file': str(file)}
+
+
 def _adapt_points(config: Any, folder: Folder) -> None:
     assert folder.points is not None
     head, count = config.model.head, len(folder.points.names)
@@ -85,7 +94,6 @@ def _adapt_points(config: Any, folder: Folder) -> None:
         if not can_mirror:
             loader.dataset.pipeline = [step for step in loader.dataset.pipeline if step.type != 'RandomFlip']
         loader.dataset.update(type='CocoDataset', data_prefix={'img': ''})
-        loader.dataset.metainfo = points_metainfo(folder.points)  # update would merge it with the old one
 
 
 def _adapt_pose(config: Any, folder: Folder) -> None:
