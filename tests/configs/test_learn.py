@@ -121,8 +121,8 @@ def test_config_learns_in_a_minute(name, iterations, threshold, tmp_path, monkey
         ('td-hm_hrnetv1_openfield.py', 0.95),
         ('td-hm_hrnetv2_frl189.py', 0.06),
         ('fcn_hrnetv2_dsb2018.py', 72),
-        ('mask-rcnn_hrnetv2p_dsb2018.py', 0.3),
-        ('faster-rcnn_hrnetv2p_bccd.py', 0.6),
+        ('mask-rcnn_hrnetv2p_dsb2018.py', 0.5),
+        ('faster-rcnn_hrnetv2p_bccd.py', 0.8),
     ],
 )
 def test_config_learns_what_the_documents_say(name, threshold, tmp_path, monkeypatch):
