@@ -12,7 +12,7 @@ from _study_claims import SCALES, Claim, Comparison, Scale, define_comparisons
 from scipy.stats import t as student
 
 Rows = Sequence[dict[str, str]]
-VERDICTS = {'agrees': '#2a7f3f', 'no difference seen': '#2a7f3f', 'within noise': '#888888', 'disagrees': '#b03030'}
+VERDICTS = {'agrees': '#2a7f3f', 'within noise': '#888888', 'no difference seen': '#888888', 'disagrees': '#b03030'}
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,14 @@ def add_row(file: Path, row: dict[str, object]) -> None:
         writer.writerow(row)
 
 
-def write_report(rows: Rows, document: Path) -> None:
+def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
     """Put the tables between the document's marks, `<!-- study:NAME:begin -->` and `end`, and draw its picture.
+
+    `recipes` are the rows of trainings by which learning rates were chosen.
 
     Raises ValueError if a mark names nothing that there are rows of.
     """
-    blocks: dict[str, str] = {}
+    blocks: dict[str, str] = {'recipes': _recipe_table(recipes)} if recipes else {}
     for name, scale in SCALES.items():
         own = [row for row in rows if row['scale'] == name]
         if own:
@@ -113,7 +115,7 @@ def _tables(rows: Rows, scale: Scale) -> dict[str, str]:
             tables[name] = _network_table(rows, comparison)
     spent = sum(float(row['seconds']) for row in rows)
     machines = ' and '.join(sorted({f'{row["device"]}, torch {row["torch"]}' for row in rows}))
-    made = f'{len(rows)} trainings, {spent / 60:.0f} minutes of training in all, on {machines}.'
+    made = f'{len(rows)} trainings, which took {spent / 60:.0f} minutes without rendering and testing, on {machines}.'
     return tables | {'summary': '\n'.join(summary), 'made': made}
 
 
@@ -136,6 +138,17 @@ def _network_table(rows: Rows, comparison: Comparison) -> str:
         cells = [name, one['width'], f'{int(one["macs"]) / 1e6:.1f}', f'{int(one["parameters"]) / 1e6:.2f}']
         cells += [str(len(own)), _mean_and_spread(own, 'value'), _mean_and_spread(own, 'second_value')]
         lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def _recipe_table(rows: Rows) -> str:
+    """The measure of each network at each learning rate, a line for each number of steps."""
+    rates = sorted({row['rate'] for row in rows}, key=float)
+    values: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        values[row['network'], row['iterations'], row['measure']][row['rate']] = f'{float(row["value"]):.1f}'
+    lines = [f'| network | steps | measure | {" | ".join(rates)} |', '|---' * (3 + len(rates)) + '|']
+    lines += [f'| {" | ".join([*key, *(found.get(rate, "") for rate in rates)])} |' for key, found in values.items()]
     return '\n'.join(lines)
 
 
@@ -170,8 +183,9 @@ def draw(rows: Rows, scale: Scale, file: Path) -> None:
         axis.set_xlabel(f'difference in {measure}', fontsize=8, labelpad=1)
         axis.tick_params(axis='x', labelsize=8)
         axis.spines[['top', 'right']].set_visible(False)
-    handles = [plt.Line2D([], [], color=colour, marker='o', label=text) for text, colour in VERDICTS.items()]
-    figure.legend(handles=[handles[0], *handles[2:]], loc='upper right', ncols=3, fontsize=8, frameon=False)
+    shown = {colour: text for text, colour in reversed(VERDICTS.items())}
+    handles = [plt.Line2D([], [], color=colour, marker='o', label=text) for colour, text in shown.items()]
+    figure.legend(handles=handles[::-1], loc='upper right', ncols=3, fontsize=8, frameon=False)
     figure.suptitle('left of 0: against the claim; right: as claimed', x=0.02, ha='left', fontsize=9)
     figure.tight_layout()
     figure.savefig(file, dpi=110)

@@ -9,13 +9,14 @@ which brings its multiply-adds nearest to the first one's, within 5 % or the stu
     python tools/study.py --holdout --rates 1e-3 3e-3    # recipes, on parts of the training data: study_recipes.csv
     python tools/study.py --tables                       # docs/reproduction.md's tables and picture, from study.csv
     python tools/study.py recovery --scale large --device cuda
-    python tools/study.py classification --scale large --device cuda --fashion /usr/share/dataset-fashion-mnist
+    python tools/study.py classification --scale large --device cuda --fashion FOLDER
 """
 
 import argparse
 import contextlib
 import copy
 import io
+import math
 import random
 import time
 import warnings
@@ -40,6 +41,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parents[1]
+ROWS, RECIPES = (ROOT / 'tools/results' / name for name in ('study.csv', 'study_recipes.csv'))
 TOLERANCE = 0.05  # of multiply-adds
 WORKERS = 12  # that read images where they are not kept in memory
 
@@ -54,18 +56,11 @@ class Sized:
     parameters: int
 
 
-def build(network: Network, width: int) -> nn.Module:
-    """The model as its library builds it; the library's scope must be set."""
-    model = MODELS.build(ConfigDict(network.build(width)))
-    model.init_weights()
-    return model
-
-
 def count(network: Network, width: int) -> Sized:
     """Count multiply-adds and parameters; the former without RoI heads, which are the same in every detector."""
     task = TASKS[network.task]
     with DefaultScope.overwrite_default_scope(task.scope), torch.no_grad():
-        model = build(network, width).eval()
+        model = MODELS.build(ConfigDict(network.build(width))).eval()
         image = torch.zeros(1, task.channels, network.size, network.size)
         with FlopCounterMode(display=False) as counter:
             if task.scope == 'mmdet':
@@ -85,13 +80,13 @@ def equalise(comparison: Comparison, networks: dict[str, Network], width: int) -
     sized = {first: count(networks[first], width)}
     target = sized[first].macs
     for name in others:
-        low, high = 1, 2
-        while count(networks[name], high).macs < target:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if count(networks[name], middle).macs < target else (low, middle)
-        sized[name] = min((count(networks[name], one) for one in (low, high)), key=lambda one: abs(one.macs - target))
+        tried: dict[int, Sized] = {}
+        guess = width
+        while guess not in tried:  # multiply-adds grow with the width's square, but for the first layer
+            tried[guess] = count(networks[name], guess)
+            guess = max(1, round(guess * math.sqrt(target / tried[guess].macs)))
+        tried |= {one: count(networks[name], one) for one in (guess - 1, guess + 1) if one > 0 and one not in tried}
+        sized[name] = min(tried.values(), key=lambda one: abs(one.macs - target))
         if abs(sized[name].macs - target) > TOLERANCE * target:
             raise ValueError(
                 f'{name} has {sized[name].macs / 1e6:.1f} M multiply-adds at width {sized[name].width}, '
@@ -130,7 +125,7 @@ def datasets(task: str, size: int, stride: int, part: Part, copies: int) -> tupl
     return (Kept(train, copies), Kept(test, 1), data) if copies else (train, test, data)
 
 
-def train(model: nn.Module, dataset: Any, recipe: Recipe, seed: int, device: str) -> None:
+def train(model: nn.Module, dataset: Any, recipe: Recipe, seed: int) -> None:
     """Train with AdamW and one cycle of the learning rate."""
     order = torch.Generator().manual_seed(seed)
     sampler = RandomSampler(dataset, num_samples=recipe.iterations * recipe.batch, generator=order)
@@ -176,8 +171,10 @@ def run(sized: Sized, recipe: Recipe, seed: int, part: Part, device: str) -> dic
         seed_all(seed)
         clock = time.process_time if device == 'cpu' else time.perf_counter
         start = clock()
-        model = build(network, sized.width).to(device, memory_format=torch.channels_last)
-        train(model, training, recipe, seed, device)
+        model = MODELS.build(ConfigDict(network.build(sized.width)))
+        model.init_weights()
+        model.to(device, memory_format=torch.channels_last)
+        train(model, training, recipe, seed)
         seconds = clock() - start
         batch = 1 if task.scope in ('mmseg', 'mmdet') else 100
         metrics = test(model, tested, data.metrics, batch, 0 if recipe.copies else WORKERS)
@@ -238,22 +235,25 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--rates', type=float, nargs='+', help="learning rates instead of the recipe's")
     parser.add_argument('--holdout', action='store_true', help='train and test on parts of the training data')
     parser.add_argument('--data', type=Path, default=ROOT / 'data/demo', help='made if missing (default: data/demo)')
-    parser.add_argument('--fashion', type=Path, help="Fashion-MNIST's four IDX files, unpacked (large scale)")
+    parser.add_argument(
+        '--fashion',
+        type=Path,
+        help="large scale: folder of Fashion-MNIST's four IDX files, unpacked (Debian: dataset-fashion-mnist)",
+    )
     parser.add_argument('--csv', type=Path, help='default: tools/results/study.csv, study_recipes.csv with --holdout')
     parser.add_argument('--tables', action='store_true', help='train nothing; write the document again')
     parser.add_argument('--document', type=Path, default=ROOT / 'docs/reproduction.md')
     args = parser.parse_args()
     if unknown := set(args.comparisons) - set(names):
         parser.error(f'unknown comparison {", ".join(unknown)}; there are {", ".join(names)}')
-    name = 'study_recipes.csv' if args.holdout else 'study.csv'
-    args.csv = args.csv or ROOT / 'tools/results' / name
+    args.csv = args.csv or (RECIPES if args.holdout else ROWS)
     return args
 
 
 def main() -> None:
     args = parse()
     if args.tables:
-        write_report(read_rows(args.csv), args.document)
+        write_report(read_rows(args.csv), read_rows(RECIPES), args.document)
         return
     torch.set_num_threads(args.threads)
     MMLogger.get_instance('study', log_level='ERROR')  # mmengine logs every parameter's initialization

@@ -34,14 +34,25 @@ def sized(study, scale):
             yield name, study.equalise(comparison, networks, width)
 
 
-def test_compared_networks_have_equal_multiply_adds(study, small):
-    seen = set()
-    for name, networks in sized(study, small):
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['small', 'large'])
+def test_compared_networks_have_equal_multiply_adds(study, name):
+    scale, seen = study.SCALES[name], set()
+    for comparison, networks in sized(study, scale):
         macs = [network.macs for network in networks.values()]
-        assert max(abs(one - macs[0]) for one in macs) <= 0.05 * macs[0], name
+        assert max(abs(one - macs[0]) for one in macs) <= 0.05 * macs[0], comparison
         assert min(macs) > 1e6
         seen |= set(networks)
-    assert seen == set(study.define_networks(small))
+    assert seen == set(study.define_networks(scale))
+
+
+def test_recorded_rows_are_of_the_networks_defined_here(study, small):
+    networks = study.define_networks(small)
+    rows = {row['network']: row for row in study.read_rows(study.ROWS) if row['scale'] == 'small'}
+    assert set(rows) == set(networks)
+    for name, row in rows.items():
+        counted = study.count(networks[name], int(row['width']))
+        assert (counted.macs, counted.parameters) == (int(row['macs']), int(row['parameters'])), name
 
 
 def test_unequal_networks_are_refused(study, small):
@@ -117,6 +128,7 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, n
         call('--tables', '--document', str(document))
 
 
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
 def test_detectors_run(study, call, nuclei, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.import_module('_study_data'), 'prepare_nuclei', lambda root: nuclei)
     rows = call('detection', 'instances', '--iterations', '2', '--seeds', '1', '--data', str(tmp_path))
