@@ -125,7 +125,7 @@ def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12,
     for part, height, (title, shown) in zip(parts, heights, blocks.items(), strict=True):
         part.suptitle(title, fontsize=14, fontweight='bold')
         for axes, one in zip(part.subplots(height, columns).flat, shown, strict=False):
-            axes.imshow(cv2.imread(str(one.file), cv2.IMREAD_COLOR)[..., ::-1])
+            axes.imshow(np.asarray(cv2.imread(str(one.file), cv2.IMREAD_COLOR))[..., ::-1])
             is_right = one.truth == one.found
             text = one.found if is_right else f'{one.truth} \N{RIGHTWARDS ARROW} {one.found} ({one.score:.2f})'
             axes.set_title(text, fontsize=10, color='green' if is_right else 'red', pad=2)

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from typing_extensions import Self
 
 from ..models.hrnet import ExchangeUnit, HRModule, HRNet, Maps
-from ..models.layers import BasicBlock, Bottleneck, StreamMix, resize
+from ..models.layers import BasicBlock, Bottleneck, StreamMix, is_compiling, resize
 
 __all__ = ['Folded', 'FusedConv', 'finite', 'fold']
 
@@ -59,7 +59,7 @@ class Folded(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As the module it was made from."""
-        if not torch.compiler.is_compiling() and not finite(args):
+        if not is_compiling() and not finite(args):
             return self.source(*args, **kwargs)
         return self.network(*args, **kwargs)
 
@@ -114,7 +114,7 @@ class FusedConv(nn.Conv2d):
     def forward(self, x: Tensor, other: Tensor | None = None, overwrite: bool = False) -> Tensor:
         """`(N, in, H, W)` to `(N, out, H/stride, W/stride)`; `overwrite` allows the result in the place of `other`."""
         # Compilers and exporters want the plain operators and fuse by themselves; the fused ones have no gradient.
-        if not torch.compiler.is_compiling() and not (x.requires_grad and torch.is_grad_enabled()):
+        if not is_compiling() and not (x.requires_grad and torch.is_grad_enabled()):
             if x.is_cuda and self.relu and torch.backends.cudnn.is_available():
                 geometry = (self.bias, self.stride, self.padding, self.dilation, self.groups)
                 if other is None:
@@ -217,7 +217,7 @@ class _Module(nn.Module):
         self.fuse_layers = module.fuse_layers
 
     def forward(self, xs: Maps) -> Maps:
-        if xs[0].is_cuda and not torch.compiler.is_compiling():
+        if xs[0].is_cuda and not is_compiling():
             xs = self._side_by_side(xs)
         else:
             xs = tuple(branch(x) for branch, x in zip(self.branches, xs, strict=True))

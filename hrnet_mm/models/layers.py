@@ -24,6 +24,7 @@ __all__ = [
     'build_norm',
     'checkpointed',
     'conv_norm',
+    'is_compiling',
     'resize',
 ]
 
@@ -136,6 +137,10 @@ class StreamMix(nn.Module):
         return out
 
 
+# torch before 2.3 has only the private one.
+is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
+
+
 def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """`function(*args)`, its activations recomputed in the backward pass instead of kept if `enabled`.
 
@@ -145,9 +150,7 @@ def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tenso
     if not (enabled and any(x.requires_grad for x in args)):
         return function(*args)
     # A compiled graph changes the statistics once, at its end, and cannot hold the context.
-    context: Config = (
-        {} if torch.compiler.is_compiling() else {'context_fn': lambda: (nullcontext(), _statistics_kept(module))}
-    )
+    context: Config = {} if is_compiling() else {'context_fn': lambda: (nullcontext(), _statistics_kept(module))}
     result: Tensor = torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **context)
     return result
 
