@@ -52,7 +52,7 @@ extras = {
     for file in sorted(ROOT.glob('requirements/*.txt'))
     if file.stem not in NOT_EXTRAS
 }
-extras['all'] = sorted({line for library in LIBRARIES for line in extras[library]})
+extras['all'] = sorted({line for name in (*LIBRARIES, 'tensorboard') for line in extras[name]})
 
 setup(
     name='hrnet_mm',

@@ -74,7 +74,7 @@ def test_wheel_states_the_requirements_files(contents):
     for extra in extras:
         assert stated[extra] == {_sorted_specifiers(line) for line in requirement_lines(extra)}
     assert stated[''] == {_sorted_specifiers(line) for line in requirement_lines('runtime')}
-    assert stated['all'] == set().union(*(stated[library] for library in LIBRARIES))
+    assert stated['all'] == set().union(*(stated[name] for name in (*LIBRARIES, 'tensorboard')))
 
 
 def _sorted_specifiers(requirement):

@@ -55,8 +55,7 @@ def block(results: Mapping[str, object], machine: str) -> str:
 
 "trivial" is what the metric gives without a look at the images: {trivial}.
 Recipes were chosen on parts of the training data (`hrnet-mm demo --holdout`); what rendered images can prove is in
-[docs/data.md](docs/data.md). Tables, curves and pictures are in `work_dirs/demo/`. `hrnet-mm demo --data DIR` and
-`hrnet-mm train TASK --data DIR` train on a folder of your own.
+[docs/data.md](docs/data.md). Tables, curves and pictures are in `work_dirs/demo/`.
 {END}"""
 
 

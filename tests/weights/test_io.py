@@ -118,7 +118,8 @@ def test_names_that_lead_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, 'a', zipfile.ZIP_STORED) as archive:
         for name in ('../../out', '/tmp/out', 'file/data/../../../out'):
             archive.writestr(name, b'0')
-    read_checkpoint(path)
+    with contextlib.suppress(CheckpointError):  # recent torch refuses such names, older one does not look at them
+        read_checkpoint(path)
     assert [file.name for file in tmp_path.rglob('*') if file.is_file()] == ['file.pth']
 
 
