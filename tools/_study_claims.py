@@ -1,7 +1,7 @@
 """What the study compares: networks, comparisons of networks with equal multiply-adds, and the paper's claims."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -54,7 +54,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Scale:
-    """The sizes of one form of the study: on a processor core, or on a graphics card."""
+    """The sizes of one form of the study: on a processor core, the same with more steps, or on a graphics card."""
 
     depth: Depth
     classifier_depth: Depth
@@ -65,28 +65,33 @@ class Scale:
     recipes: Mapping[str, Recipe]
 
 
+_SMALL = Scale(
+    depth=Depth((1, 2, 2), 1, (1, 16), basic=18, bottleneck=50, head=32, stem=16),
+    classifier_depth=Depth((1, 1, 1), 1, (1, 16), basic=18, bottleneck=50, head=32, stem=16),
+    widths={
+        'pose': 13,
+        'segmentation': 11,
+        'detection': 12,
+        'instances': 12,
+        'HRNet-C': 8,
+        'HRNet-C, bottlenecks': 4,
+    },
+    sizes=dict(pose=64, segmentation=64, detection=96, instances=96, classification=32),
+    smaller=32,
+    larger=96,
+    recipes=dict(
+        pose=Recipe(200, 16, 3e-3, 2),
+        segmentation=Recipe(200, 8, 1e-2, 400),
+        detection=Recipe(150, 4, 3e-3, 300),
+        instances=Recipe(150, 4, 3e-3, 300),
+        classification=Recipe(100, 32, 3e-3, 6),
+    ),
+)
+
 SCALES = {
-    'small': Scale(
-        depth=Depth((1, 2, 2), 1, (1, 16), basic=18, bottleneck=50, head=32, stem=16),
-        classifier_depth=Depth((1, 1, 1), 1, (1, 16), basic=18, bottleneck=50, head=32, stem=16),
-        widths={
-            'pose': 13,
-            'segmentation': 11,
-            'detection': 12,
-            'instances': 12,
-            'HRNet-C': 8,
-            'HRNet-C, bottlenecks': 4,
-        },
-        sizes=dict(pose=64, segmentation=64, detection=96, instances=96, classification=32),
-        smaller=32,
-        larger=96,
-        recipes=dict(
-            pose=Recipe(200, 16, 3e-3, 2),
-            segmentation=Recipe(200, 8, 1e-2, 400),
-            detection=Recipe(150, 4, 3e-3, 300),
-            instances=Recipe(150, 4, 3e-3, 300),
-            classification=Recipe(100, 32, 3e-3, 6),
-        ),
+    'small': _SMALL,
+    'long': replace(
+        _SMALL, recipes={task: replace(one, iterations=3 * one.iterations) for task, one in _SMALL.recipes.items()}
     ),
     'large': Scale(
         depth=Depth((1, 4, 3), 4, (4, 64), basic=18, bottleneck=50, head=64, stem=64),

@@ -3,15 +3,19 @@
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _study_claims import SCALES, Claim, Comparison, Scale, define_comparisons
+from _study_claims import SCALES, Claim, Comparison, define_comparisons
 from scipy.stats import t as student
 
 Rows = Sequence[dict[str, str]]
+FORMS = {
+    '': ('small', 'long'),
+    'large-': ('large',),
+}  # scales whose networks are the same, by the prefix of their marks
 VERDICTS = {'agrees': '#2a7f3f', 'within noise': '#888888', 'no difference seen': '#888888', 'disagrees': '#b03030'}
 
 
@@ -67,13 +71,13 @@ def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
     Raises ValueError if a mark names nothing that there are rows of.
     """
     blocks: dict[str, str] = {'recipes': _recipe_table(recipes)} if recipes else {}
-    for name, scale in SCALES.items():
-        own = [row for row in rows if row['scale'] == name]
-        if own:
-            prefix = '' if name == 'small' else f'{name}-'
-            blocks |= {f'{prefix}{mark}': text for mark, text in _tables(own, scale).items()}
-            if name == 'small':
-                draw(own, scale, document.with_suffix('.png'))
+    for prefix, names in FORMS.items():
+        runs = {name: [row for row in rows if row['scale'] == name] for name in names}
+        runs = {name: own for name, own in runs.items() if own}
+        if runs:
+            blocks |= {f'{prefix}{mark}': text for mark, text in _tables(runs).items()}
+            if not prefix:
+                draw(runs, document.with_suffix('.png'))
     text = document.read_text(encoding='utf-8')
 
     def replace(match: re.Match[str]) -> str:
@@ -102,41 +106,50 @@ def findings(rows: Rows, comparison: Comparison) -> list[Finding]:
     return found
 
 
-def _tables(rows: Rows, scale: Scale) -> dict[str, str]:
-    comparisons = define_comparisons(scale)
+def _tables(runs: Mapping[str, Rows]) -> dict[str, str]:
+    """The summary and a table of each comparison's networks; `runs` are the rows by scale, of equal networks."""
+    comparisons = define_comparisons(SCALES[next(iter(runs))])
     tables = {}
-    summary = ['| claim | paper | found | seeds | verdict |', '|---|---|---|---|---|']
-    for name, comparison in comparisons.items():
-        found = findings(rows, comparison)
-        lines = [_claim_line(finding) for finding in found]
-        if lines:
-            summary += [f'| **{comparison.title}** | | | | |', *lines]
-        if any(row['network'] in comparison.networks for row in rows):
-            tables[name] = _network_table(rows, comparison)
+    head = ['claim', 'paper', *(cell for name in runs for cell in (f'found, {name}', 'verdict')), 'seeds']
+    summary = [f'| {" | ".join(head)} |', '|---' * len(head) + '|']
+    for mark, comparison in comparisons.items():
+        found = {name: {one.claim: one for one in findings(own, comparison)} for name, own in runs.items()}
+        lines = [_claim_line(claim, [own.get(claim) for own in found.values()]) for claim in comparison.claims]
+        if any(found.values()):
+            summary += [f'| **{comparison.title}** {"| " * (len(head) - 1)}|', *lines]
+        if any(row['network'] in comparison.networks for own in runs.values() for row in own):
+            tables[mark] = _network_table(runs, comparison)
+    rows = [row for own in runs.values() for row in own]
     spent = sum(float(row['seconds']) for row in rows)
     machines = ' and '.join(sorted({f'{row["device"]}, torch {row["torch"]}' for row in rows}))
     made = f'{len(rows)} trainings, which took {spent / 60:.0f} minutes without rendering and testing, on {machines}.'
     return tables | {'summary': '\n'.join(summary), 'made': made}
 
 
-def _claim_line(finding: Finding) -> str:
-    claim = finding.claim
-    difference = f'{finding.mean:+.1f} ± {finding.half:.1f} {finding.measure}'
-    return f'| {claim.text} | {claim.paper} | {difference} | {len(finding.differences)} | {finding.verdict} |'
+def _claim_line(claim: Claim, found: Sequence[Finding | None]) -> str:
+    cells, seeds = [claim.text, claim.paper], set()
+    for one in found:
+        cells += ['', ''] if one is None else [f'{one.mean:+.1f} ± {one.half:.1f} {one.measure}', one.verdict]
+        seeds |= set() if one is None else {str(len(one.differences))}
+    return f'| {" | ".join([*cells, ", ".join(sorted(seeds))])} |'
 
 
-def _network_table(rows: Rows, comparison: Comparison) -> str:
+def _network_table(runs: Mapping[str, Rows], comparison: Comparison) -> str:
     lines = []
     for name in comparison.networks:
-        own = [row for row in rows if row['network'] == name]
-        if not own:
+        own = [[row for row in rows if row['network'] == name] for rows in runs.values()]
+        if not any(own):
             continue
-        one = own[0]
+        one = next(rows[0] for rows in own if rows)
         if not lines:
-            head = ['network', 'width', 'M MACs', 'M parameters', 'seeds', one['measure'], one['second_measure']]
+            measures = [f'{one[m]}, {scale}' for scale in runs for m in ('measure', 'second_measure')]
+            head = ['network', 'width', 'M MACs', 'M parameters', 'seeds', *measures]
             lines = [f'| {" | ".join(head)} |', '|---' * len(head) + '|']
         cells = [name, one['width'], f'{int(one["macs"]) / 1e6:.1f}', f'{int(one["parameters"]) / 1e6:.2f}']
-        cells += [str(len(own)), _mean_and_spread(own, 'value'), _mean_and_spread(own, 'second_value')]
+        cells.append(', '.join(sorted({str(len(rows)) for rows in own if rows})))
+        cells += [
+            _mean_and_spread(rows, column) if rows else '' for rows in own for column in ('value', 'second_value')
+        ]
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
 
@@ -157,28 +170,34 @@ def _mean_and_spread(rows: Rows, column: str) -> str:
     return f'{values.mean():.1f} ± {values.std(ddof=1):.1f}' if len(values) > 1 else f'{values[0]:.1f}'
 
 
-def draw(rows: Rows, scale: Scale, file: Path) -> None:
-    """Every claim's difference with its interval and its seeds, a panel for each measure."""
+def draw(runs: Mapping[str, Rows], file: Path) -> None:
+    """Every claim's difference with its interval and seeds, a panel for each measure; the last scale is bold."""
     import matplotlib as mpl
 
     mpl.use('agg')
     from matplotlib import pyplot as plt
 
-    panels: dict[str, list[Finding]] = defaultdict(list)
-    for comparison in define_comparisons(scale).values():
-        for finding in findings(rows, comparison):
-            panels[finding.measure].append(finding)
+    panels: dict[str, dict[str, list[tuple[str, Finding]]]] = defaultdict(lambda: defaultdict(list))
+    for comparison in define_comparisons(SCALES[next(iter(runs))]).values():
+        for name, rows in runs.items():
+            for one in findings(rows, comparison):
+                panels[one.measure][one.claim.text].append((name, one))
     heights = [len(found) for found in panels.values()]
     figure, axes = plt.subplots(
-        len(panels), figsize=(9, 0.32 * sum(heights) + 0.75 * len(panels)), height_ratios=heights, squeeze=False
+        len(panels), figsize=(9, 0.42 * sum(heights) + 0.75 * len(panels)), height_ratios=heights, squeeze=False
     )
     for axis, (measure, found) in zip(axes[:, 0], panels.items(), strict=True):
-        for place, finding in enumerate(found):
-            colour = VERDICTS[finding.verdict]
-            axis.errorbar(finding.mean, place, xerr=finding.half, color=colour, fmt='o', capsize=3, markersize=5)
-            axis.plot(finding.differences, [place + 0.25] * len(finding.differences), '|', color=colour, alpha=0.6)
+        for place, of_scales in enumerate(found.values()):
+            for name, one in of_scales:
+                last = name == list(runs)[-1]
+                at, colour = place + (0.13 if last else -0.2), VERDICTS[one.verdict]
+                style = dict(color=colour, alpha=1.0 if last else 0.45)
+                axis.errorbar(one.mean, at, xerr=one.half, fmt='o', capsize=3, markersize=5 if last else 3, **style)
+                axis.plot(
+                    one.differences, [at + 0.22] * len(one.differences), '|', color=colour, alpha=0.6, markersize=4
+                )
         axis.axvline(0, color='black', linewidth=0.8)
-        axis.set_yticks(range(len(found)), [finding.claim.text for finding in found], fontsize=8)
+        axis.set_yticks(range(len(found)), list(found), fontsize=8)
         axis.set_ylim(len(found) - 0.4, -0.6)
         axis.set_xlabel(f'difference in {measure}', fontsize=8, labelpad=1)
         axis.tick_params(axis='x', labelsize=8)
@@ -186,7 +205,9 @@ def draw(rows: Rows, scale: Scale, file: Path) -> None:
     shown = {colour: text for text, colour in reversed(VERDICTS.items())}
     handles = [plt.Line2D([], [], color=colour, marker='o', label=text) for colour, text in shown.items()]
     figure.legend(handles=handles[::-1], loc='upper right', ncols=3, fontsize=8, frameon=False)
-    figure.suptitle('left of 0: against the claim; right: as claimed', x=0.02, ha='left', fontsize=9)
+    figure.suptitle(
+        f'left of 0: against the claim; right: as claimed; bold: {list(runs)[-1]}', x=0.02, ha='left', fontsize=9
+    )
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     plt.close(figure)

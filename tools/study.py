@@ -6,6 +6,7 @@ which brings its multiply-adds nearest to the first one's, within 5 % or the stu
 
     python tools/study.py                                # everything, on one processor core
     python tools/study.py exchange streams --seeds 5
+    python tools/study.py --scale long                   # the same networks with three times the steps
     python tools/study.py --holdout --rates 1e-3 3e-3    # recipes, on parts of the training data: study_recipes.csv
     python tools/study.py --tables                       # docs/reproduction.md's tables and picture, from study.csv
     python tools/study.py recovery --scale large --device cuda
@@ -228,7 +229,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('comparisons', nargs='*', metavar='COMPARISON', help=f'default: all of {", ".join(names)}')
     parser.add_argument('--seeds', type=int, default=3, help='how many (default: 3)')
-    parser.add_argument('--scale', choices=SCALES, default='small', help='large: for a graphics card (default: small)')
+    parser.add_argument(
+        '--scale',
+        choices=SCALES,
+        default='small',
+        help='long: three times the steps; large: for a graphics card (default: small)',
+    )
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
     parser.add_argument('--threads', type=int, default=1, help='of the processor (default: 1)')
     parser.add_argument('--iterations', type=int, help="instead of the recipe's, to try the study out")

@@ -113,6 +113,8 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, n
     assert all(0 <= float(row['value']) <= 100 and float(row['seconds']) > 0 for row in rows)
     assert len(capsys.readouterr().out.splitlines()) == 6  # one line a run, and nothing of what was there already
 
+    for row in rows[:3]:
+        study.add_row(tmp_path / 'study.csv', row | {'scale': 'long', 'value': '12.300'})
     document = tmp_path / 'study.md'
     marks = 'segmentation-readout', 'summary'
     document.write_text('before\n' + ''.join(f'<!-- study:{m}:begin -->\n<!-- study:{m}:end -->\n' for m in marks))
@@ -120,6 +122,8 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, n
     text = document.read_text()
     values = [float(row['value']) for row in rows if row['network'] == 'segmentation V1h']
     assert f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}' in text
+    assert '| network | width | M MACs | M parameters | seeds | mIoU, small | pixels right, small | mIoU, long |' in text
+    assert text.count(' | 12.3 | ') == 3
     assert text.startswith('before\n')
     assert text.count('segmentation V2 > segmentation V1 ') == 1
     assert cv2.imread(str(document.with_suffix('.png'))).std() > 1
