@@ -35,7 +35,7 @@ def main() -> None:
     figure.suptitle(f'256 x 192, {speed[0]["threads"]} threads, {speed[0]["device"]}', fontsize=9)
     figure.savefig(ROOT / 'docs' / 'speed.png', dpi=80)
     figure, axes = plt.subplots(2, 3, figsize=(15, 8), layout='constrained')
-    print('| varied | threads | time grows with exponent | memory |', '|---|---|---|---|', sep='\n')
+    print('| varied | threads | time: MACs to the power of | memory |', '|---|---|---|---|', sep='\n')
     for column, (label, (belongs, cause)) in zip(axes.T, SERIES.items(), strict=True):
         draw_growth(column, label, [row for row in growth if belongs(row)], cause)
     figure.savefig(ROOT / 'docs' / 'growth.png', dpi=80)
@@ -74,8 +74,8 @@ def draw_batches(axis: plt.Axes, rows: list[dict]) -> None:
     )
     axis.set_xticks([1, 2, 4, 8, 16, 32, 64], [1, 2, 4, 8, 16, 32, 64])
     axis.minorticks_off()
-    axis.set_yticks([5, 10, 20, 50, 100], [5, 10, 20, 50, 100])
-    axis.legend(fontsize=8)
+    axis.set_yticks([5, 10, 20, 50, 100, 200], [5, 10, 20, 50, 100, 200])
+    axis.legend(fontsize=8, loc='upper right', ncols=2)
 
 
 def draw_accuracy(axes: list[plt.Axes], rows: list[dict]) -> None:
@@ -111,8 +111,10 @@ def draw_accuracy(axes: list[plt.Axes], rows: list[dict]) -> None:
             ylabel='published COCO val2017 AP',
             title=f'accuracy against {"latency" if axis is axes[0] else "MACs"}',
         )
-        axis.legend(fontsize=8, loc='lower right')
+        axis.legend(fontsize=8, loc='center left' if axis is axes[0] else 'lower right')
     axes[0].set(xscale='log')
+    axes[0].minorticks_off()
+    axes[0].set_xticks([20, 50, 100, 200], [20, 50, 100, 200])
 
 
 def arch(model: str) -> str:
