@@ -122,7 +122,7 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, n
     text = document.read_text()
     values = [float(row['value']) for row in rows if row['network'] == 'segmentation V1h']
     assert f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}' in text
-    assert '| network | width | M MACs | M parameters | seeds | mIoU, small | pixels right, small | mIoU, long |' in text
+    assert '| width | M MACs | M parameters | seeds | mIoU, small | pixels right, small | mIoU, long |' in text
     assert text.count(' | 12.3 | ') == 3
     assert text.startswith('before\n')
     assert text.count('segmentation V2 > segmentation V1 ') == 1
