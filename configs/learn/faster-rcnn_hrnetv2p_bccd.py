@@ -24,5 +24,5 @@ dataset = dict(data_root='{{$HRNET_MM_DATA:data/learn}}/bccd', metainfo=dict(cla
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(**dataset, pipeline=test_pipeline))
 test_evaluator = dict(ann_file='{{$HRNET_MM_DATA:data/learn}}/bccd/test.json', metric='bbox')
-train_cfg = dict(max_iters=300)
-param_scheduler = dict(total_steps=300)
+train_cfg = dict(max_iters=900)
+param_scheduler = dict(total_steps=900)

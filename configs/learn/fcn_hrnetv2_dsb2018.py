@@ -25,5 +25,5 @@ dataset = dict(
 )
 train_dataloader = dict(batch_size=8, dataset=dict(**dataset, ann_file='train.json', pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(**dataset, ann_file='val.json', pipeline=test_pipeline))
-train_cfg = dict(max_iters=100)
-param_scheduler = dict(total_steps=100)
+train_cfg = dict(max_iters=300)
+param_scheduler = dict(total_steps=300)

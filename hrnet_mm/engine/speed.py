@@ -1,14 +1,15 @@
 """Faster training steps, each by one line of a config; what they were measured to give is in docs/performance.md."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from ..registry import HOOKS, OPTIM_WRAPPERS
 
@@ -64,5 +65,37 @@ class Bf16OptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Around each forward pass of `model`."""
         device = next(model.parameters()).device.type
-        with super().optim_context(model), torch.autocast(device, torch.bfloat16):
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16), ExitStack() as stack:
+            for part in _without_bfloat16(model):
+                stack.enter_context(_fp32_interface(part))
             yield
+
+
+def _without_bfloat16(model: nn.Module) -> list[nn.Module]:
+    """What passes its input or output to code that has no bfloat16.
+
+    NumPy, by which mmpose measures accuracy, has none, and of mmcv's operators neither NMS, behind a dense head, nor
+    RoIAlign.
+    """
+    heads = ('head', 'rpn_head', 'bbox_head')
+    bare = model.get_submodule('module') if is_model_wrapper(model) else model
+    return [part for name, part in bare.named_modules() if name in heads or hasattr(part, 'roi_layers')]
+
+
+@contextmanager
+def _fp32_interface(module: nn.Module) -> Iterator[None]:
+    """Within, `module.forward` takes and gives fp32 in place of bf16, also if it is called by this name."""
+    forward = module.forward
+
+    def converted(*args: Any, **kwargs: Any) -> Any:
+        return tree_map(_as_fp32, forward(*tree_map(_as_fp32, args), **tree_map(_as_fp32, kwargs)))
+
+    module.forward = converted
+    try:
+        yield
+    finally:
+        del module.forward  # the class's again
+
+
+def _as_fp32(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.dtype == torch.bfloat16 else value

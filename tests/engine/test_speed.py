@@ -115,6 +115,45 @@ def test_bf16_on_this_device(start: Regression, tmp_path: Path) -> None:
     torch.testing.assert_close(half[0], plain[0], rtol=0.02, atol=0)
 
 
+class Heads(torch.nn.Module):
+    """What mmpose's and mmdet's heads do: call `forward` by its name, and hand the result to code without bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(8, 1, 1)
+
+    def forward(self, maps: tuple[Tensor, ...]) -> list[Tensor]:
+        self.seen = maps[0].dtype
+        return [self.conv(x) for x in maps]
+
+
+class Detection(Regression):
+    """A regression with a dense head, and a part that has `roi_layers`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rpn_head = Heads()
+        self.extractor = Heads()
+        self.extractor.roi_layers = torch.nn.ModuleList()
+
+    def forward(self, inputs: Tensor, mode: str = 'tensor') -> Any:
+        self.maps = self.neck(self.backbone(inputs))
+        scores = self.rpn_head.forward(self.maps)
+        areas = self.extractor(self.maps)
+        for y in (*scores, *areas):
+            y.detach().numpy()
+        return {'loss': sum(y.square().mean() for y in (*scores, *areas))}
+
+
+def test_bf16_does_not_reach_code_that_has_none(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Detection()
+    assert all(map(math.isfinite, losses(tmp_path, model, 2, dict(type='hrnet_mm.Bf16OptimWrapper'))))
+    assert model.maps[0].dtype == torch.bfloat16
+    assert model.rpn_head.seen == model.extractor.seen == torch.float32
+    assert 'forward' not in vars(model.rpn_head), 'a copy of the model would call the head of this one'
+
+
 @pytest.mark.parametrize('with_cp', [True, [1, 3]])
 def test_recomputing_stages_changes_nothing(with_cp: Any) -> None:
     torch.manual_seed(0)
