@@ -188,7 +188,7 @@ def numbers(row):
 
 
 def model_index():
-    files = [f'configs/{folder}/metafile.yml' for folder in ('demo', *FOLDERS)]
+    files = [f'configs/{folder}/metafile.yml' for folder in ('demo', 'learn', *FOLDERS)]
     return yaml.safe_dump({'Import': files}, sort_keys=False)
 
 
