@@ -113,7 +113,7 @@ def test_config_learns_in_a_minute(name, iterations, threshold, tmp_path, monkey
 
 
 @pytest.mark.slow
-@pytest.mark.skipif('HRNET_MM_LEARN' not in os.environ, reason='HRNET_MM_LEARN=full trains at full length: half an hour')
+@pytest.mark.skipif('HRNET_MM_LEARN' not in os.environ, reason='HRNET_MM_LEARN=full trains at full length: 35 min')
 @pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
 @pytest.mark.parametrize(
     ('name', 'threshold'),
