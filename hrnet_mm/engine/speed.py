@@ -85,7 +85,7 @@ def _without_bfloat16(model: nn.Module) -> list[nn.Module]:
 @contextmanager
 def _fp32_interface(module: nn.Module) -> Iterator[None]:
     """Within, `module.forward` takes and gives fp32 in place of bf16, also if it is called by this name."""
-    forward = module.forward
+    forward, own = module.forward, vars(module).get('forward')
 
     def converted(*args: Any, **kwargs: Any) -> Any:
         return tree_map(_as_fp32, forward(*tree_map(_as_fp32, args), **tree_map(_as_fp32, kwargs)))
@@ -94,7 +94,9 @@ def _fp32_interface(module: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        del module.forward  # the class's again
+        del module.forward  # the class's again, unless the module had one of its own
+        if own is not None:
+            module.forward = own
 
 
 def _as_fp32(value: Any) -> Any:
