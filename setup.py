@@ -32,7 +32,7 @@ class BuildWithMim(build_py):
 
     @staticmethod
     def _mim_files():
-        files = [ROOT / 'model-index.yml', *ROOT.glob('tools/*.py')]
+        files = [ROOT / name for name in ('model-index.yml', 'tools/train.py', 'tools/test.py')]
         files += [file for file in ROOT.glob('configs/**/*') if file.suffix in ('.py', '.yml', '.md')]
         return sorted(str(file.relative_to(ROOT)) for file in files)
 
@@ -65,7 +65,7 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['hrnet_mm', 'hrnet_mm.*']),
-    package_data={'hrnet_mm': ['py.typed', 'weights/results.csv', 'fast/csrc/*.cpp']},
+    package_data={'hrnet_mm': ['py.typed', 'weights/results.csv', 'fast/native/*.cpp']},
     install_requires=read_requirements('runtime'),
     extras_require=extras,
     entry_points={'console_scripts': ['hrnet-mm = hrnet_mm.cli:main']},

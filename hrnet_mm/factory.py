@@ -3,16 +3,18 @@
 import fnmatch
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from .models.archs import ARCHS
+from .models.archs import ARCHS, EXPANSION, Arch, Stage, get_arch
 from .models.network import HRNetModel
+from .weights.io import CheckpointError
 from .weights.load import fill, open_checkpoint, part, report
 from .weights.zoo import WEIGHTS
 
-__all__ = ['create_model', 'list_models', 'load_weights']
+__all__ = ['create_model', 'infer_arch', 'list_models', 'load_weights', 'model_for']
 
 _READOUTS = {'hrnet': 'C', 'hrnetv1': 'V1', 'hrnetv2': 'V2', 'hrnetv2p': 'V2p'}
 
@@ -75,3 +77,64 @@ def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
 def _same_shapes(module: nn.Module, tensors: dict[str, Any]) -> bool:
     own = module.state_dict()
     return own.keys() == tensors.keys() and all(own[n].shape == tensors[n].shape for n in own)
+
+
+def model_for(state: Mapping[str, Tensor]) -> tuple[HRNetModel, int]:
+    """The network that weights in this package's layout are of, with them in it, and how many keys it has no use for.
+
+    Raises CheckpointError if they are of no whole HRNet.
+    """
+    body = part(state, 'backbone')
+    arch = infer_arch(body)
+    name = next((n for n in [*ARCHS, *_spelt(arch)] if get_arch(n) == arch), None)
+    if name is None:
+        raise CheckpointError(f'the backbone is of an architecture without a name: {arch}')
+    head = part(state, 'head')
+    if 'fc.weight' in head and part(state, 'neck'):
+        readout = 'hrnet'
+    elif 'convs.0.conv.weight' in head:
+        readout = 'hrnetv2'
+    elif 'neck.reduction_conv.conv.weight' in state:
+        readout, head = 'hrnetv2p', {}
+    else:
+        single = f'stage4.{arch.stage4.num_modules - 1}.fuse_layers.1.0.0.0.weight' not in body
+        readout = 'hrnetv1' if 'final_layer.weight' in head or single else 'hrnetv2'
+    last = head.get('fc.weight', head.get('final_layer.weight'))
+    model = HRNetModel(f'{readout}_{name}', 0 if last is None else len(last), body['conv1.weight'].shape[1])
+    used = fill(model.backbone, body, 'the backbone')
+    for what, module in (('neck', model.neck), ('head', model.head)):
+        if module is not None:
+            used += fill(module, part(state, what), f'the {what}')
+    return model, len(state) - used
+
+
+def infer_arch(body: Mapping[str, Tensor]) -> Arch:
+    """The architecture of a backbone, read off its names and shapes.
+
+    Raises CheckpointError if they are not those of an HRNet.
+    """
+
+    def count(prefix: str) -> int:
+        return len({n[len(prefix) :].split('.', 1)[0] for n in body if n.startswith(prefix)})
+
+    def stage(i: int) -> Stage:
+        branches = range(count(f'stage{i}.0.branches.'))
+        first = [f'stage{i}.0.branches.{b}.' for b in branches]
+        block = 'BOTTLENECK' if f'{first[0]}0.conv3.weight' in body else 'BASIC'
+        return Stage(
+            count(f'stage{i}.'),
+            block,
+            tuple(count(prefix) for prefix in first),
+            tuple(len(body[f'{prefix}0.conv1.weight']) for prefix in first),
+        )
+
+    try:
+        stage1 = Stage(1, 'BOTTLENECK', (count('layer1.'),), (len(body['layer1.0.conv1.weight']),))
+        return Arch(stage1, stage(2), stage(3), stage(4))
+    except (KeyError, IndexError, TypeError) as error:
+        raise CheckpointError(f'the {len(body)} backbone keys are not a whole HRNet: {error} is missing') from error
+
+
+def _spelt(arch: Arch) -> list[str]:
+    width = arch.stage4.num_channels[0] * EXPANSION[arch.stage4.block]
+    return [f'w{width}', f'test-w{width}']

@@ -5,7 +5,7 @@ import pytest
 
 from hrnet_mm.cli import main
 from hrnet_mm.models import ARCHS
-from hrnet_mm.summary import readouts
+from hrnet_mm.models.cost import readouts
 
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),

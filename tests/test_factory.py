@@ -10,8 +10,7 @@ import pytest
 import torch
 
 import hrnet_mm
-from hrnet_mm.checkpoints import infer_arch, model_for
-from hrnet_mm.factory import load_weights
+from hrnet_mm.factory import infer_arch, load_weights, model_for
 from hrnet_mm.models import ARCHS, HRNet, HRNetModel, get_arch
 from hrnet_mm.weights import WEIGHTS, CheckpointError, convert, write_checkpoint
 from hrnet_mm.weights.load import open_checkpoint, resolve

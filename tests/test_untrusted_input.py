@@ -9,7 +9,7 @@ import pytest
 import hrnet_mm
 
 FILES = sorted(Path(hrnet_mm.__file__).parent.rglob('*.py')) + sorted(
-    (Path(__file__).parents[1] / 'tools').glob('*.py')
+    (Path(__file__).parents[1] / 'tools').rglob('*.py')
 )
 FORBIDDEN_CALLS = {
     *('eval', 'exec', 'compile', '__import__'),

@@ -6,9 +6,9 @@ example:
 
 import argparse
 
-from hrnet_mm.engine import add_test_arguments, test
+from hrnet_mm.commands.test import add_arguments, run
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_test_arguments(parser)
-    test(parser.parse_args())
+    add_arguments(parser)
+    run(parser.parse_args())

@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash tools/install.sh
 cores=$(nproc)  # before the next line, which nproc would heed
 export OMP_NUM_THREADS=1
-.venv/bin/python tools/prepare_demo_data.py  # tests are kept from the network
+.venv/bin/python tools/prepare/demo_data.py  # tests are kept from the network
 if [ $# -gt 0 ]; then
     exec .venv/bin/pytest "$@"
 fi

@@ -6,9 +6,9 @@ example:
 
 import argparse
 
-from hrnet_mm.engine import add_train_arguments, train
+from hrnet_mm.commands.train import add_arguments, run
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_train_arguments(parser)
-    train(parser.parse_args())
+    add_arguments(parser)
+    run(parser.parse_args())

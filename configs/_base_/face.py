@@ -3,7 +3,7 @@ _base_ = [
     'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py',
     './reliable_runtime.py',
 ]
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'])
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'])
 codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.5)
 weights = dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18')
 network = dict(arch='w18', init_cfg=weights, multiscale_output=True, fuse_upsample='bilinear')

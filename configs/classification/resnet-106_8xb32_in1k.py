@@ -2,7 +2,7 @@
 # Slide 46 calls it ResNet-105.
 # Command: python tools/train.py configs/classification/resnet-106_8xb32_in1k.py
 _base_ = '../_base_/classification.py'
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpretrain', 'hrnet_mm.protocols.mmpretrain'])
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpretrain'])
 model = dict(
     backbone=dict(type='ComparisonResNet', depth=106),
     neck=dict(type='GlobalAveragePooling'),

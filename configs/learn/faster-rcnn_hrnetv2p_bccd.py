@@ -1,6 +1,6 @@
 # Detection: Faster R-CNN on HRNetV2p, red and white blood cells and platelets in 205 -> 72 images of BCCD's own split
 # (docs/learn.md). Images of 640 x 480 are halved.
-# Command: python tools/learn.py bccd, or python tools/train.py configs/learn/faster-rcnn_hrnetv2p_bccd.py
+# Command: python tools/research/learn.py bccd, or python tools/train.py configs/learn/faster-rcnn_hrnetv2p_bccd.py
 _base_ = '../demo/mask-rcnn_hrnetv2p_nuclei.py'
 model = dict(
     type='FasterRCNN',

@@ -4,7 +4,7 @@ _base_ = [
     'mmpose::body_2d_keypoint/topdown_heatmap/posetrack18/td-hm_hrnet-w32_8xb64-20e_posetrack18-384x288.py',
     '../_base_/reliable_runtime.py',
 ]
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'], allow_failed_imports=False)
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
 model = dict(
     backbone=dict(
         _delete_=True,

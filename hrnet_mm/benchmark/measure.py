@@ -1,4 +1,4 @@
-"""Times, memory and multiply-adds of things that compute the same, measured in turn so that noise hits all alike."""
+"""Times and memory of networks that compute the same, measured in turn so that noise hits all alike."""
 
 import csv
 import ctypes
@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.benchmark import Timer
-from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ['Row', 'Timing', 'macs', 'peak_memory', 'time_in_turn', 'write_csv']
+__all__ = ['Row', 'Timing', 'peak_memory', 'time_in_turn', 'write_csv']
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,6 @@ def _timing(values: list[float]) -> Timing:
     quarters = statistics.quantiles(values, n=4, method='inclusive')
     p90 = statistics.quantiles(values, n=10, method='inclusive')[-1]
     return Timing(statistics.median(values), p90, quarters[2] - quarters[0])
-
-
-def macs(module: nn.Module, inputs: Iterable[torch.Tensor]) -> int:
-    """Multiply-adds of one call; PyTorch's counter counts a multiplication and an addition as two."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(*inputs)
-    return counter.get_total_flops() // 2
 
 
 def peak_memory(run: Callable[[], Any], device: torch.device) -> float | None:

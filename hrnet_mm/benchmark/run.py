@@ -1,7 +1,6 @@
-"""The command `hrnet-mm benchmark`: our networks and others', in one process, in turn, with ratios."""
+"""A comparison of our networks in every engine with other implementations: in one process, in turn, with ratios."""
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -11,76 +10,57 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..factory import create_model
-from .accelerate import TOLERANCES, difference
-from .engines import ENGINES
-from .graphs import EngineError, Job
-from .machine import machine
-from .measure import Row, macs, peak_memory, time_in_turn, write_csv
-from .peers import PEERS, build_peer
+from ..fast.accelerate import TOLERANCES, difference
+from ..fast.engines import ENGINES
+from ..fast.graphs import EngineError, Job
+from ..fast.machine import machine
+from ..models.cost import macs
+from .measure import Row, peak_memory, time_in_turn
+from .peers import build_peer
 
-__all__ = ['add_benchmark_arguments', 'benchmark', 'calibrated', 'inference', 'measure']
+__all__ = ['PLAIN', 'benchmark', 'calibrated', 'inference', 'measure', 'print_table']
 
-_PLAIN = 'plain'
+PLAIN = 'plain'
 """As the network is, neither folded nor compiled: how PyTorch users run it."""
 
 
-def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `hrnet-mm benchmark`."""
-    parser.add_argument('model', help="a name of create_model, such as 'hrnetv1_w32'")
-    parser.add_argument('--size', nargs=2, type=int, default=(256, 192), metavar=('H', 'W'), help='(default: 256 192)')
-    parser.add_argument('--batch', type=int, default=1, help='images a call (default: 1)')
-    parser.add_argument('--num-classes', type=int, help="classes, joints or points of the head (default: the model's)")
-    parser.add_argument(
-        '--engines',
-        nargs='+',
-        default=['plain', 'eager'],
-        metavar='ENGINE[:PRECISION]',
-        help=f'{_PLAIN}, {", ".join(ENGINES)}; with :bf16, :fp16 or :int8 (default: plain eager)',
-    )
-    parser.add_argument(
-        '--against',
-        nargs='+',
-        default=[],
-        metavar='PEER[@ENGINE]',
-        help=f'{", ".join(PEERS)}, or a config such as mmpose::...; ratios are to the first (default: none)',
-    )
-    parser.add_argument('--part', choices=['neck', 'head'], help='measure the neck or head alone, on the streams')
-    parser.add_argument('--train', action='store_true', help='time training steps; engines: plain, compile, with :bf16')
-    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
-    parser.add_argument('--threads', type=int, help="PyTorch's threads (default: as it is)")
-    parser.add_argument('--repeats', type=int, default=20, help='timed calls of each (default: 20)')
-    parser.add_argument('--csv', metavar='FILE', help='append the rows to this results file')
+def benchmark(
+    name: str,
+    size: tuple[int, int] = (256, 192),
+    batch: int = 1,
+    num_classes: int | None = None,
+    engines: Sequence[str] = (PLAIN, 'eager'),
+    against: Sequence[str] = (),
+    part: str | None = None,
+    train: bool = False,
+    device: str = 'cpu',
+    repeats: int = 20,
+) -> tuple[list[Row], dict[str, str]]:
+    """Time a network of `create_model` in engines ('ENGINE:PRECISION'), in turn with peers ('PEER@ENGINE').
 
+    `part` measures the neck or head alone, `train` training steps. Returns the rows, the peers' first, and what could
+    not run with the reason.
 
-def benchmark(args: argparse.Namespace) -> int:
-    """Measures, prints a table and appends to the results file; 1 if something asked for could not run."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    Raises ValueError for an unknown name.
+    """
     torch.manual_seed(0)
-    device = torch.device(args.device)
-    model = calibrated(create_model(args.model, num_classes=args.num_classes)).to(device)
-    x = torch.randn(args.batch, 3, *args.size, device=device)
-    inputs = _streams(model, x) if args.part else (x,)
-    own = _part(model, args.part)
-    peers = [(peer, engine or _PLAIN) for peer, _, engine in (p.partition('@') for p in args.against)]
+    model = calibrated(create_model(name, num_classes=num_classes)).to(device)
+    x = torch.randn(batch, 3, *size, device=device)
+    inputs = _streams(model, x) if part else (x,)
+    own = _part(model, part)
+    peers = [(peer, engine or PLAIN) for peer, _, engine in (p.partition('@') for p in against)]
     subjects, refused = [], {}
-    for name, engine in [*peers, *((args.model, engine) for engine in args.engines)]:
-        network = own if name == args.model else _part(build_peer(name, model).to(device), args.part)
+    for subject, engine in [*peers, *((name, engine) for engine in engines)]:
+        network = own if subject == name else _part(build_peer(subject, model).to(device), part)
         kind, _, precision = engine.partition(':')
         try:
-            if args.train:
-                subjects.append(_training(name, network, kind, precision or 'fp32', inputs))
+            if train:
+                subjects.append(_training(subject, network, kind, precision or 'fp32', inputs))
             else:
-                subjects.append(inference(name, network, kind, precision or 'fp32', inputs, own))
+                subjects.append(inference(subject, network, kind, precision or 'fp32', inputs, own))
         except EngineError as error:
-            refused[f'{name}@{engine}'] = str(error)
-    rows = measure(subjects, x, args.part or ('train' if args.train else 'test'), args.repeats)
-    print_table(rows)
-    for name, why in refused.items():
-        print(f'{name} could not run: {why}')
-    if args.csv:
-        write_csv(rows, args.csv)
-    return 1 if refused else 0
+            refused[f'{subject}@{engine}'] = str(error)
+    return measure(subjects, x, part or ('train' if train else 'test'), repeats), refused
 
 
 class _Part(nn.Module):
@@ -141,9 +121,9 @@ def inference(
     name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...], ours: nn.Module
 ) -> Subject:
     """A network in an engine, or `plain`; `ours` gives the outputs to compare with."""
-    plain = engine == _PLAIN
+    plain = engine == PLAIN
     if not plain and engine not in ENGINES:
-        raise ValueError(f'unknown engine {engine!r}; allowed: {_PLAIN}, {", ".join(ENGINES)}')
+        raise ValueError(f'unknown engine {engine!r}; allowed: {PLAIN}, {", ".join(ENGINES)}')
     if precision not in TOLERANCES:
         raise ValueError(f'unknown precision {precision!r}; allowed: {", ".join(TOLERANCES)}')
 
@@ -171,15 +151,15 @@ def inference(
 
 def _training(name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...]) -> Subject:
     """A step: forward, mean square of the outputs as loss, backward, Adam (fused but for `plain`)."""
-    if engine not in (_PLAIN, 'eager', 'compile'):
+    if engine not in (PLAIN, 'eager', 'compile'):
         raise EngineError('training runs in plain, eager (channels_last) or compile')
     if precision not in ('fp32', 'bf16'):
         raise EngineError('training is timed in fp32 and bf16')
     own = deepcopy(network).train()
-    layout = torch.contiguous_format if engine == _PLAIN else torch.channels_last
+    layout = torch.contiguous_format if engine == PLAIN else torch.channels_last
     own, images = own.to(memory_format=layout), [x.contiguous(memory_format=layout) for x in inputs]
     forward: Callable[..., Any] = torch.compile(own) if engine == 'compile' else own
-    optimizer = torch.optim.Adam(own.parameters(), lr=1e-4, fused=engine != _PLAIN)
+    optimizer = torch.optim.Adam(own.parameters(), lr=1e-4, fused=engine != PLAIN)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -189,7 +169,7 @@ def _training(name: str, network: nn.Module, engine: str, precision: str, inputs
         loss.backward()  # type: ignore[union-attr]
         optimizer.step()
 
-    return Subject(name, engine, precision, 'NCHW' if engine == _PLAIN else 'NHWC', step)
+    return Subject(name, engine, precision, 'NCHW' if engine == PLAIN else 'NHWC', step)
 
 
 def _autocast(x: Tensor, precision: str) -> Any:

@@ -1,29 +1,24 @@
-"""`hrnet-mm track`."""
+"""`hrnet-mm track`: the poses of persons through a video."""
 
 import argparse
-import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import cv2
-import numpy as np
+__all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-from .draw import VideoFile, draw_persons
-from .evaluate import read_videos, table
-from .flow import FLOWS, Image
-from .networks import DetectorNetwork, PoseNetwork, listed_boxes
-from .persons import Persons
-from .posetrack import image_id_of, write_video
-from .tracker import Detector, PoseTracker, Settings, without_short_tracks
-
-__all__ = ['add_track_arguments', 'track']
-
-_IMAGES = {'.jpg', '.jpeg', '.png', '.bmp'}
+HELP = 'follow the poses of persons through a video, and measure it where annotations are given'
+EXAMPLE = (
+    '  hrnet-mm track video.mp4 --model pose.py pose.pth --detector persons.py persons.pth\n'
+    '  hrnet-mm track images/val/000342_mpii_test --model pose.py pose.pth --boxes detections.json '
+    '--truth annotations/val/000342_mpii_test.json'
+)
 
 
-def add_track_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `track` reads."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm track`."""
+    from ..tracking.flow import FLOWS
+    from ..tracking.tracker import Settings
+
     default = Settings()
     files = ('CONFIG', 'CHECKPOINT')
     parser.add_argument('video', type=Path, help='a video file, or a folder of images in the order of their names')
@@ -46,30 +41,50 @@ def add_track_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='such as cuda (default: cpu)')
 
 
-def track(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Track the persons of one video; write PoseTrack's JSON and a drawn video.
 
     Raises ValueError for input that cannot be read.
     """
-    names = _names(args.video)
+    from dataclasses import replace
+
+    import numpy as np
+
+    from ..inference.tracking import PoseNetwork
+    from ..tracking.draw import draw_persons
+    from ..tracking.evaluate import read_videos, table
+    from ..tracking.flow import FLOWS
+    from ..tracking.posetrack import write_video
+    from ..tracking.tracker import PoseTracker, Settings, without_short_tracks
+    from ..tracking.video import frame_names, read_frames, title, write_images, write_mp4
+
+    names = frame_names(args.video)
     if not names:
         raise ValueError(f'{args.video} holds no images: expected a video that OpenCV reads, or a folder of images')
     pose = PoseNetwork(args.model[0], args.model[1], args.device)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
-    found = [tracker(image) for image in _images(args.video)]
+    found = [tracker(image) for image in read_frames(args.video)]
     frames = [pose.in_places(persons) for persons in without_short_tracks(found, args.least_frames)]
     args.out.mkdir(parents=True, exist_ok=True)
-    results = args.out / f'{_title(args.video)}.json'
+    name = title(args.video)
+    results = args.out / f'{name}.json'
     write_video(results, names, frames, args.joint_score)
-    drawn = _draw(args, frames)
+    images = (draw_persons(image, persons) for image, persons in zip(read_frames(args.video), frames, strict=True))
+    drawn = args.out / (name if args.frames else f'{name}.mp4')
+    (write_images if args.frames else write_mp4)(images, drawn)
     persons = len(np.unique(np.concatenate([one.ids for one in frames])))
     print(f'{len(frames)} frames, {persons} persons: {results}, {drawn}')
     if args.truth is not None:
         print(table(read_videos(args.truth, results)))
 
 
-def _detector(args: argparse.Namespace, names: list[str]) -> Detector:
+def _detector(args: argparse.Namespace, names: list[str]) -> Any:
+    import json
+
+    from ..inference.tracking import DetectorNetwork, listed_boxes
+    from ..tracking.posetrack import image_id_of
+
     if args.detector is not None:
         return DetectorNetwork(args.detector[0], args.detector[1], args.device)
     try:
@@ -78,47 +93,3 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Detector:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'{args.boxes} is no list of image_id, bbox, score: {type(error).__name__} {error}') from error
     return lambda image: next(boxes)
-
-
-def _draw(args: argparse.Namespace, frames: list[Persons]) -> Path:
-    drawn = (draw_persons(image, persons) for image, persons in zip(_images(args.video), frames, strict=True))
-    if args.frames:
-        folder: Path = args.out / _title(args.video)
-        folder.mkdir(exist_ok=True)
-        for index, image in enumerate(drawn):
-            cv2.imwrite(str(folder / f'{index:06d}.png'), image)
-        return folder
-    file: Path = args.out / f'{_title(args.video)}.mp4'
-    with VideoFile(file) as video:
-        for image in drawn:
-            video.write(image)
-    return file
-
-
-def _title(video: Path) -> str:
-    return video.name if video.is_dir() else video.stem
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGES)
-
-
-def _names(video: Path) -> list[str]:
-    if video.is_dir():
-        return [str(file) for file in _files(video)]
-    return [f'{_title(video)}/{index:06d}.jpg' for index, _ in enumerate(_images(video))]
-
-
-def _images(video: Path) -> Iterator[Image]:
-    """The images `(H, W, 3)` in B, G, R, one at a time."""
-    if video.is_dir():
-        for file in _files(video):
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if image is None:
-                raise ValueError(f'{file} cannot be read as an image')
-            yield np.asarray(image, dtype=np.uint8)
-        return
-    capture = cv2.VideoCapture(str(video))
-    while (read := capture.read())[0]:
-        yield np.asarray(read[1], dtype=np.uint8)
-    capture.release()

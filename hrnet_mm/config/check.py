@@ -17,8 +17,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import Runner
 
-from .contradictions import contradictions
-from .missing_data import missing_files
+from .consistency import contradictions
+from .files import missing_files
 
 __all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
 
@@ -229,7 +229,7 @@ def _parameters(owner: Callable[..., Any]) -> set[str]:
 def _vocabulary(scope: str) -> frozenset[str]:
     """Every word in the source of the library, of mmengine and mmcv, and of this package."""
     words: set[str] = set()
-    for name in (scope, 'mmengine', 'mmcv', __package__):
+    for name in (scope, 'mmengine', 'mmcv', 'hrnet_mm'):
         if importlib.util.find_spec(name) is None:
             continue
         (folder,) = importlib.import_module(name).__path__

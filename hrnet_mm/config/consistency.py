@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-from .models import HRFuseScales, HRNet, HRNetV2pFPN
+from ..models import HRFuseScales, HRNet, HRNetV2pFPN
 
 __all__ = ['contradictions', 'dicts']
 

@@ -1,11 +1,8 @@
-"""`hrnet-mm verify`: counts parameters and MACs of every config and compares them with what was published."""
+"""The shipped configs: where they are, what was published for each, and what its network costs."""
 
-import argparse
 import copy
 import csv
 import re
-import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,12 +14,21 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.utils import import_modules_from_strings
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from .config_check import check_config, quick_reading
-from .models.layers import StreamMix
+from ..models.cost import count_macs, count_parameters
+from .check import quick_reading
 
-__all__ = ['add_verify_arguments', 'compare', 'configs_folder', 'count', 'published_results', 'verify']
+__all__ = [
+    'Comparison',
+    'compare',
+    'config_paths',
+    'configs_folder',
+    'count',
+    'published_results',
+    'read_config',
+]
+
+_PACKAGE = Path(__file__).parents[1]
 
 _NUM_ROIS = 512
 """RoIs of a region-based detector for which the published MACs are right."""
@@ -48,45 +54,9 @@ class Comparison:
     status: str
 
 
-def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds which configs to verify, and whether to print every row."""
-    parser.add_argument('pattern', nargs='?', default='', help='only configs whose path contains this text')
-    parser.add_argument('--all', action='store_true', help='print the rows that agree too')
-
-
-def verify(args: argparse.Namespace) -> int:
-    """Prints what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained.
-
-    Raises ValueError if no config has `args.pattern` in its path.
-    """
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    configs = [path for path in config_paths() if args.pattern in path]
-    if not configs:
-        folders = sorted({path.partition('/')[0] for path in config_paths()})
-        raise ValueError(f'no config has {args.pattern!r} in its path; give a part of one below {", ".join(folders)}')
-    problems = {path: check_config(_read(path)) for path in configs}
-    for path, sentences in problems.items():
-        for sentence in sentences:
-            print(f'configs/{path}: {sentence}')
-    rows = [row for row in published_results() if row['config'] in {f'configs/{path}' for path in configs}]
-    comparisons = [comparison for row in rows for comparison in compare(row)]
-    for c in comparisons:
-        if args.all or c.status != 'equal':
-            reason = f': {c.row["note"]}' if c.status == 'explained' else ''
-            print(f'{c.status:9} {c.row["id"]}: {c.kind} {c.published} published, {c.counted:.3f} counted{reason}')
-    statuses = Counter(comparison.status for comparison in comparisons)
-    misspelt = sum(map(bool, problems.values()))
-    print(
-        f'{len(configs)} configs, {misspelt} with unknown keys; {len(rows)} published rows, '
-        f'{len(comparisons)} printed figures: {statuses["equal"]} equal, {statuses["explained"]} explained, '
-        f'{statuses["different"]} different'
-    )
-    return int(misspelt + statuses['different'] > 0)
-
-
 def published_results() -> list[dict[str, str]]:
     """The rows of results.csv, every value as printed."""
-    with (Path(__file__).parent / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
+    with (_PACKAGE / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
         return list(csv.DictReader(file))
 
 
@@ -95,11 +65,10 @@ def configs_folder() -> Path:
 
     Raises FileNotFoundError if they are in neither place.
     """
-    package = Path(__file__).parent
-    for folder in (package.parent / 'configs', package / '.mim' / 'configs'):
+    for folder in (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs'):
         if (folder / '_base_').is_dir():
             return folder
-    raise FileNotFoundError(f'no configs beside or inside {package}; install the package or work in its checkout')
+    raise FileNotFoundError(f'no configs beside or inside {_PACKAGE}; install the package or work in its checkout')
 
 
 def config_paths() -> list[str]:
@@ -134,7 +103,8 @@ def _input_size(config: str) -> tuple[int, int]:
 
 
 @cache
-def _read(path: str) -> Config:
+def read_config(path: str) -> Config:
+    """The config at `path` below the folder of configs, with its custom imports done."""
     with quick_reading():
         config = Config.fromfile(configs_folder() / path)
     import_modules_from_strings(**config.custom_imports)
@@ -148,22 +118,16 @@ def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
     Detectors with RoIs are counted with 512 of them. The 1x1 convolutions of HRFPN and of the segmentation head are
     counted at the finest resolution, as published; this package applies them to every stream at its own, with fewer.
     """
-    config = _read(path)
+    config = read_config(path)
     model_cfg = copy.deepcopy(config.model)
     if config.default_scope == 'mmpretrain':
         model_cfg.data_preprocessor = config.data_preprocessor
-    with DefaultScope.overwrite_default_scope(config.default_scope), torch.device('meta'), torch.no_grad():
+    with DefaultScope.overwrite_default_scope(config.default_scope), torch.device('meta'):
         model = MODELS.build(model_cfg).eval()
-        saved: list[int] = []
-        for module in model.modules():
-            if isinstance(module, StreamMix):
-                module.register_forward_hook(lambda _, inputs, out: saved.append(_saved(inputs[0], out)))
-        with FlopCounterMode(display=False) as counter:
+        with count_macs(model) as cost:
             _forward(model, torch.empty(1, 3, *size))
     # The published figures leave out the products of OCR's attention.
-    flops = counter.get_flop_counts()['Global']
-    macs = sum(n for op, n in flops.items() if op is not torch.ops.aten.bmm) // 2
-    return sum(p.numel() for p in model.parameters()), macs + sum(saved)
+    return count_parameters(model), cost.layers + cost.saved
 
 
 def _forward(model: Any, image: Tensor) -> None:
@@ -201,9 +165,3 @@ def _run_roi_head(roi_head: Any, feats: Sequence[Tensor]) -> None:
 
 def _as_list(heads: Any) -> list[Any]:
     return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
-
-
-def _saved(streams: Sequence[Tensor], out: Tensor) -> int:
-    """MACs that StreamMix would need in addition for one image, were all streams enlarged before it."""
-    area = out.shape[2:].numel()
-    return sum(x.shape[1] * out.shape[1] * (area - x.shape[2:].numel()) for x in streams)

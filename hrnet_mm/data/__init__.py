@@ -1,8 +1,7 @@
 """The demonstration data: real, labelled images out of packages of the package index, and people and faces rendered."""
 
 from .digits import prepare_digits
-from .faces import prepare_faces
 from .nuclei import prepare_nuclei
-from .people import prepare_people
+from .rendered import prepare_faces, prepare_people
 
 __all__ = ['prepare_digits', 'prepare_faces', 'prepare_nuclei', 'prepare_people']

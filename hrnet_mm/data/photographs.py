@@ -4,9 +4,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from .drawing import Image
 from .fetch import WheelFile, read_members
+
+Image = npt.NDArray[np.uint8]
 
 _SKIMAGE = {
     'brick.png': '7966caf324f6ba843118d98f7a07746d22f6a343430add0233eca5f6eaaa8fcf',

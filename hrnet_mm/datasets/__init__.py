@@ -1,7 +1,6 @@
-"""A folder of the user's own labelled images: what it may look like, and how a demo config is changed for it."""
+"""The user's own labelled images: one reader a format, one form in memory, split and content checks."""
 
-from .adapt import adapt
 from .content import Folder
 from .layouts import fitting_tasks, read_folder
 
-__all__ = ['Folder', 'adapt', 'fitting_tasks', 'read_folder']
+__all__ = ['Folder', 'fitting_tasks', 'read_folder']

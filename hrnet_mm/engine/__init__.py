@@ -2,15 +2,14 @@
 
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
-from .data import SampleHook
-from .guards import StopOnNonFiniteHook
-from .hooks import CheckLoadedHook
-from .launch import add_test_arguments, add_train_arguments, test, train
+from .guards import CheckLoadedHook, StopOnNonFiniteHook
+from .launch import test, train
 from .memory import MemoryGuardHook
-from .ranks import RankWatchHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
+from .samples import SampleHook
 from .speed import Bf16OptimWrapper, ChannelsLastHook, CompileHook
+from .watchdog import RankWatchHook
 
 __all__ = [
     'Bf16OptimWrapper',
@@ -26,8 +25,6 @@ __all__ = [
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
-    'add_test_arguments',
-    'add_train_arguments',
     'test',
     'train',
 ]

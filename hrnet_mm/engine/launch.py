@@ -1,117 +1,116 @@
-"""The commands behind `hrnet-mm train` and `hrnet-mm test`, tools/train.py and tools/test.py."""
+"""Training and testing as a config of any of the four libraries says."""
 
-import argparse
 import difflib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import METRICS, RUNNERS
 
-from ..config_check import config_problems
+from ..config.check import config_problems
 
-__all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
+__all__ = ['LAUNCHERS', 'test', 'train']
 
-_LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-
-
-def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that OpenMMLab's tools/train.py takes."""
-    _add_common_arguments(parser)
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CHECKPOINT',
-        help='continue from this checkpoint; without a value, from the latest one in the work directory',
-    )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision: half on a GPU, bfloat16 on a CPU')
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use",
-    )
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
-def add_test_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that OpenMMLab's tools/test.py takes."""
-    _add_common_arguments(parser)
-    parser.add_argument('checkpoint', help='path or address of the weights')
-    parser.add_argument('--out', metavar='FILE.pkl', help='also write the predictions to this pickle file')
-    parser.add_argument('--show-dir', metavar='DIR', help='also draw the predictions into this directory')
-    parser.add_argument('--tta', action='store_true', help="test as the config's tta_model and tta_pipeline say")
+def train(
+    config: str | os.PathLike[str],
+    work_dir: str | os.PathLike[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    launcher: str = 'none',
+    unchecked: bool = False,
+    resume: str | None = None,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+) -> None:
+    """Train as a config says; a mistake in the arguments ends the process with one sentence.
 
-
-def train(args: argparse.Namespace) -> None:
-    """Trains as the config says; a mistake in the arguments ends the process with one sentence."""
-    config = _read_config(args)
-    if args.amp:
-        _use_mixed_precision(config)
-    if args.auto_scale_lr:
-        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+    Args:
+        config: path of the config file.
+        work_dir: where logs and checkpoints go (default: the config's, or work_dirs/CONFIG).
+        options: settings that replace those of the config, by their dotted names.
+        launcher: what started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
+        unchecked: go on even if the config seems to have mistakes.
+        resume: a checkpoint to continue from, or 'auto' for the latest one in the work directory.
+        amp: train in mixed precision, half on a GPU, bfloat16 on a CPU.
+        auto_scale_lr: scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use.
+    """
+    settings = _read_config(Path(config), work_dir, options, launcher)
+    if amp:
+        _use_mixed_precision(settings)
+    if auto_scale_lr:
+        if 'base_batch_size' not in settings.get('auto_scale_lr', {}):
             sys.exit('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from')
-        config.auto_scale_lr.enable = True
-    if args.resume is not None:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else _existing_checkpoint(args.resume)
-    _require_sound(config, args, training=True)
-    _build_runner(config).train()
+        settings.auto_scale_lr.enable = True
+    if resume is not None:
+        settings.resume = True
+        settings.load_from = None if resume == 'auto' else _existing_checkpoint(resume)
+    if not unchecked:
+        _require_sound(settings, config, training=True)
+    _build_runner(settings).train()
 
 
-def test(args: argparse.Namespace) -> None:
-    """Tests a checkpoint as the config says; a mistake in the arguments ends the process with one sentence."""
-    config = _read_config(args)
-    config.load_from = _existing_checkpoint(args.checkpoint)
-    _require_sound(config, args, training=False)
-    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
-        sys.exit(f'--out: {args.out} does not end in .pkl or .pickle, and the predictions are pickled')
-    if args.show_dir is not None:
-        _draw_into(args.show_dir, config)
-    if args.tta:
-        _augment_tests(config)
-    runner = _build_runner(config)
-    if args.out is not None:
+def test(
+    config: str | os.PathLike[str],
+    checkpoint: str,
+    work_dir: str | os.PathLike[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    launcher: str = 'none',
+    unchecked: bool = False,
+    out: str | None = None,
+    show_dir: str | None = None,
+    tta: bool = False,
+) -> None:
+    """Test a checkpoint as a config says; a mistake in the arguments ends the process with one sentence.
+
+    Args:
+        config: path of the config file.
+        checkpoint: path or address of the weights.
+        work_dir: where logs go (default: the config's, or work_dirs/CONFIG).
+        options: settings that replace those of the config, by their dotted names.
+        launcher: what started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
+        unchecked: go on even if the config seems to have mistakes.
+        out: a pickle file to write the predictions to.
+        show_dir: a folder to draw the predictions into.
+        tta: test as the config's tta_model and tta_pipeline say.
+    """
+    settings = _read_config(Path(config), work_dir, options, launcher)
+    settings.load_from = _existing_checkpoint(checkpoint)
+    if not unchecked:
+        _require_sound(settings, config, training=False)
+    if out is not None and not out.endswith(('.pkl', '.pickle')):
+        sys.exit(f'--out: {out} does not end in .pkl or .pickle, and the predictions are pickled')
+    if show_dir is not None:
+        _draw_into(show_dir, settings)
+    if tta:
+        _augment_tests(settings)
+    runner = _build_runner(settings)
+    if out is not None:
         # mmdet's own dump packs the masks, which are many and large.
-        dump = 'DumpDetResults' if config.get('default_scope') == 'mmdet' else 'DumpResults'
-        runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': args.out}))
+        dump = 'DumpDetResults' if settings.get('default_scope') == 'mmdet' else 'DumpResults'
+        runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': out}))
     runner.test()
 
 
-def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('config', help='path of the config file')
-    parser.add_argument(
-        '--work-dir', metavar='DIR', help="where logs and checkpoints go (default: the config's, or work_dirs/CONFIG)"
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, such as train_dataloader.batch_size=4',
-    )
-    parser.add_argument('--unchecked', action='store_true', help='go on even if the config seems to have mistakes')
-    parser.add_argument('--launcher', choices=_LAUNCHERS, default='none', help='what started the processes')
-    # torchrun sets the variable; torch.distributed.launch, which MIM uses, passes this argument.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-
-
-def _read_config(args: argparse.Namespace) -> Any:
-    path = Path(args.config)
+def _read_config(
+    path: Path, work_dir: str | os.PathLike[str] | None, options: Mapping[str, Any] | None, launcher: str
+) -> Any:
     if not path.is_file():
         _exit_naming_the_nearest(path)
     config = Config.fromfile(path)
-    if args.cfg_options is not None:
-        config.merge_from_dict(args.cfg_options)
-    if args.work_dir is not None:
-        config.work_dir = args.work_dir
+    if options is not None:
+        config.merge_from_dict(options)
+    if work_dir is not None:
+        config.work_dir = os.fspath(work_dir)
     elif config.get('work_dir') is None:
         config.work_dir = os.path.join('work_dirs', path.stem)
-    config.launcher = args.launcher
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config.launcher = launcher
     _complete_as_the_library_does(config)
     return config
 
@@ -133,18 +132,16 @@ def _existing_checkpoint(name: str) -> str:
     return name
 
 
-def _require_sound(config: Any, args: argparse.Namespace, training: bool) -> None:
+def _require_sound(config: Any, path: str | os.PathLike[str], training: bool) -> None:
     """End the process with all that is wrong with the config, each in one line."""
-    if args.unchecked:
-        return
-    processes = int(os.environ.get('WORLD_SIZE', '1')) if args.launcher != 'none' else 1
+    processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
     if problems:
-        sys.exit('\n  '.join([f'{args.config}: {len(problems)} mistake{"s"[: len(problems) > 1]}', *problems]))
+        sys.exit('\n  '.join([f'{path}: {len(problems)} mistake{"s"[: len(problems) > 1]}', *problems]))
 
 
 def _complete_as_the_library_does(config: Any) -> None:
-    """Adds what the library's own tools add before they build the runner, and its configs leave out."""
+    """Add what the library's own tools add before they build the runner, and its configs leave out."""
     if config.get('default_scope') == 'mmpretrain':
         for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(name) is not None:

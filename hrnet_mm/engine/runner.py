@@ -8,9 +8,9 @@ from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import Runner
 
 from ..registry import RUNNERS
-from .data import naming_an_empty_data_set
 from .reader import use_safe_reader
 from .resume import EpochBasedTrainLoop
+from .samples import naming_an_empty_data_set
 
 __all__ = ['ReliableRunner']
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from .._messages import nearest
+from ..errors import did_you_mean
 from ..weights.io import written_aside
 from .engines import ENGINES, Run
 from .fold import finite
@@ -134,11 +134,11 @@ def accelerate(
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     if precision not in TOLERANCES:
-        raise ValueError(f'unknown precision {precision!r}{nearest(precision, TOLERANCES)}')
+        raise ValueError(f'unknown precision {precision!r}{did_you_mean(precision, TOLERANCES)}')
     names = list(ENGINES) if engine == 'auto' else [engine] if isinstance(engine, str) else list(engine)
     for name in names:
         if name not in ENGINES:
-            raise ValueError(f'unknown engine {name!r}{nearest(name, ["auto", *ENGINES])}')
+            raise ValueError(f'unknown engine {name!r}{did_you_mean(name, ["auto", *ENGINES])}')
     if model.training:
         raise ValueError('accelerate makes networks for inference: call model.eval() first')
     limit = TOLERANCES[precision] if tolerance is None else tolerance

@@ -1,11 +1,8 @@
-"""`hrnet-mm export`: a network as a file for another runtime, kept only if it computes there what it computes here."""
+"""Export of a network as a file for another runtime, kept only if it computes there what it computes here."""
 
-import argparse
-import logging
 import mimetypes
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,29 +15,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
-from ._messages import nearest
-from .checkpoints import model_for
-from .factory import create_model, list_models, load_weights
-from .fast.accelerate import DENSE_HEADS, TOLERANCES, Body, difference
-from .fast.engines import Run
-from .fast.fold import fold
-from .fast.graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
-from .models import HRNetModel
-from .weights import open_checkpoint
-from .weights.io import written_aside
+from ..errors import did_you_mean
+from ..weights.io import written_aside
+from .accelerate import DENSE_HEADS, TOLERANCES, Body, difference
+from .engines import Run
+from .fold import fold
+from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
 
-__all__ = ['Exported', 'Plain', 'add_export_arguments', 'export', 'export_file', 'read_images']
+__all__ = ['IMAGENET', 'MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
 
-_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, R G B
-_NO_NORM = {'mean': 0.0, 'std': 1.0}
+IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Mean and standard deviation of ImageNet's pixels, R G B."""
+
 _LEAST_SIDE = 2 * SIZE_STEP
 """In a program of torch.export a side of one step is a constant: the coarsest stream is then one pixel high or wide."""
 
-_MOST_IMAGES = 100
+MOST_IMAGES = 100
 """More images change the ranges that calibration finds little, and all of them are held in memory."""
-
-_SIZES = {'hrnet': (224, 224), 'hrnetv1': (256, 192), 'hrnetv2': (512, 1024), 'hrnetv2p': (800, 1216)}
-"""Height and width that are customary for the task of a readout."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +158,14 @@ def export(
     return Exported(path, chosen.runtime, precision, max(differences), allowed, checked, size, held)
 
 
+def check_format(path: Path, precision: str, aot: bool = False) -> None:
+    """Raises ValueError unless files of this name are written in this precision."""
+    _format(path, precision, aot)
+
+
 def _format(path: Path, precision: str, aot: bool) -> _Format:
     if path.suffix not in _FORMATS:
-        raise ValueError(f'{path}: a name must end in{nearest(path.suffix, _FORMATS)}')
+        raise ValueError(f'{path}: a name must end in{did_you_mean(path.suffix, _FORMATS)}')
     if aot and path.suffix != '.pt2':
         raise ValueError(f'AOTInductor packages end in .pt2, got {path}')
     chosen = _AOT if aot else _FORMATS[path.suffix]
@@ -278,96 +274,8 @@ _FORMATS = {
 _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
 
 
-def add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `hrnet-mm export`."""
-    parser.add_argument(
-        'model',
-        help='a name such as hrnet_w32; or a config (.py) of mmdet, mmseg, mmpose or mmpretrain, with --weights and '
-        '--size: backbone, neck and dense head are exported',
-    )
-    parser.add_argument('out', type=Path, metavar='OUT', help='where to write: OUT.onnx, OUT.pt2 or OUT.xml')
-    parser.add_argument(
-        '--weights', metavar='CKPT', help='a checkpoint of any known layout, or of the config (a name: random weights)'
-    )
-    parser.add_argument(
-        '--size', nargs=2, type=int, metavar=('H', 'W'), help="input size (default: a name's customary one)"
-    )
-    parser.add_argument('--batch', type=int, default=1, metavar='N', help='default: %(default)s')
-    parser.add_argument('--dynamic', action='store_true', help='any batch, and any sides from 64 that divide by 32')
-    parser.add_argument('--precision', choices=['fp32', 'int8'], default='fp32', help='default: %(default)s')
-    parser.add_argument(
-        '--calibration',
-        type=Path,
-        metavar='DIR',
-        help=f'for int8: a folder of images like those to come, of which up to {_MOST_IMAGES} are read',
-    )
-    parser.add_argument(
-        '--num-classes', type=int, metavar='N', help="of a name: classes, joints or points (default: the checkpoint's)"
-    )
-    parser.add_argument('--aot', action='store_true', help='OUT.pt2 compiled by AOTInductor, for this machine')
-
-
-def export_file(args: argparse.Namespace) -> None:
-    """Export a network and say what was done.
-
-    Raises ValueError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
-    """
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    logging.getLogger('torch').setLevel(logging.ERROR)
-    _format(args.out, args.precision, args.aot)  # before the minutes that the rest may take
-    if args.batch < 1 or (args.size and min(args.size) < 1):
-        raise ValueError(f'the input must have at least one image and one pixel, got {args.batch} x {args.size}')
-    if (args.precision == 'int8') != (args.calibration is not None):
-        raise ValueError('int8 needs --calibration DIR, a folder of images, and only int8 does')
-    if args.model.endswith('.py'):
-        model, mean, std = _from_config(args)
-        size = args.size
-    else:
-        model, mean, std = _by_name(args), _MEAN, _STD
-        size = args.size or _SIZES[model.readout]
-    model.eval()
-    calibration: list[Tensor] = []
-    if args.calibration is not None:
-        calibration = read_images(args.calibration, size, mean, std)
-        # On noise the activations would leave the ranges that were measured on images.
-        example = torch.cat([calibration[i % len(calibration)] for i in range(args.batch)])
-        if not args.dynamic:
-            calibration = [torch.cat([x] * args.batch) for x in calibration]
-    else:
-        example = torch.randn(args.batch, 3, *size, generator=torch.Generator().manual_seed(0))
-    print(export(model, args.out, example, args.precision, args.dynamic, calibration, args.aot))
-
-
-def _from_config(args: argparse.Namespace) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
-    """A config's model, and the mean and standard deviation of the pixels that it is given."""
-    if args.num_classes is not None:
-        raise ValueError(f"--num-classes is for a network by name; {args.model}'s are written in it")
-    if args.weights is None or args.size is None:
-        raise ValueError(f'{args.model} is a config: give its checkpoint with --weights and the input size with --size')
-    from .predict import open_model
-
-    model = open_model(Path(args.model), None, Path(args.weights), 'cpu').model
-    norm = dict(model.data_preprocessor.named_buffers())
-    mean, std = (norm[name].flatten().tolist() if name in norm else [neutral] for name, neutral in _NO_NORM.items())
-    return Plain(model), mean, std
-
-
-def _by_name(args: argparse.Namespace) -> HRNetModel:
-    readout = args.model.partition('_')[0]
-    if readout not in _SIZES:
-        raise ValueError(f'{args.model} is neither a config (.py) nor a network{nearest(args.model, list_models())}')
-    num_classes = args.num_classes
-    if args.weights is not None and num_classes is None:
-        found, _ = model_for(open_checkpoint(args.weights)[0].state_dict)
-        num_classes = found.num_classes if found.readout == readout else None
-    model = create_model(args.model, num_classes=num_classes)
-    assert isinstance(model, HRNetModel)
-    print(f'{args.model} with random weights' if args.weights is None else load_weights(model, args.weights))
-    return model
-
-
 def read_images(
-    folder: Path, size: Sequence[int], mean: Sequence[float] = _MEAN, std: Sequence[float] = _STD
+    folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET[0], std: Sequence[float] = IMAGENET[1]
 ) -> list[Tensor]:
     """Up to 100 images of a folder as inputs `(1, 3, *size)`, RGB, less `mean`, by `std` (default: ImageNet's).
 
@@ -378,7 +286,7 @@ def read_images(
     paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
     if not paths:
         raise ValueError(f'{folder} holds no images')
-    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, _MOST_IMAGES).astype(int))]
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, MOST_IMAGES).astype(int))]
     random = np.random.default_rng(0)
     return [_prepared(path, size, mean, std, random) for path in chosen]
 

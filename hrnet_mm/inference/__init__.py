@@ -1,6 +1,6 @@
-"""`hrnet-mm predict`: a model of any of the four libraries on any number of images, in any number of processes."""
+"""Opening a model of any of the four libraries, and predictions on images and videos."""
 
-from .command import add_predict_arguments, predict
-from .model import Predictor, open_model
+from .images import predict_images
+from .predictor import Predictor, open_model
 
-__all__ = ['Predictor', 'add_predict_arguments', 'open_model', 'predict']
+__all__ = ['Predictor', 'open_model', 'predict_images']

@@ -1,12 +1,10 @@
-"""`hrnet-mm predict`: finds the images, takes this process's share, answers what has no answer yet, and merges."""
+"""Prediction on any number of images in any number of processes, resumable."""
 
-import argparse
 import hashlib
 import json
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,91 +17,70 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..weights.io import written_aside
 from .answers import Answers, merge
-from .model import Predictor, open_model
+from .predictor import Predictor, open_model
 
-__all__ = ['add_predict_arguments', 'predict']
+__all__ = ['predict_images']
 
 _SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.pgm', '.ppm', '.tif', '.tiff', '.webp'}
 _SHOWN_ERRORS = 10
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `hrnet-mm predict`."""
-    parser.add_argument(
-        'images', nargs='+', type=Path, metavar='IMAGE|DIR', help='files, or folders with all below them'
-    )
-    parser.add_argument(
-        '--model', type=Path, required=True, metavar='FILE', help='a checkpoint, or a config (.py) with --checkpoint'
-    )
-    parser.add_argument('--config', type=Path, help='for a checkpoint that does not hold its config')
-    parser.add_argument('--checkpoint', type=Path, help='the weights, where --model is a config')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        required=True,
-        metavar='DIR',
-        help='where answers and pictures go; a run that was interrupted goes on there',
-    )
-    parser.add_argument(
-        '--score', type=float, default=0.3, help='draw what has at least this score (default: %(default)s)'
-    )
-    parser.add_argument('--no-pictures', action='store_true', help='write the answers alone')
-    parser.add_argument(
-        '--boxes',
-        type=Path,
-        metavar='FILE',
-        help='for top-down pose models: the predictions.jsonl of a detector on the same images, of which the boxes of '
-        'at least --score are taken (default: one box, the whole image)',
-    )
-    parser.add_argument('--batch-size', type=int, default=1, help='images at once (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=0, help='processes that read images (default: %(default)s)')
-    parser.add_argument(
-        '--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='what started the processes, if many'
-    )
-
-
-def predict(args: argparse.Namespace) -> int:
+def predict_images(
+    paths: Sequence[Path],
+    out: Path,
+    model: Path,
+    config: Path | None = None,
+    checkpoint: Path | None = None,
+    score: float = 0.3,
+    pictures: bool = True,
+    boxes_file: Path | None = None,
+    batch_size: int = 1,
+    workers: int = 0,
+    launcher: str = 'none',
+) -> None:
     """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
+
+    `paths` are images, or folders with all below them. Answers and pictures go to `out`, where an interrupted run goes
+    on. `model`, `config` and `checkpoint` are those of `open_model`. Pictures show what has at least `score`, and so
+    much do boxes need that top-down pose models take from `boxes_file`, a detector's predictions.jsonl. `launcher` is
+    what started the processes: 'none', 'pytorch' or 'slurm'.
 
     Raises ValueError for arguments that do not fit.
     """
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    images = _find(args.images, args.out)
-    rank, processes = _join(args.launcher)
-    device = _device()
-    predictor = open_model(args.model, args.config, args.checkpoint, device)
-    boxes = _read_boxes(args, predictor)
+    images = _find(paths, out)
+    rank, processes = _join(launcher)
+    predictor = open_model(model, config, checkpoint, _device())
+    boxes = _read_boxes(boxes_file, score, predictor)
     if predictor.needs_boxes and boxes is None:
         print('this model looks at one object in a box: without --boxes that is the whole image')
-    _claim(args)
-    with closing(Answers(args.out / 'shards', rank, processes)) as answers:
+    _claim(out, [model, config, checkpoint, boxes_file], score if boxes_file else None)
+    with closing(Answers(out / 'shards', rank, processes)) as answers:
         # Without rounding up: every image is in one share.
         share = DefaultSampler(images, shuffle=False, seed=0, round_up=False)
         left = [images[i] for i in share if str(images[i]) not in answers.answered]
         say = _Progress(f'process {rank} of {processes}: ' if processes > 1 else '', len(share), len(share) - len(left))
         root = Path(os.path.commonpath([image.absolute().parent for image in images]))
-        for path, error, samples in _run(predictor, left, boxes, args.batch_size, args.workers):
+        for path, error, samples in _run(predictor, left, boxes, batch_size, workers):
             if error is not None:
                 answers.add({'image': str(path), 'error': error})
             else:
                 place = path.absolute().relative_to(root)
-                found = predictor.answer(samples, _png(args.out / 'segments' / place))
-                if not args.no_pictures:
-                    predictor.draw(path, samples, args.score, _png(args.out / 'pictures' / place))
+                found = predictor.answer(samples, _png(out / 'segments' / place))
+                if pictures:
+                    predictor.draw(path, samples, score, _png(out / 'pictures' / place))
                 answers.add({'image': str(path), **found})
             say.step(error)
     if processes > 1:
         torch.distributed.destroy_process_group()
-    errors = merge(args.out / 'shards', [str(image) for image in images], args.out / 'predictions.jsonl')
+    errors = merge(out / 'shards', [str(image) for image in images], out / 'predictions.jsonl')
     if errors is None:
         print(f'{say.prefix}its share is answered; the process that is last merges the answers')
-        return 0
+        return
     for image, error in list(errors.items())[:_SHOWN_ERRORS]:
         print(f'{image}: {error}', file=sys.stderr)
     answered = f'{len(images) - len(errors)} of {len(images)} images answered, {len(errors)} could not be read'
-    print(f'{answered}: {args.out / "predictions.jsonl"}')
-    return 0
+    print(f'{answered}: {out / "predictions.jsonl"}')
 
 
 def _find(given: Sequence[Path], out: Path) -> list[Path]:
@@ -149,15 +126,14 @@ def _device() -> str:
     return device
 
 
-def _claim(args: argparse.Namespace) -> None:
+def _claim(out: Path, files: Sequence[Path | None], score: float | None) -> None:
     """Note what answers in this folder, or find that it is the same."""
-    files = [args.model, args.config, args.checkpoint, args.boxes]
     hashes = {file.name: _sha256(file) for file in files if file is not None}
-    about = json.dumps({'files': hashes, 'score': args.score if args.boxes else None})
-    note = args.out / 'model.json'
-    args.out.mkdir(parents=True, exist_ok=True)
+    about = json.dumps({'files': hashes, 'score': score})
+    note = out / 'model.json'
+    out.mkdir(parents=True, exist_ok=True)
     if note.exists() and note.read_text() != about:
-        raise ValueError(f'{args.out} holds answers of another model: {note.read_text()}; choose another --out')
+        raise ValueError(f'{out} holds answers of another model: {note.read_text()}; choose another --out')
     with written_aside(note) as aside:
         aside.write_text(about)
 
@@ -166,18 +142,18 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read_boxes(args: argparse.Namespace, predictor: Predictor) -> dict[str, list[list[float]]] | None:
-    if args.boxes is None:
+def _read_boxes(file: Path | None, least: float, predictor: Predictor) -> dict[str, list[list[float]]] | None:
+    if file is None:
         return None
     if not predictor.needs_boxes:
         raise ValueError('--boxes: this model takes whole images')
-    if not args.boxes.is_file():
-        raise ValueError(f'--boxes: {args.boxes}: no such file')
+    if not file.is_file():
+        raise ValueError(f'--boxes: {file}: no such file')
     result = {}
-    with args.boxes.open() as file:
-        for line in map(json.loads, file):
+    with file.open() as lines:
+        for line in map(json.loads, lines):
             pairs = zip(line.get('boxes', []), line.get('scores', []), strict=True)
-            result[line['image']] = [box for box, score in pairs if score >= args.score]
+            result[line['image']] = [box for box, score in pairs if score >= least]
     return result
 
 

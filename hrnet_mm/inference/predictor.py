@@ -1,7 +1,6 @@
-"""Opens a model of any of the four libraries with its weights, and answers and draws images with it."""
+"""A model of any of the four libraries with its weights, its test pipeline and its library's visualizer."""
 
 import copy
-import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ class Predictor:
         self._pipeline = Compose(steps)
         self.needs_boxes = any(step['type'].endswith('GetBBoxCenterScale') for step in steps)
         if self._task is _POSE:
-            importlib.import_module('hrnet_mm.drop_in.mmpose_visualizer')  # mmpose's own fails with numpy 2.4
+            from ..drop_in.mmpose import visualizer  # noqa: F401  # mmpose's own fails with numpy 2.4
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
         self._visualizer: Any = VISUALIZERS.build({**settings, 'name': f'predict {id(self)}', 'save_dir': None})
         self._task.tell_classes(self._visualizer, self.dataset_meta)

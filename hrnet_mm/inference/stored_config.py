@@ -9,8 +9,8 @@ from typing import Any
 import mmcv.ops
 from mmengine.config import Config
 
-from ..config_check import registered_names
-from ..contradictions import dicts
+from ..config.check import registered_names
+from ..config.consistency import dicts
 
 __all__ = ['stored_config']
 

@@ -1,7 +1,5 @@
-"""`hrnet-mm streams`: what the network keeps at each of its four resolutions, after each stage, in one picture."""
+"""The maps of the four resolutions after each stage, drawn in one picture."""
 
-import argparse
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +12,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from ._messages import nearest
-from .checkpoints import model_for
-from .factory import create_model, list_models
-from .models import HRNet
-from .weights import open_checkpoint, read_checkpoint
+from ..errors import did_you_mean
+from ..factory import create_model, list_models, model_for
+from ..models import HRNet
+from ..weights import open_checkpoint, read_checkpoint
 
-__all__ = ['add_streams_arguments', 'draw_streams', 'stage_outputs']
+__all__ = ['draw_streams', 'stage_outputs']
 
 Image = npt.NDArray[np.uint8]
 
@@ -30,39 +27,23 @@ _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet,
 _CELL = 2.6  # inches
 
 
-def add_streams_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `hrnet-mm streams`."""
-    parser.add_argument('image', type=Path)
-    parser.add_argument(
-        '--model',
-        default='hrnet_w18',
-        metavar='NAME|FILE',
-        help='a checkpoint of any known layout, a name of published weights, or an architecture such as hrnet_w32 '
-        'with random weights (default: %(default)s)',
-    )
-    parser.add_argument('--config', type=Path, help="the checkpoint's config, whose test pipeline prepares the image")
-    parser.add_argument('--out', type=Path, metavar='FILE.png', help='default: IMAGE_streams.png in this folder')
+def draw_streams(path: Path, model: str, config: Path | None, file: Path) -> None:
+    """Run one image through the network and draw every stream after every stage into `file`, a PNG.
 
-
-def draw_streams(args: argparse.Namespace) -> None:
-    """Run one image through the network and draw every stream after every stage.
-
-    The colours are the first three principal components of a map's channels: places that look alike to the network have
-    like colours, within one map. Cells are as large as the image and pixels as large as they are, so that it shows what
-    each resolution can hold.
+    `model` is a checkpoint of any known layout, a name of published weights, or an architecture with random weights;
+    `config` is the checkpoint's. The colours are the first three principal components of a map's channels: places that
+    look alike to the network have like colours, within one map. Cells are as large as the image and pixels as large as
+    they are, so that it shows what each resolution can hold.
 
     Raises ValueError for an image or a model that cannot be read.
     """
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    image = cv2.imread(str(args.image))
+    image = cv2.imread(str(path))
     if image is None:
-        raise ValueError(f'{args.image}: no such file, or not an image')
-    backbone, inputs, about = _open(args.model, args.config, args.image, image)
+        raise ValueError(f'{path}: no such file, or not an image')
+    backbone, inputs, about = _open(model, config, path, image)
     with torch.inference_mode():
         outputs = stage_outputs(backbone.eval(), inputs)
-    file = args.out or Path(f'{args.image.stem}_streams.png')
-    _draw(file, image[..., ::-1], outputs, f'{args.image.name}, {about}')
-    print(file)
+    _draw(file, image[..., ::-1], outputs, f'{path.name}, {about}')
 
 
 def stage_outputs(backbone: HRNet, inputs: Tensor) -> list[tuple[Tensor, ...]]:
@@ -91,7 +72,7 @@ def _open(name: str, config: Path | None, path: Path, image: Image) -> tuple[HRN
     """The backbone, what it is given for the image, and what to say of it."""
     file = Path(name)
     if file.is_file() and (config is not None or _holds_config(file)):
-        from .predict import open_model
+        from .predictor import open_model
 
         predictor = open_model(file, config, None, 'cpu')
         model = predictor.model
@@ -107,7 +88,7 @@ def _open(name: str, config: Path | None, path: Path, image: Image) -> tuple[HRN
         converted, _ = open_checkpoint(name)
         body, about = model_for(converted.state_dict)[0].backbone, f'weights of {name}'
     else:
-        raise ValueError(f'{name} is neither a file nor an architecture{nearest(name, list_models())}')
+        raise ValueError(f'{name} is neither a file nor an architecture{did_you_mean(name, list_models())}')
     factor = min(1.0, _MOST_PIXELS / max(image.shape[:2]))
     resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)[..., ::-1]
     inputs = torch.from_numpy(((resized - np.array(_MEAN)) / _STD).astype(np.float32)).permute(2, 0, 1)[None]

@@ -9,10 +9,10 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from ..tracking.flow import Image
+from ..tracking.persons import Array, Persons
+from ..tracking.posetrack import in_places
 from ..weights import read_checkpoint, state_dict_of
-from .flow import Image
-from .persons import Array, Persons
-from .posetrack import in_places
 
 __all__ = ['DetectorNetwork', 'PoseNetwork', 'listed_boxes']
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._messages import nearest
+from ..errors import did_you_mean
 
 __all__ = ['ARCHS', 'EXPANSION', 'STEM_CHANNELS', 'Arch', 'Stage', 'get_arch']
 
@@ -125,7 +125,7 @@ def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = N
     if match := re.fullmatch(r'(test-)?w([1-9]\d*)', arch):
         width = int(match[2])
         return _arch(width, modules=(1, 1, 1), blocks=1, stage1=(1, 16)) if match[1] else _arch(width)
-    raise ValueError(f'unknown arch {arch!r}{nearest(arch, ARCHS)}, or any w<N>')
+    raise ValueError(f'unknown arch {arch!r}{did_you_mean(arch, ARCHS)}, or any w<N>')
 
 
 _STAGE_KEYS = ['num_modules', 'num_branches', 'block', 'num_blocks', 'num_channels']
@@ -135,7 +135,7 @@ def _from_extra(extra: Mapping[str, Any]) -> Arch:
     names = [f'stage{i}' for i in range(1, 5)]
     for name in extra:
         if name not in names:
-            raise ValueError(f'extra has an unknown key {name!r}{nearest(name, names)}')
+            raise ValueError(f'extra has an unknown key {name!r}{did_you_mean(name, names)}')
     if missing := [name for name in names if name not in extra]:
         raise ValueError(f'extra lacks {", ".join(missing)}; it needs stage1 to stage4')
     return Arch(*(_read_stage(f'extra.{name}', i, extra[name]) for i, name in enumerate(names, 1)))
@@ -144,13 +144,13 @@ def _from_extra(extra: Mapping[str, Any]) -> Arch:
 def _read_stage(where: str, num_branches: int, cfg: Mapping[str, Any]) -> Stage:
     for key in cfg:
         if key not in _STAGE_KEYS:
-            raise ValueError(f'{where} has an unknown key {key!r}{nearest(key, _STAGE_KEYS)}')
+            raise ValueError(f'{where} has an unknown key {key!r}{did_you_mean(key, _STAGE_KEYS)}')
     if missing := [key for key in _STAGE_KEYS if key not in cfg]:
         raise ValueError(f'{where} lacks {", ".join(missing)}')
     if cfg['num_branches'] != num_branches:
         raise ValueError(f'{where}.num_branches must be {num_branches}, got {cfg["num_branches"]!r}')
     if cfg['block'] not in EXPANSION:
-        raise ValueError(f'{where}.block is {cfg["block"]!r}{nearest(cfg["block"], list(EXPANSION))}')
+        raise ValueError(f'{where}.block is {cfg["block"]!r}{did_you_mean(cfg["block"], list(EXPANSION))}')
     modules = _read_counts(where, 'num_modules', [cfg['num_modules']], 1)[0]
     if num_branches == 1 and modules != 1:
         raise ValueError(f'{where}.num_modules must be 1 (one branch has nothing to exchange with), got {modules}')

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
-from .._messages import nearest
+from ..errors import did_you_mean
 from ..registry import MODELS
 from ..weights.load import load_backbone
 from .archs import STEM_CHANNELS, Arch, Stage, get_arch
@@ -280,4 +280,4 @@ def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) ->
 def _check_choices(**given: str) -> None:
     for name, value in given.items():
         if value not in _CHOICES[name]:
-            raise ValueError(f'unknown {name} {value!r}{nearest(value, _CHOICES[name])}')
+            raise ValueError(f'unknown {name} {value!r}{did_you_mean(value, _CHOICES[name])}')

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .._messages import nearest
+from ..errors import did_you_mean
 from ..registry import MODELS
 from .archs import EXPANSION
 
@@ -46,7 +46,7 @@ def _lookup(kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]) 
         raise ValueError(f'{kind}_cfg needs a type, got {cfg!r}')
     found = table.get(cfg['type']) or MODELS.get(cfg['type'])
     if found is None:
-        known = nearest(cfg['type'], table)
+        known = did_you_mean(cfg['type'], table)
         raise ValueError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
     return found
 

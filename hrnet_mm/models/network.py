@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.model import initialize
 from torch import Tensor, nn
 
-from .._messages import nearest
+from ..errors import did_you_mean
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import StreamMix
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
@@ -34,7 +34,7 @@ class HRNetModel(nn.Module):
         super().__init__()
         readout, _, arch = name.partition('_')
         if readout not in _READOUTS or not arch:
-            raise ValueError(f'unknown model {name!r}{nearest(readout, _READOUTS)}, each followed by _<arch>')
+            raise ValueError(f'unknown model {name!r}{did_you_mean(readout, _READOUTS)}, each followed by _<arch>')
         self.name = name
         self.readout = readout
         self.in_channels = in_channels

@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._messages import nearest
+from ..errors import did_you_mean
 from ..registry import MODELS
 from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
@@ -110,7 +110,7 @@ class HRNetV2pFPN(BaseModule):
         super().__init__(init_cfg or {'type': 'Caffe2Xavier', 'layer': 'Conv2d'})
         self.in_channels = _stream_channels(in_channels, arch)
         if pooling_type not in _POOLS:
-            raise ValueError(f'unknown pooling_type {pooling_type!r}{nearest(pooling_type, _POOLS)}')
+            raise ValueError(f'unknown pooling_type {pooling_type!r}{did_you_mean(pooling_type, _POOLS)}')
         for name, value in {'out_channels': out_channels, 'num_outs': num_outs, 'stride': stride}.items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value!r}')

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .persons import Array, Bools, Ids
 from .posetrack import EVALUATED, Frame, read_video
@@ -230,6 +229,8 @@ def _step(true_ids: Ids, found_ids: Ids, distances: Array, last: dict[int, int])
             pairs.append((row, column))
             valid[row], valid[:, column] = False, False
     # What is not valid costs more than all that is, so that as many as possible are matched.
+    from scipy.optimize import linear_sum_assignment  # here: `hrnet-mm track --help` works without SciPy
+
     rows, columns = linear_sum_assignment(np.where(valid, distances, 1.0 + len(true_ids)))
     pairs += [pair for pair in zip(rows.tolist(), columns.tolist(), strict=True) if valid[pair]]
     switches = 0

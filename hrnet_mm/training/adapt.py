@@ -1,6 +1,5 @@
-"""Changes a demo config to a folder's images, classes and key-points, and to another network."""
+"""Changes of a demonstration config for a folder's images, classes and keypoints, and for another network."""
 
-import importlib
 import json
 import math
 from pathlib import Path
@@ -9,17 +8,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...models.archs import get_arch
-from .content import Content, Folder, Points
-from .layouts import semantic_file
-from .points import mirrored, points_metainfo
+from ..datasets.content import Content, Folder, Points
+from ..datasets.layouts import semantic_file
+from ..datasets.points import mirrored, points_metainfo
+from ..models.archs import get_arch
 
 # Objects are resized so that the median one has the size that the demonstration's networks and anchors are made for.
 _MEDIAN_SIDE = 48
 _CROP = 256
 _POINTS_AREA = 160 * 160  # pixels of a pose network's input
 _CLASSIFIED_SIDES = 64, 128  # least and most, of a classifier's input
-_DATASET = 'hrnet_mm.drop_in.mmseg_dataset'
 _IMAGENET = {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}
 
 
@@ -125,8 +123,6 @@ def _adapt_detector(config: Any, folder: Folder) -> None:
 
 
 def _adapt_segmentor(config: Any, folder: Folder) -> None:
-    importlib.import_module(_DATASET)
-    config.custom_imports.imports.append(_DATASET)  # for whoever opens the stored config
     classes = ('background', *folder.classes)
     config.model.decode_head.num_classes = len(classes)
     _adapt_regions(config, folder)

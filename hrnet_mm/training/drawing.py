@@ -8,8 +8,8 @@ from typing import Any
 import mmcv
 import numpy as np
 
-from ..data.face_shapes import LINES as FACE_LINES
-from ..data.face_shapes import NUM_POINTS
+from ..data.rendered.face_shapes import LINES as FACE_LINES
+from ..data.rendered.face_shapes import NUM_POINTS
 from . import pictures
 from .job import Job
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .folder import Folder
+from ..datasets import Folder
 
 TASKS = ('pose', 'faces', 'instances', 'segmentation', 'classification')
 

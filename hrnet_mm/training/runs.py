@@ -15,7 +15,7 @@ import rich.progress
 from rich.console import Console
 from rich.table import Table
 
-from ..verify import configs_folder
+from ..config.zoo import configs_folder
 from .grid import write_grid
 from .job import Failure, Job, Progress, Result
 

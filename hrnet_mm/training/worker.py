@@ -14,9 +14,9 @@ from mmengine.registry import RUNNERS
 
 from ..engine.plain import to_plain
 from ..weights.io import written_aside
+from .adapt import adapt
 from .baselines import measure_baseline
 from .drawing import SHOWN_IMAGES, draw_predictions
-from .folder import adapt
 from .job import Job, Measure, Own, Progress, Result
 
 

@@ -8,7 +8,7 @@ package was written: the entries are transcribed, not tried.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .._messages import nearest
+from ..errors import did_you_mean
 
 __all__ = ['WEIGHTS', 'Weight', 'get_weight']
 
@@ -121,5 +121,5 @@ def get_weight(name: str) -> Weight:
     Raises ValueError for an unknown name, with the nearest.
     """
     if name not in WEIGHTS:
-        raise ValueError(f'unknown weights {name!r}{nearest(name, WEIGHTS)}')
+        raise ValueError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')
     return WEIGHTS[name]

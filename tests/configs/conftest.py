@@ -14,7 +14,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
-from hrnet_mm.config_check import quick_reading
+from hrnet_mm.config.check import quick_reading
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT.parent / 'shared' / 'data'

@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
-from hrnet_mm.config_check import config_problems
+from hrnet_mm.config.check import config_problems
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(file.name for file in (ROOT / 'configs' / 'learn').glob('*.py'))

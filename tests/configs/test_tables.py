@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hrnet_mm.verify import add_verify_arguments, compare, published_results, verify
+from hrnet_mm.commands import verify
+from hrnet_mm.config.zoo import compare, published_results
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT.parent / 'shared/facts/published_results.yaml'
@@ -103,8 +104,8 @@ def test_all_figures_compare_as_recorded(rows):
 
 def run_verify(capsys, *arguments):
     parser = argparse.ArgumentParser()
-    add_verify_arguments(parser)
-    return verify(parser.parse_args(arguments)), capsys.readouterr().out.splitlines()
+    verify.add_arguments(parser)
+    return verify.run(parser.parse_args(arguments)), capsys.readouterr().out.splitlines()
 
 
 def test_command_prints_a_summary(capsys):
@@ -123,6 +124,6 @@ def test_command_gives_the_reason(capsys):
 
 def test_command_refuses_a_pattern_without_a_config():
     parser = argparse.ArgumentParser()
-    add_verify_arguments(parser)
+    verify.add_arguments(parser)
     with pytest.raises(ValueError, match='no config'):
-        verify(parser.parse_args(['hrnet-w33']))
+        verify.run(parser.parse_args(['hrnet-w33']))

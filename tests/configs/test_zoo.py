@@ -10,8 +10,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS
 
-from hrnet_mm.config_check import check_config
-from hrnet_mm.contradictions import contradictions
+from hrnet_mm.config.check import check_config
+from hrnet_mm.config.consistency import contradictions
 
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 30

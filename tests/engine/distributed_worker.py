@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hrnet_mm.engine import launch
+from hrnet_mm.commands import test, train
 
 NORM = {
     'mmseg': ['model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=2'],
@@ -16,10 +16,10 @@ NORM['mmseg'] += ['model.decode_head.norm_cfg.type=GN', 'model.decode_head.norm_
 NORM['mmpretrain'] += ['model.neck.0.norm_cfg.type=GN', 'model.neck.0.norm_cfg.num_groups=2']
 
 
-def run(add_arguments, command, *arguments):
+def run(command, *arguments):
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    command(parser.parse_args([str(argument) for argument in arguments]))
+    command.add_arguments(parser)
+    command.run(parser.parse_args([str(argument) for argument in arguments]))
 
 
 def train_and_test(config, work_dir):
@@ -28,11 +28,11 @@ def train_and_test(config, work_dir):
     common = [config, '--launcher', 'none' if alone else 'pytorch', '--work-dir']
     options = [f'train_dataloader.batch_size={2 if alone else 1}', *NORM[config.stem]]
     options += ['test_dataloader.dataset.indices=3', f'experiment_name={config.stem}']
-    run(launch.add_train_arguments, launch.train, *common, work_dir / 'train', '--cfg-options', *options)
+    run(train, *common, work_dir / 'train', '--cfg-options', *options)
     checkpoint = work_dir / 'train' / 'epoch_2.pth'
     options[-1] += '_test'
     run(
-        *(launch.add_test_arguments, launch.test, config, checkpoint, *common[1:], work_dir / 'test'),
+        *(test, config, checkpoint, *common[1:], work_dir / 'test'),
         *('--out', work_dir / 'predictions.pkl', '--cfg-options', *options),
     )
 

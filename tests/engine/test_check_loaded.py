@@ -10,7 +10,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 import hrnet_mm.drop_in.mmpose
-from hrnet_mm.engine.hooks import CheckLoadedHook
+from hrnet_mm.engine.guards import CheckLoadedHook
 from hrnet_mm.models import HRNet, HRNetModel
 from hrnet_mm.weights import CheckpointError, convert, write_checkpoint
 

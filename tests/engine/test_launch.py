@@ -12,6 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
+from hrnet_mm.commands import test as test_command
+from hrnet_mm.commands import train as train_command
 from hrnet_mm.engine import launch
 from hrnet_mm.weights import CheckpointError, read_checkpoint
 
@@ -21,14 +23,14 @@ ROOT = Path(__file__).parents[2]
 
 def run_train(*arguments):
     parser = argparse.ArgumentParser()
-    launch.add_train_arguments(parser)
-    launch.train(parser.parse_args([str(argument) for argument in arguments]))
+    train_command.add_arguments(parser)
+    train_command.run(parser.parse_args([str(argument) for argument in arguments]))
 
 
 def run_test(*arguments):
     parser = argparse.ArgumentParser()
-    launch.add_test_arguments(parser)
-    launch.test(parser.parse_args([str(argument) for argument in arguments]))
+    test_command.add_arguments(parser)
+    test_command.run(parser.parse_args([str(argument) for argument in arguments]))
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
@@ -174,7 +176,7 @@ def test_a_checkpoint_cannot_run_code(call, tmp_path):
 _TTA = """
 _base_ = '{base}'
 custom_imports = dict(
-    imports=['hrnet_mm.drop_in.mmseg', 'hrnet_mm.protocols.mmseg'], allow_failed_imports=False)
+    imports=['hrnet_mm.drop_in.mmseg'], allow_failed_imports=False)
 tta_model = dict(type='OfficialTTA', scales=(1.0,), flip={flip})
 tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 """

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hrnet_mm.fast import native
-from hrnet_mm.fast.native import compile_native
+from hrnet_mm.fast.native.engine import compile_native
 from hrnet_mm.models import HRNetV2pFPN
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('demo_table', ROOT / 'tools' / 'demo_table.py')
+    spec = importlib.util.spec_from_file_location('demo_table', ROOT / 'tools' / 'research' / 'demo_table.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""tools/int8_metric.py: points lost are those lost."""
+"""tools/research/int8_metric.py: points lost are those lost."""
 
 import csv
 import importlib.util
@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-FILE = Path(__file__).parents[2] / 'tools/int8_metric.py'
+FILE = Path(__file__).parents[2] / 'tools/research/int8_metric.py'
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-TOOLS = Path(__file__).parents[2] / 'tools'
+TOOLS = Path(__file__).parents[2] / 'tools' / 'prepare'
 NAMES = ('aflw', 'lip', 'pascal_context', 'posetrack17')
 
 
@@ -20,8 +20,8 @@ def prepare(monkeypatch):
     monkeypatch.syspath_prepend(TOOLS)
 
     def run(name, *arguments):
-        monkeypatch.setattr(sys, 'argv', [f'prepare_{name}.py', *map(str, arguments)])
-        runpy.run_path(str(TOOLS / f'prepare_{name}.py'), run_name='__main__')
+        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
+        runpy.run_path(str(TOOLS / f'{name}.py'), run_name='__main__')
 
     return run
 
@@ -40,8 +40,8 @@ def fails(capsys, call, *arguments):
 def test_help_shows_an_example_and_files_are_short(prepare, capsys, name):
     with pytest.raises(SystemExit, match='0'):
         prepare(name, '--help')
-    assert f'python tools/prepare_{name}.py' in capsys.readouterr().out
-    assert len((TOOLS / f'prepare_{name}.py').read_text().splitlines()) <= 100
+    assert f'python tools/prepare/{name}.py' in capsys.readouterr().out
+    assert len((TOOLS / f'{name}.py').read_text().splitlines()) <= 100
 
 
 def image(path, size=(8, 6)):
@@ -193,7 +193,7 @@ def test_posetrack17(prepare, tmp_path):
 
 
 def test_posetrack17_numbers_joints_as_its_evaluation_does(prepare):
-    joints = runpy.run_path(str(TOOLS / 'prepare_posetrack17.py'))['NUMBERED']
+    joints = runpy.run_path(str(TOOLS / 'posetrack17.py'))['NUMBERED']
     assert joints == [
         *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
         *('right_wrist', 'right_elbow', 'right_shoulder', 'left_shoulder', 'left_elbow', 'left_wrist'),

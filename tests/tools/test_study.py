@@ -1,4 +1,4 @@
-"""tools/study.py: every definition builds with equal multiply-adds, runs reach their rows, and reports tell them."""
+"""The study: every definition builds with equal multiply-adds, runs reach their rows, and reports tell them."""
 
 import importlib
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from hrnet_mm.data.coco import describe_instance, write_coco
 
-TOOLS = Path(__file__).parents[2] / 'tools'
+TOOLS = Path(__file__).parents[2] / 'tools' / 'research'
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hrnet_mm.models import HRNet, HRNetModel, HRNetV2p
 from hrnet_mm.weights import CheckpointError, convert, detect
-from hrnet_mm.weights.convert import LAYOUTS
+from hrnet_mm.weights.key_maps import LAYOUTS
 
 ARCH = 'test-w4'
 

@@ -1,4 +1,4 @@
-"""What the prepare_*.py tools share: output appears complete or not at all, and bad input ends in one sentence."""
+"""Helpers of the preparing scripts: output appears complete or not at all, and bad input ends in one sentence."""
 
 import json
 import shutil

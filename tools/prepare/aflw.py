@@ -4,7 +4,7 @@ AFLWinfo_release.mat comes from the site of that paper, the images (flickr/0, 2 
 OUT/face_landmarks_aflw_{train,test,test_frontal}.json: 20,000 faces, 4,386, and those 1,314 of them that show all
 landmarks. Errors are divided by `box_size`, the side of AFLW's (square) face box. Example:
 
-    python tools/prepare_aflw.py AFLWinfo_release.mat --images data/aflw/images --out data/aflw/annotations
+    python tools/prepare/aflw.py AFLWinfo_release.mat --images data/aflw/images --out data/aflw/annotations
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Fetches and writes the demonstration's data into data/demo, as `hrnet-mm demo` does; a second call does nothing.
 
-python tools/prepare_demo_data.py
+python tools/prepare/demo_data.py
 """
 
 from pathlib import Path

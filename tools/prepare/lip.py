@@ -3,7 +3,7 @@
 TrainVal_images.zip and TrainVal_parsing_annotations.zip come from the data set's site. Written are
 OUT/{train,val}_{images,segmentations}. Example:
 
-    python tools/prepare_lip.py TrainVal_images.zip TrainVal_parsing_annotations.zip --out data/LIP
+    python tools/prepare/lip.py TrainVal_images.zip TrainVal_parsing_annotations.zip --out data/LIP
 """
 
 import argparse

@@ -5,7 +5,7 @@ Written are VOC2010/SegmentationClassContext/*.png (0 background, 1 to 59 classe
 VOC2010/ImageSets/SegmentationContext/{train,val}.txt. The 59-class data set of mmseg reads the same files and leaves
 the background out. Example:
 
-    python tools/prepare_pascal_context.py ~/Downloads/trainval data/VOCdevkit/VOC2010
+    python tools/prepare/pascal_context.py ~/Downloads/trainval data/VOCdevkit/VOC2010
 """
 
 import argparse

@@ -5,7 +5,7 @@ annotations/posetrack17_SPLIT.json for training, and beside it the folder annota
 which mmpose's PoseTrack18Metric evaluates. A box holds all points of a person, enlarged by 15 % (Sun et al., CVPR
 2019, section 4.3). Points: 2 visible, 1 hidden, 0 absent; ears were not annotated. Example:
 
-    python tools/prepare_posetrack17.py data/posetrack17 --split val
+    python tools/prepare/posetrack17.py data/posetrack17 --split val
 """
 
 import argparse

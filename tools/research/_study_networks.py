@@ -15,7 +15,7 @@ from mmengine.hub import get_config
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-import hrnet_mm.drop_in.mmseg_heads  # noqa: F401  # HRNetV2Head
+import hrnet_mm.drop_in.mmseg.heads  # noqa: F401  # HRNetV2Head
 from hrnet_mm.models import HRNetV2pFPN
 from hrnet_mm.models.archs import Arch, Stage
 

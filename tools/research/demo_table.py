@@ -1,7 +1,7 @@
 """Writes the README's table of the demonstration from what `hrnet-mm demo` measured, and copies its picture.
 
 hrnet-mm demo
-python tools/demo_table.py work_dirs/demo --machine '2 cores (Intel Xeon), 24 GB, no GPU'
+python tools/research/demo_table.py work_dirs/demo --machine '2 cores (Intel Xeon), 24 GB, no GPU'
 """
 
 import argparse
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Path('docs', 'five_tasks.png')
 BEGIN, END = '<!-- demo:begin -->', '<!-- demo:end -->'
 TASKS = {  # what is trained, on which data

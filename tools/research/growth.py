@@ -1,8 +1,8 @@
-"""How HRNet's cost grows with input size, batch, width and threads: appends to tools/results/growth.csv.
+"""How HRNet's cost grows with input size, batch, width and threads: appends to tools/research/results/growth.csv.
 
-    python tools/growth.py [--engine openvino] [--csv tools/results/growth.csv]
+    python tools/research/growth.py [--engine openvino] [--csv tools/research/results/growth.csv]
 
-Each series varies one thing around HRNetV1 w18 and one image, on one and on two threads; tools/plot_speed.py fits and
+Each series varies one thing around HRNetV1 w18 and one image, on one and on two threads; plot_speed.py fits and
 draws them.
 """
 
@@ -11,8 +11,8 @@ import argparse
 import torch
 
 from hrnet_mm import create_model
-from hrnet_mm.fast.benchmark import calibrated, inference, measure
-from hrnet_mm.fast.measure import Row, write_csv
+from hrnet_mm.benchmark.measure import Row, write_csv
+from hrnet_mm.benchmark.run import calibrated, inference, measure
 
 SIDES = [128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
 BATCHES = [2, 4, 8, 16, 32, 64]
@@ -22,7 +22,7 @@ WIDTHS = [24, 32, 40, 48, 64]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--engine', default='eager', help='plain, eager, openvino, ... (default: eager)')
-    parser.add_argument('--csv', default='tools/results/growth.csv', help='results file to append to')
+    parser.add_argument('--csv', default='tools/research/results/growth.csv', help='results file to append to')
     parser.add_argument('--threads', nargs='+', type=int, default=[1, 2], help='(default: 1 2)')
     args = parser.parse_args()
     for threads in args.threads:

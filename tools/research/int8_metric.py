@@ -1,12 +1,12 @@
 """What int8 costs in accuracy: the demonstration's digit classifier, quantized, on the 1,000 test digits.
 
 Quantizes by ONNX Runtime and by OpenVINO (NNCF), with calibration digits from the training part, and writes to
-tools/results/int8.csv: top-1 accuracy in percent, the points lost against the network in PyTorch at fp32, the answers
+results/int8.csv: top-1 accuracy in percent, the points lost against the network in PyTorch at fp32, the answers
 that differ from its own, and the largest difference of the scores of all test digits, relative to the largest score.
 Needs what `hrnet-mm demo classification` leaves. Example:
 
     hrnet-mm demo classification
-    python tools/int8_metric.py
+    python tools/research/int8_metric.py
 """
 
 import argparse
@@ -18,13 +18,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hrnet_mm.export import Plain
 from hrnet_mm.fast import accelerate
 from hrnet_mm.fast.accelerate import difference
+from hrnet_mm.fast.export import Plain
 from hrnet_mm.fast.machine import machine
-from hrnet_mm.predict import Predictor, open_model
+from hrnet_mm.inference import Predictor, open_model
 from hrnet_mm.weights.io import written_aside
 
+RESULTS = Path(__file__).parent / 'results' / 'int8.csv'
 BATCH = 100
 ENGINES = ('onnxruntime', 'openvino')
 
@@ -34,7 +35,9 @@ def main() -> None:
     parser.add_argument('--weights', type=Path, default=Path('work_dirs/demo/classification/weights.pth'))
     parser.add_argument('--data', type=Path, default=Path('data/demo/digits'), help='default: %(default)s')
     parser.add_argument('--calibration', type=int, default=300, metavar='N', help='training digits (default: 300)')
-    parser.add_argument('--out', type=Path, default=Path('tools/results/int8.csv'), help='default: %(default)s')
+    parser.add_argument(
+        '--out', type=Path, default=Path('tools/research/results/int8.csv'), help='default: %(default)s'
+    )
     args = parser.parse_args()
     warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
     predictor = open_model(args.weights, None, None, 'cpu')

@@ -1,10 +1,10 @@
 """Trains, tests and draws the configs of configs/learn on real labelled images, and writes docs/learn.md's figures.
 
 The data are below data/learn or the folder in HRNET_MM_DATA (docs/learn.md says which). Values, baselines, marks and
-seconds go to tools/results/learn.csv, pictures and weights to work_dirs/learn.
+seconds go to tools/research/results/learn.csv, pictures and weights to work_dirs/learn.
 
 example:
-  HRNET_MM_DATA=~/data python tools/learn.py openfield nuclei
+  HRNET_MM_DATA=~/data python tools/research/learn.py openfield nuclei
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hrnet_mm.demo.job import Job
-from hrnet_mm.demo.runs import run_jobs
-from hrnet_mm.verify import configs_folder
+from hrnet_mm.config.zoo import configs_folder
+from hrnet_mm.training.job import Job
+from hrnet_mm.training.runs import run_jobs
 
 # Task, config, and the marks: what a network of 0.25 million parameters reached on one thread elsewhere.
 LEARNED = {

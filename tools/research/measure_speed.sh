@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Measures what docs/performance.md reports, on a machine that does nothing else: bash tools/measure_speed.sh [CSV]
+# Measures what docs/performance.md reports, on a machine that does nothing else: bash tools/research/measure_speed.sh [CSV]
 # About 40 minutes on 2 cores, half of it compilation and calibration. Rows are appended.
 set -euo pipefail
 
-csv=$(realpath -m "${1:-tools/results/speed.csv}")
-cd "$(dirname "$0")/.."
+csv=$(realpath -m "${1:-tools/research/results/speed.csv}")
+cd "$(dirname "$0")/../.."
 threads=${THREADS:-2}
 
 python=${PYTHON:-.venv/bin/python}

@@ -1,6 +1,6 @@
 """Draws docs/speed.png and docs/growth.png from the results files, and prints how cost grows as a table.
 
-python tools/plot_speed.py
+python tools/research/plot_speed.py
 
 Average precisions are the published ones of hrnet_mm/weights/results.csv; times are the measured ones.
 """
@@ -16,7 +16,7 @@ import matplotlib as mpl
 mpl.use('Agg')
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SERIES = {  # what is varied, as the axis says it: rows of growth.csv, and what grows with it
     'side of a square image (pixels), w18, batch 1': (
         lambda r: (r['model'], r['batch']) == ('hrnetv1_w18', 1),
@@ -43,7 +43,7 @@ def main() -> None:
 
 def read(name: str) -> list[dict]:
     """The rows of a results file, with numbers as numbers."""
-    with (ROOT / 'tools' / 'results' / name).open(encoding='utf-8', newline='') as file:
+    with (ROOT / 'tools' / 'research' / 'results' / name).open(encoding='utf-8', newline='') as file:
         rows = [{key: number(value) for key, value in row.items()} for row in csv.DictReader(file)]
     for row in rows:
         width = re.search(r'w(\d+)', str(row['model']))

@@ -1,6 +1,6 @@
 """Kills a training again and again, resumes it, and compares its end with that of one that was left alone.
 
-python tools/soak.py --minutes 15     # about that long; prints a summary and writes work_dirs/soak/soak.json
+python tools/research/soak.py --minutes 15     # about that long; prints a summary and writes work_dirs/soak/soak.json
 
 It trains the digits' demonstration (configs/demo/hrnet-c_digits.py) with a tiny HRNet, validation, a best checkpoint,
 an average of the weights and a worker that reads. The kills are SIGKILL at random times: while it starts, trains,
@@ -28,10 +28,10 @@ import torchvision  # noqa: F401
 
 import hrnet_mm.drop_in.mmpretrain  # noqa: F401
 from hrnet_mm.data import prepare_digits
-from hrnet_mm.engine import add_train_arguments, train
+from hrnet_mm.engine import train
 from hrnet_mm.weights import read_checkpoint
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
 _base_ = '{root}/configs/demo/hrnet-c_digits.py'
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpretrain'], allow_failed_imports=False)
@@ -122,9 +122,7 @@ def start_training(config, folder):
         with (folder / 'output.txt').open('a') as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-        parser = argparse.ArgumentParser()
-        add_train_arguments(parser)
-        train(parser.parse_args([str(config), '--work-dir', str(folder), '--resume']))
+        train(config, folder, resume='auto')
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -1,16 +1,16 @@
 """Puts the paper's claims to a fair, small test: equal multiply-adds, data, schedule and seeds, from random weights.
 
-A network is trained and tested once for each seed, and a row goes to tools/results/study.csv; rows that are there are
+A network is trained and tested once for each seed, and a row goes to results/study.csv; rows that are there are
 not made again. The first network of a comparison has the width that its scale says; the width of each other one is that
 which brings its multiply-adds nearest to the first one's, within 5 % or the study stops. Examples:
 
-    python tools/study.py                                # everything, on one processor core
-    python tools/study.py exchange streams --seeds 5
-    python tools/study.py --scale long                   # the same networks with three times the steps
-    python tools/study.py --holdout --rates 1e-3 3e-3    # recipes, on parts of the training data: study_recipes.csv
-    python tools/study.py --tables                       # docs/reproduction.md's tables and picture, from study.csv
-    python tools/study.py recovery --scale large --device cuda
-    python tools/study.py classification --scale large --device cuda --fashion FOLDER
+    python tools/research/study.py                                # everything, on one processor core
+    python tools/research/study.py exchange streams --seeds 5
+    python tools/research/study.py --scale long                   # the same networks with three times the steps
+    python tools/research/study.py --holdout --rates 1e-3 3e-3    # recipes: study_recipes.csv
+    python tools/research/study.py --tables                       # tables and picture of docs/reproduction.md
+    python tools/research/study.py recovery --scale large --device cuda
+    python tools/research/study.py classification --scale large --device cuda --fashion FOLDER
 """
 
 import argparse
@@ -39,10 +39,11 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
-from torch.utils.flop_counter import FlopCounterMode
 
-ROOT = Path(__file__).resolve().parents[1]
-ROWS, RECIPES = (ROOT / 'tools/results' / name for name in ('study.csv', 'study_recipes.csv'))
+from hrnet_mm.models.cost import count_macs, count_parameters
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS, RECIPES = (ROOT / 'tools/research/results' / name for name in ('study.csv', 'study_recipes.csv'))
 TOLERANCE = 0.05  # of multiply-adds
 WORKERS = 12  # that read images where they are not kept in memory
 
@@ -60,16 +61,15 @@ class Sized:
 def count(network: Network, width: int) -> Sized:
     """Count multiply-adds and parameters; the former without RoI heads, which are the same in every detector."""
     task = TASKS[network.task]
-    with DefaultScope.overwrite_default_scope(task.scope), torch.no_grad():
+    with DefaultScope.overwrite_default_scope(task.scope):
         model = MODELS.build(ConfigDict(network.build(width))).eval()
         image = torch.zeros(1, task.channels, network.size, network.size)
-        with FlopCounterMode(display=False) as counter:
+        with count_macs(model) as cost:
             if task.scope == 'mmdet':
                 model.rpn_head(model.extract_feat(image))
             else:
                 model(image, None, mode='tensor')
-    # PyTorch's counter counts a multiplication and an addition as two.
-    return Sized(network, width, counter.get_total_flops() // 2, sum(p.numel() for p in model.parameters()))
+    return Sized(network, width, cost.layers + cost.products, count_parameters(model))
 
 
 def equalise(comparison: Comparison, networks: dict[str, Network], width: int) -> dict[str, Sized]:
@@ -246,7 +246,9 @@ def parse() -> argparse.Namespace:
         type=Path,
         help="large scale: folder of Fashion-MNIST's four IDX files, unpacked (Debian: dataset-fashion-mnist)",
     )
-    parser.add_argument('--csv', type=Path, help='default: tools/results/study.csv, study_recipes.csv with --holdout')
+    parser.add_argument(
+        '--csv', type=Path, help='default: tools/research/results/study.csv, study_recipes.csv with --holdout'
+    )
     parser.add_argument('--tables', action='store_true', help='train nothing; write the document again')
     parser.add_argument('--document', type=Path, default=ROOT / 'docs/reproduction.md')
     args = parser.parse_args()

@@ -3,11 +3,11 @@
 The detector is the truth, or the truth made worse, seeded: boxes jitter, people are missed the more often the less is
 seen of them, and some boxes hold nobody. Poses are a network's (--model), or the truth made worse in the same way:
 joints scatter, covered ones much and with low scores, and of two people in a box it is the one of whom more is seen.
-Writes means and standard deviations over the seeds to tools/results/tracking.csv, where rows of other poses stay, and
+Writes means and standard deviations over the seeds to results/tracking.csv, where rows of other poses stay, and
 a strip of pictures. Examples:
 
-    python tools/track_study.py
-    python tools/track_study.py --model configs/demo/td-hm_hrnetv1_people.py work_dirs/demo/pose/weights.pth --seeds 3
+    python tools/research/track_study.py
+    python tools/research/track_study.py --model configs/demo/td-hm_hrnetv1_people.py work_dirs/demo/pose/weights.pth
 """
 
 import argparse
@@ -21,13 +21,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hrnet_mm.data.bodies import KEYPOINTS
 from hrnet_mm.data.photographs import read_photographs
-from hrnet_mm.data.videos import Video, render_video, write_posetrack
+from hrnet_mm.data.rendered.bodies import KEYPOINTS
+from hrnet_mm.data.rendered.videos import Video, render_video, write_posetrack
+from hrnet_mm.inference.tracking import PoseNetwork
 from hrnet_mm.tracking import Frame, PoseTracker, Settings, evaluate_poses, evaluate_tracking, read_video, write_video
 from hrnet_mm.tracking.draw import draw_persons
 from hrnet_mm.tracking.flow import FLOWS, Flow, Image
-from hrnet_mm.tracking.networks import PoseNetwork
 from hrnet_mm.tracking.persons import COCO_SIGMAS, Array, Persons, box_iou
 from hrnet_mm.tracking.posetrack import JOINTS
 
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument('--steps', type=int, nargs='+', default=[1, 4], help='take every STEP-th frame (default: 1 4)')
     parser.add_argument('--model', nargs=2, type=Path, metavar=('CONFIG', 'CHECKPOINT'), help='pose network of mmpose')
     parser.add_argument('--data', type=Path, default=Path('data'), help='where the photographs are kept')
-    parser.add_argument('--csv', type=Path, default=Path('tools/results/tracking.csv'))
+    parser.add_argument('--csv', type=Path, default=Path('tools/research/results/tracking.csv'))
     parser.add_argument('--picture', type=Path, default=Path('docs/tracking.png'))
     args = parser.parse_args()
     network = PoseNetwork(*args.model, 'cpu') if args.model else None

@@ -1,7 +1,7 @@
 # CenterNet of key-point triplets on HRNetV2p's finest map, with mmdet's data and augmentation of CornerNet (511x511).
 # No HRNet recipe was released: this is the authors' for Hourglass, 480,000 iterations of 48 images.
 _base_ = ['mmdet::cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py', '../reliable_runtime.py']
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet', 'hrnet_mm.drop_in.mmdet_heads'])
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet'])
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w48', norm_eval=False),
     neck=dict(_delete_=True, type='HRFPN', arch='w48', num_outs=1),

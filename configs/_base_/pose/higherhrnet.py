@@ -3,7 +3,7 @@ _base_ = [
     'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
     '../reliable_runtime.py',
 ]
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.drop_in.mmpose_heads'])
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'])
 order = [0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16]
 decoding = dict(decode_topk=30, decode_max_instances=30, decode_keypoint_order=order)
 encoding = dict(type='HigherHREmbedding', input_size=(512, 512), heatmap_sizes=[(128, 128), (256, 256)], **decoding)

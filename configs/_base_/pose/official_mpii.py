@@ -3,7 +3,7 @@ _base_ = [
     'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_hrnet-w32_8xb64-210e_mpii-256x256.py',
     '../reliable_runtime.py',
 ]
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'], allow_failed_imports=False)
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w32'),
     head=dict(loss=dict(loss_weight=0.5)),

@@ -1,9 +1,9 @@
-# PoseTrack 2017: 20 epochs at 1e-4. Boxes hold the key points and 15 % more (tools/prepare_posetrack17.py).
+# PoseTrack 2017: 20 epochs at 1e-4. Boxes hold the key points and 15 % more (tools/prepare/posetrack17.py).
 _base_ = [
     'mmpose::body_2d_keypoint/topdown_heatmap/posetrack18/td-hm_hrnet-w48_8xb64-20e_posetrack18-384x288.py',
     '../reliable_runtime.py',
 ]
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'])
+custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'])
 model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w48'))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [dict(type='MultiStepLR', by_epoch=True, begin=0, end=20, milestones=[10, 15], gamma=0.1)]

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .coco import describe_instance, write_coco
+from ..coco import describe_instance, write_coco
+from ..fetch import prepared_once
+from ..photographs import SHA256, SOURCE, SPLITS, read_photographs
 from .drawing import Image
-from .fetch import prepared_once
-from .photographs import SHA256, SOURCE, SPLITS, read_photographs
 
 _DRAWN = ('fit', 'val', 'test')  # the training part is the first two together
 

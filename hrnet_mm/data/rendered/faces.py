@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .dataset import Rendered, prepare_rendered
 from .drawing import Image
 from .portraits import render_face
-from .rendered import Rendered, prepare_rendered
 
 _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .bodies import KEYPOINTS, NUM_COCO, SKELETON, draw_build, draw_pose, pose_body
+from .dataset import Rendered, prepare_rendered
 from .drawing import Canvas, Floats, Image, Light, crop_photograph, pick
 from .figures import THING, Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
-from .rendered import Rendered, prepare_rendered
 
 # Of a figure less than this share is to be seen: its keypoints are not labelled, as COCO's annotators leave them out.
 _LEAST_SHARE = 0.25

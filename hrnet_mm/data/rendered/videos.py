@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..tracking.posetrack import JOINTS
+from ...tracking.posetrack import JOINTS
 from .bodies import KEYPOINTS, SKELETON, Build, Pose, draw_build, pose_body, walk
 from .drawing import Canvas, Image, crop_photograph, pick
 from .figures import Figure, Look, draw_look

@@ -1,12 +1,12 @@
-"""mmdet's `type='HRNet'` and `type='HRFPN'`, with mmdet's defaults, and the head that mmdet lacks."""
+"""HRNet, HRFPN and CenterNetTripletHead in mmdet's registry, with mmdet's defaults."""
 
 from typing import Any
 
 import mmdet.models  # noqa: F401  # mmdet registers its own classes first; the other order breaks its import for good
 from mmdet.registry import MODELS
 
-from .. import models
-from . import mmdet_heads  # noqa: F401  # the head that mmdet lacks
+from ... import models
+from . import heads  # noqa: F401  # registers CenterNetTripletHead
 
 __all__ = ['HRNet']
 

@@ -1,6 +1,6 @@
 """The head that mmdet lacks: `type='CenterNetTripletHead'`, key-point triplets, inside `type='CornerNet'`.
 
-`hrnet_mm.drop_in.mmdet` brings it in. mmdet's own `CenterNet` heads are other methods.
+`hrnet_mm.drop_in.mmdet` registers it. mmdet's own `CenterNet` heads are other methods.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ..models.heads import CascadeCornerPool, CenterPool, Peaks, draw_gaussian, find_peaks, match_triplets
-from ..models.layers import conv_norm
-from ..registry import MODELS as OWN_MODELS
+from ...models.heads import CascadeCornerPool, CenterPool, Peaks, draw_gaussian, find_peaks, match_triplets
+from ...models.layers import conv_norm
+from ...registry import MODELS as OWN_MODELS
 
 __all__ = ['CenterNetTripletHead']
 

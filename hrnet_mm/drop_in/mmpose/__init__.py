@@ -1,4 +1,4 @@
-"""mmpose's `type='HRNet'`, with mmpose's defaults."""
+"""HRNet, HigherHRHead and the official pose and face protocols in mmpose's registries, with mmpose's defaults."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import mmpose.models  # noqa: F401  # mmpose registers its own class first; the other order breaks its import for good
 from mmpose.registry import MODELS
 
-from .. import models
-from . import (
-    mmpose_heads,  # noqa: F401  # the head that mmpose lacks, and a repair of its bottom-up training
-    mmpose_visualizer,  # noqa: F401  # a repair of its drawing
+from ... import models
+from . import (  # noqa: F401  # each registers its parts
+    heads,
+    official,
+    visualizer,
 )
 
 __all__ = ['HRNet']

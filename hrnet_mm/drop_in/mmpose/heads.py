@@ -1,6 +1,6 @@
 """The head that mmpose lacks, `type='HigherHRHead'`, its codec, and a repair of mmpose's mask for bottom-up training.
 
-`hrnet_mm.drop_in.mmpose` brings them in.
+`hrnet_mm.drop_in.mmpose` registers them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-from ..models.heads import higher_layers, higher_outputs
-from ..models.layers import resize
-from ..registry import MODELS as OWN_MODELS
+from ...models.heads import higher_layers, higher_outputs
+from ...models.layers import resize
+from ...registry import MODELS as OWN_MODELS
 
 __all__ = ['BottomupGetHeatmapMask', 'HigherHREmbedding', 'HigherHRHead']
 

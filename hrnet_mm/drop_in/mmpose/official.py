@@ -18,7 +18,7 @@ from mmpose.evaluation import CocoMetric
 from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
 from numpy.typing import NDArray
 
-from ..tracking import Persons, evaluate_poses, evaluate_tracking, identified, read_videos, write_video
+from ...tracking import Persons, evaluate_poses, evaluate_tracking, identified, read_videos, write_video
 
 __all__ = ['FaceAlignmentMetric', 'FaceHeatmap', 'OfficialBBoxTransform', 'PoseTrackMetric', 'SkipNonPositiveY']
 

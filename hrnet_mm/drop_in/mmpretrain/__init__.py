@@ -1,11 +1,12 @@
-"""mmpretrain's `type='HRNet'` and `type='HRFuseScales'`, with mmpretrain's defaults."""
+"""HRNet, HRFuseScales and ComparisonResNet in mmpretrain's registry, with mmpretrain's defaults."""
 
 from typing import Any
 
 import mmpretrain.models  # noqa: F401  # mmpretrain registers its own first; the other order breaks its import for good
 from mmpretrain.registry import MODELS
 
-from .. import models
+from ... import models
+from . import official  # noqa: F401  # registers ComparisonResNet
 
 __all__ = ['HRNet']
 

@@ -11,7 +11,7 @@ from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..models.layers import conv_norm
+from ...models.layers import conv_norm
 
 __all__ = ['ComparisonResNet']
 

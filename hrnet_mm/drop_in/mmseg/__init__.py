@@ -1,12 +1,12 @@
-"""mmseg's `type='HRNet'`, with mmseg's defaults, and the head that reads its streams without concatenating them."""
+"""HRNet, HRNetV2Head, CocoSegDataset and the official protocol in mmseg's registries, with mmseg's defaults."""
 
 from typing import Any
 
 import mmseg.models  # noqa: F401  # mmseg registers its own class first; the other order breaks its import for good
 from mmseg.registry import MODELS
 
-from .. import models
-from . import mmseg_heads  # noqa: F401  # HRNetV2Head
+from ... import models
+from . import dataset, heads, official  # noqa: F401  # each registers its parts
 
 __all__ = ['HRNet']
 

@@ -1,6 +1,6 @@
 """mmseg's `type='HRNetV2Head'`: FCNHead on HRNet's streams, with fewer multiply-adds.
 
-`hrnet_mm.drop_in.mmseg` brings it in.
+`hrnet_mm.drop_in.mmseg` registers it.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..models.layers import StreamMix
-from ..registry import MODELS as OWN_MODELS
+from ...models.layers import StreamMix
+from ...registry import MODELS as OWN_MODELS
 
 __all__ = ['HRNetV2Head']
 

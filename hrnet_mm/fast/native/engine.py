@@ -1,6 +1,6 @@
 """The native engine: a whole network in one call, on the matrix unit (AMX) of recent Xeons.
 
-`csrc/native.cpp` does the work and says how; here a network is exported, its memory planned and its weights packed.
+`native.cpp` does the work and says how; here a network is exported, its memory planned and its weights packed.
 """
 
 import mmap
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
-from .fold import Folded, fold
-from .program import Conv, Input, Map, Op, Output, Sum, lower
+from ..fold import Folded, fold
+from .lowering import Conv, Input, Map, Op, Output, Sum, lower
 
 __all__ = ['PRECISIONS', 'NativeEngine', 'compile_native', 'is_available']
 
@@ -110,7 +110,7 @@ def _library() -> Any:
     """
     from torch.utils import cpp_extension  # looks for CUDA when imported
 
-    source = Path(__file__).with_name('csrc') / 'native.cpp'
+    source = Path(__file__).with_name('native.cpp')
     try:
         return cpp_extension.load('hrnet_mm_native', [str(source)], extra_cflags=_FLAGS.split())
     except (ImportError, OSError, RuntimeError) as error:

@@ -8,7 +8,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 from mmpose.structures import PoseDataSample
 from pycocotools import mask as coco_mask
 
-import hrnet_mm.drop_in.mmpose_heads  # noqa: F401  # registers the head and the codec
+import hrnet_mm.drop_in.mmpose.heads  # noqa: F401  # registers the head and the codec
 from hrnet_mm.models import HRNetV1
 from hrnet_mm.models.heads import higher_layers, higher_outputs
 

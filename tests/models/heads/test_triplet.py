@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
-import hrnet_mm.drop_in.mmdet_heads  # noqa: F401  # registers the head
+import hrnet_mm.drop_in.mmdet.heads  # noqa: F401  # registers the head
 from hrnet_mm.models.heads import CascadeCornerPool, CenterPool, Peaks, draw_gaussian, find_peaks, match_triplets
 
 
@@ -219,7 +219,7 @@ def detector(backbone):
 
 
 def test_a_detector_learns_one_image_and_finds_its_box(monkeypatch):
-    monkeypatch.setattr('hrnet_mm.drop_in.mmdet_heads._CHANNELS', 32)
+    monkeypatch.setattr('hrnet_mm.drop_in.mmdet.heads._CHANNELS', 32)
     monkeypatch.setattr('hrnet_mm.models.heads.triplet._INNER_CHANNELS', 16)
     torch.manual_seed(0)
     backbone = {'type': 'hrnet_mm.HRNetV2', 'arch': 'w4'}

@@ -1,0 +1,42 @@
+"""The arguments that `hrnet-mm train` and `hrnet-mm test` share."""
+
+import argparse
+import os
+from typing import Any
+
+__all__ = ['add_config_arguments', 'config_settings']
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that OpenMMLab's tools/train.py and tools/test.py share."""
+    from mmengine.config import DictAction
+
+    from ..engine.launch import LAUNCHERS
+
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help="where logs and checkpoints go (default: the config's, or work_dirs/CONFIG)"
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as train_dataloader.batch_size=4',
+    )
+    parser.add_argument('--unchecked', action='store_true', help='go on even if the config seems to have mistakes')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='what started the processes')
+    # torchrun sets the variable; torch.distributed.launch, which MIM uses, passes this argument.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def config_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `engine.train` and `engine.test` that these are."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return {
+        'config': args.config,
+        'work_dir': args.work_dir,
+        'options': args.cfg_options,
+        'launcher': args.launcher,
+        'unchecked': args.unchecked,
+    }

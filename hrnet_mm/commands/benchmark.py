@@ -1,0 +1,75 @@
+"""`hrnet-mm benchmark`: times of networks in every engine, in turn with other implementations."""
+
+import argparse
+
+__all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
+
+HELP = 'time networks in every engine, in turn with other implementations, and print the ratios'
+EXAMPLE = (
+    '  hrnet-mm benchmark hrnetv1_w32 --engines plain eager openvino openvino:bf16 --against mmpose resnet50\n'
+    '  hrnet-mm benchmark hrnetv1_w32 --train --batch 8 --engines plain compile --against mmpose'
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm benchmark`."""
+    from ..benchmark.peers import PEERS
+    from ..benchmark.run import PLAIN
+    from ..fast.engines import ENGINES
+
+    parser.add_argument('model', help="a name of create_model, such as 'hrnetv1_w32'")
+    parser.add_argument('--size', nargs=2, type=int, default=(256, 192), metavar=('H', 'W'), help='(default: 256 192)')
+    parser.add_argument('--batch', type=int, default=1, help='images a call (default: 1)')
+    parser.add_argument('--num-classes', type=int, help="classes, joints or points of the head (default: the model's)")
+    parser.add_argument(
+        '--engines',
+        nargs='+',
+        default=['plain', 'eager'],
+        metavar='ENGINE[:PRECISION]',
+        help=f'{PLAIN}, {", ".join(ENGINES)}; with :bf16, :fp16 or :int8 (default: plain eager)',
+    )
+    parser.add_argument(
+        '--against',
+        nargs='+',
+        default=[],
+        metavar='PEER[@ENGINE]',
+        help=f'{", ".join(PEERS)}, or a config such as mmpose::...; ratios are to the first (default: none)',
+    )
+    parser.add_argument('--part', choices=['neck', 'head'], help='measure the neck or head alone, on the streams')
+    parser.add_argument('--train', action='store_true', help='time training steps; engines: plain, compile, with :bf16')
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
+    parser.add_argument('--threads', type=int, help="PyTorch's threads (default: as it is)")
+    parser.add_argument('--repeats', type=int, default=20, help='timed calls of each (default: 20)')
+    parser.add_argument('--csv', metavar='FILE', help='append the rows to this results file')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print a table and append to the results file; 1 if something asked for could not run.
+
+    Raises ValueError for an unknown name.
+    """
+    import torch
+
+    from ..benchmark.measure import write_csv
+    from ..benchmark.run import benchmark, print_table
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    rows, refused = benchmark(
+        args.model,
+        args.size,
+        args.batch,
+        args.num_classes,
+        args.engines,
+        args.against,
+        args.part,
+        args.train,
+        args.device,
+        args.repeats,
+    )
+    print_table(rows)
+    for name, why in refused.items():
+        print(f'{name} could not run: {why}')
+    if args.csv:
+        write_csv(rows, args.csv)
+    return 1 if refused else 0

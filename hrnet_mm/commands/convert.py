@@ -1,0 +1,54 @@
+"""`hrnet-mm convert`: a checkpoint in another layout."""
+
+import argparse
+from pathlib import Path
+
+__all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
+
+HELP = 'convert a checkpoint from any known layout to another, each key accounted for'
+EXAMPLE = (
+    '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth w48.safetensors --to mmpretrain\n'
+    '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth body.pth --to mmseg --backbone-only'
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm convert`."""
+    from ..weights.key_maps import LAYOUTS
+
+    parser.add_argument(
+        'input', help='a checkpoint: a path, an address, or a name such as timm://hrnet_w32.ms_aug_in1k'
+    )
+    parser.add_argument('output', help='where to write: a path ending in .safetensors, or in .pth for mmengine')
+    parser.add_argument('--to', required=True, metavar='LAYOUT', help=f'one of {", ".join(LAYOUTS)}')
+    parser.add_argument(
+        '--from', dest='source', metavar='LAYOUT', help='layout of the input (default: found by its keys)'
+    )
+    parser.add_argument('--backbone-only', action='store_true', help='leave neck and heads out')
+    parser.add_argument('--trusted', action='store_true', help='you trust the input (asked for by torch before 2.10)')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert a file and print what was found, used, dropped and changed.
+
+    Raises CheckpointError if anything is left unexplained.
+    """
+    from ..weights.convert import convert
+    from ..weights.io import CheckpointError, read_checkpoint, require_finite, state_dict_of, write_checkpoint
+    from ..weights.key_maps import LAYOUTS
+    from ..weights.load import resolve
+
+    if Path(args.output).suffix not in ('.safetensors', '.pth'):
+        raise CheckpointError(f'{args.output}: the name must end in .safetensors or .pth')
+    path, _ = resolve(args.input)
+    state = state_dict_of(read_checkpoint(path, trusted=args.trusted), path)
+    require_finite(state, path)
+    result = convert(state, args.to, args.source, args.backbone_only)
+    write_checkpoint(args.output, result.state_dict, {'layout': args.to, 'converted_from': result.source})
+    print(f'found   {result.source} ({LAYOUTS[result.source].about})')
+    print(f'used    {result.used} of {result.given} keys')
+    for why, count in result.dropped.items():
+        print(f'dropped {count} keys: {why}')
+    for change in result.changes:
+        print(f'changed {change}')
+    print(f'wrote   {args.output}: {len(result.state_dict)} keys as {args.to}')

@@ -1,0 +1,84 @@
+"""`hrnet-mm demo`: five tasks trained, tested and drawn on demonstration data, or those a folder allows."""
+
+import argparse
+from pathlib import Path
+
+__all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
+
+HELP = 'train, test and draw five tasks on demonstration data, or those that a folder of your own allows'
+EXAMPLE = (
+    '  hrnet-mm demo\n  hrnet-mm demo pose faces --work-dir work_dirs/keypoints\n'
+    '  hrnet-mm demo --data my_images --minutes 10'
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm demo`."""
+    from ..training.job import TASKS
+    from ..training.own import MINUTES
+
+    parser.add_argument('tasks', nargs='*', metavar='TASK', help=f'any of {", ".join(TASKS)} (default: all that fit)')
+    parser.add_argument(
+        '--data',
+        type=Path,
+        metavar='DIR',
+        help='labelled images of your own instead, in COCO, DeepLabCut or one-folder-a-class form: key-points are for '
+        'pose, boxes and masks for instances and segmentation, classes for classification',
+    )
+    parser.add_argument(
+        '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {MINUTES:g})'
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs', 'demo'), metavar='DIR', help='default: %(default)s'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument(
+        '--holdout',
+        action='store_true',
+        help='train and test on parts of the training data: the comparison by which the recipes were chosen',
+    )
+    parser.add_argument(
+        '--grid',
+        type=Path,
+        metavar='FILE',
+        help='the picture of all tasks (default: five_tasks.png in the work directory)',
+    )
+    parser.add_argument('--iterations', type=int, metavar='N', help='shorten every training to N iterations')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the tasks, print a table and write it with the pictures below the work directory; 1 if a target is missed.
+
+    Raises ValueError for arguments or data that do not fit, and RuntimeError where data cannot be fetched or a training
+    fails.
+    """
+    from rich.console import Console
+
+    from ..errors import did_you_mean
+    from ..training.job import TASKS
+    from ..training.runs import run_jobs
+
+    console = Console()
+    for task in args.tasks:
+        if task not in TASKS:
+            raise ValueError(f'unknown task {task!r}{did_you_mean(task, TASKS)}')
+    for name in ('iterations', 'minutes'):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
+    if args.data is None:
+        from ..training.demonstration import demonstration_jobs
+
+        if args.minutes is not None:
+            raise ValueError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
+        jobs = demonstration_jobs(args.tasks, args.work_dir, args.seed, args.holdout, args.iterations, console)
+    else:
+        from ..training.own import MINUTES, own_jobs
+
+        if args.holdout:
+            raise ValueError(
+                '--holdout is for the demonstration data; a folder given by --data has its own validation part'
+            )
+        settings = {'minutes': None if args.iterations else args.minutes or MINUTES}
+        jobs = own_jobs(args.data, args.tasks, args.work_dir, args.seed, args.iterations, settings, console)
+    about = {'seed': args.seed, 'holdout': args.holdout}
+    return 0 if run_jobs(jobs, args.work_dir, console, about, args.grid) else 1

@@ -1,0 +1,87 @@
+"""`hrnet-mm train`: a config of any of the four libraries, or a task on a folder of the user's own."""
+
+import argparse
+from pathlib import Path
+
+from ._config import add_config_arguments, config_settings
+
+__all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
+
+HELP = 'train an mmdet, mmseg, mmpose or mmpretrain config, or a task on a folder of your own'
+EXAMPLE = (
+    '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn\n'
+    '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
+)
+
+_OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that OpenMMLab's tools/train.py takes, and those of a task."""
+    from ..training.job import TASKS
+    from ..training.own import MINUTES
+
+    add_config_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from this checkpoint; without a value, from the latest one in the work directory',
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision: half on a GPU, bfloat16 on a CPU')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use",
+    )
+    group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) in place of a config')
+    group.add_argument(
+        '--data',
+        type=Path,
+        metavar='DIR',
+        help='labelled images in COCO, DeepLabCut or one-folder-a-class form; if none are for validation, a fifth is '
+        'taken for it',
+    )
+    group.add_argument('--arch', help="any that hrnet-mm list shows (default: the demonstration's)")
+    group.add_argument('--epochs', type=int, metavar='N', help='how often each image is trained on')
+    group.add_argument('--minutes', type=float, help=f'of training, in place of --epochs (default: {MINUTES:g})')
+    group.add_argument('--pretrained', metavar='WEIGHTS', help='weights of the backbone: path, address or name')
+    group.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train a config; or train, test and draw a task on a folder, as `hrnet-mm demo TASK --data DIR` does.
+
+    A mistake in a config or its arguments ends the process with one sentence.
+    Raises ValueError for a task's arguments or data that do not fit, and RuntimeError where its training fails.
+    """
+    from ..training.job import TASKS
+
+    if args.data is not None or args.config in TASKS:
+        _train_task(args)
+        return
+    from ..engine import train
+
+    train(**config_settings(args), resume=args.resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+
+
+def _train_task(args: argparse.Namespace) -> None:
+    from ..errors import did_you_mean
+    from ..training.job import TASKS
+    from ..training.own import train_folder
+
+    task = args.config
+    if args.data is None:
+        raise ValueError(f'{task} is a task and needs --data DIR, a folder of labelled images')
+    if task not in TASKS:
+        raise ValueError(f'--data needs a task in place of the config, got {task!r}{did_you_mean(task, TASKS)}')
+    if given := [name for name in _OF_CONFIGS if getattr(args, name)] + ['launcher'] * (args.launcher != 'none'):
+        raise ValueError(f'--{given[0].replace("_", "-")} needs a config; it does nothing with a task and --data')
+    if args.epochs is not None and args.minutes is not None:
+        raise ValueError('--epochs and --minutes both say how long to train; give one')
+    for name in ('epochs', 'minutes'):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
+    work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
+    train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.pretrained)

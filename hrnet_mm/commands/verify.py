@@ -1,0 +1,50 @@
+"""`hrnet-mm verify`: parameters and MACs of the shipped configs beside the published figures."""
+
+import argparse
+
+__all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
+
+HELP = 'count parameters and MACs of every shipped config and compare with the published figures'
+EXAMPLE = '  hrnet-mm verify\n  hrnet-mm verify segmentation --all'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hrnet-mm verify`."""
+    parser.add_argument('pattern', nargs='?', default='', help='only configs whose path contains this text')
+    parser.add_argument('--all', action='store_true', help='print the rows that agree too')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained.
+
+    Raises ValueError if no config has `args.pattern` in its path.
+    """
+    import warnings
+    from collections import Counter
+
+    from ..config.check import check_config
+    from ..config.zoo import compare, config_paths, published_results, read_config
+
+    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    configs = [path for path in config_paths() if args.pattern in path]
+    if not configs:
+        folders = sorted({path.partition('/')[0] for path in config_paths()})
+        raise ValueError(f'no config has {args.pattern!r} in its path; give a part of one below {", ".join(folders)}')
+    problems = {path: check_config(read_config(path)) for path in configs}
+    for path, sentences in problems.items():
+        for sentence in sentences:
+            print(f'configs/{path}: {sentence}')
+    rows = [row for row in published_results() if row['config'] in {f'configs/{path}' for path in configs}]
+    comparisons = [comparison for row in rows for comparison in compare(row)]
+    for c in comparisons:
+        if args.all or c.status != 'equal':
+            reason = f': {c.row["note"]}' if c.status == 'explained' else ''
+            print(f'{c.status:9} {c.row["id"]}: {c.kind} {c.published} published, {c.counted:.3f} counted{reason}')
+    statuses = Counter(comparison.status for comparison in comparisons)
+    misspelt = sum(map(bool, problems.values()))
+    print(
+        f'{len(configs)} configs, {misspelt} with unknown keys; {len(rows)} published rows, '
+        f'{len(comparisons)} printed figures: {statuses["equal"]} equal, {statuses["explained"]} explained, '
+        f'{statuses["different"]} different'
+    )
+    return int(misspelt + statuses['different'] > 0)

@@ -1,0 +1,62 @@
+"""Videos to read and to draw: files that OpenCV reads, and folders of images."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .draw import VideoFile
+from .flow import Image
+
+__all__ = ['frame_names', 'read_frames', 'title', 'write_images', 'write_mp4']
+
+_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
+
+
+def title(video: Path) -> str:
+    """The name of a video without the suffix of a file."""
+    return video.name if video.is_dir() else video.stem
+
+
+def frame_names(video: Path) -> list[str]:
+    """A name for each frame: an image's path, or TITLE/000000.jpg and so on."""
+    if video.is_dir():
+        return [str(file) for file in _files(video)]
+    return [f'{title(video)}/{index:06d}.jpg' for index, _ in enumerate(read_frames(video))]
+
+
+def read_frames(video: Path) -> Iterator[Image]:
+    """The frames `(H, W, 3)` in B, G, R, one at a time.
+
+    Raises ValueError for an image that cannot be read.
+    """
+    if video.is_dir():
+        for file in _files(video):
+            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if image is None:
+                raise ValueError(f'{file} cannot be read as an image')
+            yield np.asarray(image, dtype=np.uint8)
+        return
+    capture = cv2.VideoCapture(str(video))
+    while (read := capture.read())[0]:
+        yield np.asarray(read[1], dtype=np.uint8)
+    capture.release()
+
+
+def write_mp4(images: Iterable[Image], file: Path) -> None:
+    """Write frames of equal size to an MP4 file."""
+    with VideoFile(file) as video:
+        for image in images:
+            video.write(image)
+
+
+def write_images(images: Iterable[Image], folder: Path) -> None:
+    """Write frames to a folder as PNG files."""
+    folder.mkdir(exist_ok=True)
+    for index, image in enumerate(images):
+        cv2.imwrite(str(folder / f'{index:06d}.png'), image)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)

@@ -1,0 +1,119 @@
+"""Settings that contradict one another are found before anything is built, all at once, and nowhere else."""
+
+import re
+
+import pytest
+from mmengine.config import Config
+
+from hrnet_mm.config.check import check_config, config_problems
+from hrnet_mm.config.consistency import contradictions
+
+DETECTOR = 'detection/faster-rcnn_hrnetv2p-w32_1x_coco.py'
+MASKS = 'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py'
+FCOS = 'detection/fcos_hrnetv2p-w32_gn-head_4xb4-1x_coco.py'
+POSE = 'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py'
+FACE = 'face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py'
+SEGMENTER = 'segmentation/ocrnet_hr48_4xb4-62k_pascal-context-59-520x520.py'
+CLASSIFIER = 'classification/hrnet-w18_8xb32_in1k.py'
+CHANNELS = r'model\.{}: {}, but what stands before it gives {}'
+
+
+def found(config, **how):
+    return contradictions(config, **{'training': True, 'on_cpu': False, 'processes': 1, **how})
+
+
+@pytest.mark.parametrize(
+    ('config', 'where', 'value', 'sentence'),
+    [
+        (
+            DETECTOR,
+            'model.neck',
+            {'arch': None, 'in_channels': [18, 36, 72, 144]},
+            '4 maps of 32, 64, 128, 256 channels',
+        ),
+        (
+            DETECTOR,
+            'model.neck',
+            {'out_channels': 128},
+            'model.rpn_head.in_channels: 256, but .* 1 map of 128 channels',
+        ),
+        (DETECTOR, 'model.roi_head.bbox_roi_extractor', {'out_channels': 64}, 'bbox_roi_extractor.out_channels: 64'),
+        (DETECTOR, 'model.neck', {'num_outs': 4}, 'model.rpn_head: strides for 5 maps, but the neck gives 4'),
+        (MASKS, 'model.roi_head.mask_head', {'in_channels': 64}, 'model.roi_head.mask_head.in_channels: 64'),
+        (POSE, 'model.head', {'in_channels': 48}, 'model.head.in_channels: 48, but .* 1 map of 32 channels'),
+        (FACE, 'model.head', {'in_channels': 18}, 'model.head.in_channels: 18, but .* 1 map of 270 channels'),
+        (
+            SEGMENTER,
+            'model.backbone',
+            {'arch': 'w18'},
+            r'model.decode_head\[0\].in_channels: .*18, 36, 72, 144 channels',
+        ),
+        (SEGMENTER, 'model.backbone', {'multiscale_output': False}, r'decode_head\[0\].in_index: .* gives 1 map of 48'),
+        (
+            CLASSIFIER,
+            'model.head',
+            {'in_channels': 1024},
+            'model.head.in_channels: 1024, but .* 1 map of 2048 channels',
+        ),
+        (CLASSIFIER, 'model.backbone', {'arch': 'w23x'}, "model.backbone: unknown arch 'w23x'. Allowed: w18"),
+        (POSE, 'train_dataloader', {'num_workers': 0}, 'train_dataloader: persistent_workers=True needs num_workers'),
+    ],
+)
+def test_a_contradiction_names_both_sides(config, where, value, sentence, read):
+    config = read(config)
+    config.merge_from_dict({f'{where}.{key}': item for key, item in value.items()})
+    problems = found(config)
+    assert len(problems) >= 1
+    assert re.search(sentence, problems[0]), problems
+
+
+def test_frozen_at_random(read):
+    config = read(DETECTOR)
+    config.model.backbone.update(init_cfg=None, pretrained=None, frozen_stages=1)
+    statistics, stages = found(config)
+    assert statistics.startswith('model.backbone: norm_eval=True')
+    assert stages.startswith('model.backbone: frozen_stages=1')
+    config.load_from = 'trained.pth'
+    assert found(config) == []
+    config.load_from = None
+    assert found(config, training=False) == []
+
+
+def test_synchronised_norm_needs_gpus_where_there_is_something_to_synchronise(read):
+    config = read(SEGMENTER)
+    assert found(config) == found(config, on_cpu=True) == found(config, processes=4) == []
+    (sentence,) = found(config, on_cpu=True, processes=2)
+    assert 'SyncBN works on GPUs only' in sentence
+
+
+def test_everything_is_reported_at_once(tmp_path, read):
+    config = read(POSE)
+    config.merge_from_dict(
+        {
+            'model.head.in_channels': 48,
+            'model.head.out_chanels': 17,
+            'modle': {},
+            'load_from': str(tmp_path / 'gone.pth'),
+            'train_cfg': None,
+        }
+    )
+    problems = config_problems(config, training=True, on_cpu=True)
+    for words in ('modle: no such', 'out_chanels: no such key', 'train_cfg: the config has none', 'in_channels: 48'):
+        assert any(words in problem for problem in problems), (words, problems)
+    assert any('gone.pth does not exist' in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ('text', 'misspelt'),
+    [
+        ('modle = dict()', ['modle']),  # and there is no model
+        ('train_dataset = dict()\ntrain_dataloader = dict()\npipeline = []', []),  # as a dumped config may hold
+        ("_base_ = 'base.py'\nmodle = dict()", ['modle']),  # the base's model stays, and nothing uses this
+        ("_base_ = 'base.py'\nmodel_ = dict()\nmodel = dict(init_cfg=model_)", []),
+    ],
+)
+def test_misspelt_settings_are_told_from_variables(text, misspelt, tmp_path):
+    (tmp_path / 'base.py').write_text('model = dict()')
+    (tmp_path / 'config.py').write_text(text)
+    problems = check_config(Config.fromfile(tmp_path / 'config.py'))
+    assert [problem.partition(':')[0] for problem in problems] == misspelt

@@ -1,0 +1,247 @@
+"""`hrnet-mm predict`: all four libraries, many processes, kills, bad images, and checkpoints that want to run code."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from hrnet_mm.cli import main
+from hrnet_mm.inference.answers import Answers, merge
+from hrnet_mm.inference.stored_config import stored_config
+
+LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
+
+
+@pytest.fixture
+def checkpoint(tiny_config, tmp_path):
+    """A function from a library to a checkpoint of its tiny model with random weights, as mmengine writes it."""
+
+    def make(library):
+        config = Config.fromfile(tiny_config(library))
+        init_default_scope(library)
+        model = dict(config.model)
+        if 'data_preprocessor' in config:
+            model['data_preprocessor'] = config.data_preprocessor
+        torch.manual_seed(0)
+        built = MODELS.build(model)
+        path = tmp_path / f'{library}.pth'
+        torch.save({'state_dict': built.state_dict(), 'meta': {'cfg': config.pretty_text}}, path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def images(tiny_data, tmp_path):
+    """A folder with the four tiny images, one of them deeper, an empty one and a text that says it is one."""
+    folder = tmp_path / 'images'
+    shutil.copytree(tiny_data / 'images', folder)
+    (folder / 'deeper').mkdir()
+    (folder / '3.png').rename(folder / 'deeper' / '3.png')
+    (folder / 'empty.jpg').touch()
+    (folder / 'text.jpg').write_text('not an image')
+    return folder
+
+
+def run(*arguments):
+    return main(['predict', *map(str, arguments)])
+
+
+def read_lines(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def start(*arguments, **environment):
+    command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *map(str, arguments)]
+    return subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_answers_and_draws(library, checkpoint, images, tmp_path, capsys):
+    assert run(images, '--model', checkpoint(library), '--out', tmp_path / 'out', '--score', 0) == 0
+    answers = {os.path.relpath(one['image'], images): one for one in read_lines(tmp_path / 'out/predictions.jsonl')}
+    assert list(answers) == ['0.png', '1.png', '2.png', 'deeper/3.png', 'empty.jpg', 'text.jpg']
+    assert answers['empty.jpg']['error'] == 'the file is empty'
+    assert answers['text.jpg']['error'] == 'the file is not an image that OpenCV reads, or is damaged'
+    assert '4 of 6 images answered, 2 could not be read' in capsys.readouterr().out
+    pictures = sorted(p.relative_to(tmp_path / 'out/pictures') for p in (tmp_path / 'out/pictures').rglob('*.png'))
+    assert list(map(str, pictures)) == ['0.png.png', '1.png.png', '2.png.png', 'deeper/3.png.png']
+    assert all(cv2.imread(str(tmp_path / 'out/pictures' / p)) is not None for p in pictures)
+    one = answers['deeper/3.png']
+    if library == 'mmdet':
+        assert len(one['boxes']) == len(one['scores']) == 5
+        assert set(one['labels']) == {'person'}
+    elif library == 'mmseg':
+        labels = cv2.imread(one['segments'], cv2.IMREAD_UNCHANGED)
+        assert labels.shape == (64, 64)
+        assert one['shares'].get('square', 0) == pytest.approx(np.mean(labels == 1), abs=1e-6)
+    elif library == 'mmpose':
+        (pose,) = one['poses']
+        assert pose['box'] == [0, 0, 64, 64]
+        assert cv2.imread(str(tmp_path / 'out/pictures/0.png.png')).shape == (512, 512, 3)  # enlarged, to see joints
+        assert len(pose['keypoints']) == len(pose['scores']) == len(one['names']) == 17
+    else:
+        assert one['label'] in ('left', 'right')
+        assert sum(one['scores']) == pytest.approx(1, abs=1e-3)
+
+
+def test_boxes_of_a_detector_go_to_a_pose_model(checkpoint, images, tmp_path):
+    found = tmp_path / 'found'
+    run(images, '--model', checkpoint('mmdet'), '--out', found, '--no-pictures')
+    run(
+        *(images, '--model', checkpoint('mmpose'), '--out', tmp_path / 'poses', '--no-pictures'),
+        *('--boxes', found / 'predictions.jsonl', '--score', 0),
+    )
+    for boxes, poses in zip(
+        read_lines(found / 'predictions.jsonl')[:4], read_lines(tmp_path / 'poses/predictions.jsonl')[:4], strict=True
+    ):
+        np.testing.assert_allclose([pose['box'] for pose in poses['poses']], boxes['boxes'], atol=0.01)
+
+
+@pytest.mark.slow
+def test_two_processes_answer_every_image_once(checkpoint, images, tmp_path):
+    model = checkpoint('mmpretrain')
+    (images / 'fifth.png').write_bytes((images / '0.png').read_bytes())  # seven: the shares differ in length
+    run(images, '--model', model, '--out', tmp_path / 'alone', '--no-pictures')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    arguments = [images, '--model', model, '--out', tmp_path / 'both', '--no-pictures', '--launcher']
+    place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port}
+    # One as torchrun starts it and one as srun does; they meet in one group, and two pairs would take twice as long.
+    processes = [
+        start(*arguments, 'pytorch', RANK='0', WORLD_SIZE='2', LOCAL_RANK='0', **place),
+        start(*arguments, 'slurm', SLURM_PROCID='1', SLURM_NTASKS='2', SLURM_LOCALID='1', **place),
+    ]
+    texts = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], texts
+    assert any('5 of 7 images answered, 2 could not be read' in text for text in texts)
+    shares = [read_lines(tmp_path / f'both/shards/0000{rank}-of-00002.jsonl') for rank in range(2)]
+    assert sorted(map(len, shares)) == [3, 4]
+    alone = read_lines(tmp_path / 'alone/predictions.jsonl')
+    assert sorted(one['image'] for share in shares for one in share) == sorted(one['image'] for one in alone)
+    assert read_lines(tmp_path / 'both/predictions.jsonl') == alone
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(checkpoint, images, tmp_path):
+    model, shard = checkpoint('mmpretrain'), tmp_path / 'out/shards/00000-of-00001.jsonl'
+    for i in range(300):
+        os.link(images / '1.png', images / f'copy{i:03}.png')
+    arguments = [images, '--model', model, '--out', tmp_path / 'out', '--no-pictures']
+    process = start(*arguments)
+    while process.poll() is None and not (shard.exists() and shard.read_bytes().count(b'\n') > 5):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    before = [line for line in shard.read_bytes().splitlines(keepends=True) if line.endswith(b'\n')]
+    assert 5 < len(before) < 300
+    assert not (tmp_path / 'out/predictions.jsonl').exists()
+    with shard.open('ab') as file:
+        file.write(b'{"image":"cut o')  # as a kill within a write leaves it
+
+    assert run(*arguments) == 0
+    lines = shard.read_bytes().splitlines(keepends=True)
+    assert lines[: len(before)] == before
+    answered = [json.loads(line)['image'] for line in lines]
+    assert len(answered) == len(set(answered)) == 306
+    assert [one['image'] for one in read_lines(tmp_path / 'out/predictions.jsonl')] == sorted(answered, key=Path)
+
+
+def test_resumed_by_another_number_of_processes(tmp_path):
+    for rank, images in enumerate(('ac', 'b')):
+        answers = Answers(tmp_path, rank, 2)
+        for image in images:
+            answers.add({'image': image})
+        answers.close()
+    alone = Answers(tmp_path, 0, 1)
+    assert alone.answered == {'a', 'b', 'c'}
+    assert merge(tmp_path, ['a', 'b', 'c', 'd'], tmp_path / 'all.jsonl') is None
+    alone.add({'image': 'd', 'error': 'the file is empty'})
+    assert merge(tmp_path, ['a', 'b', 'c', 'd'], tmp_path / 'all.jsonl') == {'d': 'the file is empty'}
+    assert [one['image'] for one in read_lines(tmp_path / 'all.jsonl')] == ['a', 'b', 'c', 'd']
+    with pytest.raises(ValueError, match='another run is writing'):
+        Answers(tmp_path, 0, 1)
+    alone.close()
+
+
+def test_a_folder_keeps_to_one_model(checkpoint, images, tmp_path, capsys):
+    out = ('--out', images / 'out')
+    assert run(images, '--model', checkpoint('mmpretrain'), *out) == 0
+    capsys.readouterr()
+    assert run(images, '--model', checkpoint('mmpretrain'), *out) == 0
+    assert '6 images, 6 of them answered before' in capsys.readouterr().out  # the pictures drawn are not among them
+    assert run(images, '--model', checkpoint('mmseg'), *out) == 2
+    assert 'holds answers of another model' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['gone.png', '--model', 'x.pth'], 'gone.png: no such file or folder'),
+        (['{images}', '--model', 'c.py'], 'c.py is a config; give its weights with --checkpoint'),
+        (['{images}', '--model', '{model}', '--launcher', 'pytorch'], 'start the processes with torchrun'),
+        (
+            ['{images}', '--model', '{model}', '--launcher', 'slurm'],
+            'SLURM_PROCID is not set; start the processes with',
+        ),
+        (['{images}', '--model', '{model}', '--boxes', 'b.jsonl'], '--boxes: this model takes whole images'),
+        (['{images}', '--model', '{bare}'], 'does not hold its config; give it with --config'),
+    ],
+)
+def test_mistakes_end_in_one_sentence(arguments, message, checkpoint, images, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    torch.save({'state_dict': {'a': torch.zeros(1)}}, tmp_path / 'bare.pth')
+    places = {'images': images, 'model': checkpoint('mmpretrain'), 'bare': tmp_path / 'bare.pth'}
+    assert run(*(argument.format(**places) for argument in arguments), '--out', tmp_path / 'out') == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('text', 'reason'),
+    [
+        ('import os\nos.system("touch {marker}")', 'holds more than settings (line 1)'),
+        ('model = __import__("os").system("touch {marker}")', 'holds more than settings (line 1)'),
+        ('default_scope = "mmdet"\ncustom_imports = dict(imports=["antigravity"])', "imports 'antigravity'"),
+        ('default_scope = "evil"', "has the default_scope 'evil'"),
+        (
+            'default_scope = "mmdet"\nmodel = dict(type="subprocess.Popen", args=["touch", "{marker}"])',
+            'not registered',
+        ),
+        ('default_scope = "mmdet"\nmodel = dict(type="mmengine.load", file="{marker}.pkl")', 'not registered'),
+        (
+            'default_scope = "mmpose"\ntest_dataloader = dict(dataset=dict(metainfo=dict(from_file="/tmp/x.py")))',
+            'runs /tmp',
+        ),
+        ('model = (', 'is no Python'),
+    ],
+)
+def test_a_config_inside_a_checkpoint_cannot_run_code(text, reason, tmp_path):
+    marker = tmp_path / 'marker'
+    with pytest.raises(ValueError, match='the config inside the checkpoint') as error:
+        stored_config({'meta': {'cfg': text.format(marker=marker)}})
+    assert reason in str(error.value)
+    assert '--config' in str(error.value)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_a_stored_config_is_the_same(library, tiny_config):
+    config = Config.fromfile(tiny_config(library))
+    stored = stored_config({'meta': {'cfg': config.pretty_text}})
+    for name in ('model', 'test_dataloader', 'visualizer', 'default_scope'):
+        assert stored[name] == config[name]

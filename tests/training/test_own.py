@@ -1,0 +1,593 @@
+"""Training on a folder of one's own: each layout is read, what is wrong in it is said, and the whole path runs."""
+
+import csv
+import json
+import operator
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from hrnet_mm.cli import main
+from hrnet_mm.datasets import adapt, fitting_tasks, read_folder
+from hrnet_mm.datasets.points import mirrored
+from hrnet_mm.training import runs
+from hrnet_mm.training.adapt import crop_side
+from hrnet_mm.training.job import TASKS
+
+ROOT = Path(__file__).parents[2]
+OPENFIELD = Path(os.environ.get('HRNET_MM_DATA') or ROOT.parent / 'shared' / 'data') / 'pose_mouse' / 'openfield'
+PARTS = ('left_ear', 'right_ear', 'tail')
+COLOURS = ((0, 0, 255), (255, 60, 0), (0, 255, 0))
+
+
+def dump(folder, name, images, annotations, categories):
+    coco = {'images': images, 'annotations': annotations, 'categories': categories}
+    (folder / f'{name}.json').write_text(json.dumps(coco))
+
+
+def write_regions(folder, with_masks=True):
+    """Six images of a red square and a blue disc each, at random places; four for training, two for validation."""
+    (folder / 'images').mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for part, indices in (('train', range(4)), ('val', range(4, 6))):
+        images, annotations = [], []
+        for index in indices:
+            image = random.integers(0, 60, (64, 80, 3), dtype=np.uint8)
+            for category, x in ((3, int(random.integers(2, 18))), (7, int(random.integers(42, 58)))):
+                y, mask = int(random.integers(2, 40)), np.zeros((64, 80), np.uint8)
+                if category == 3:
+                    mask[y : y + 20, x : x + 20] = 1
+                else:
+                    cv2.circle(mask, (x + 10, y + 10), 10, 1, -1)
+                image[mask > 0] = (0, 0, 255) if category == 3 else (255, 0, 0)
+                outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+                polygon = [outlines[0].ravel().tolist()] if with_masks else []
+                one = {'id': len(annotations) + 1, 'image_id': index, 'category_id': category}
+                annotations.append({**one, 'bbox': list(cv2.boundingRect(outlines[0])), 'segmentation': polygon})
+            cv2.imwrite(str(folder / 'images' / f'{index}.png'), image)
+            images.append({'id': index, 'file_name': f'{index}.png', 'width': 80, 'height': 64})
+        dump(folder, part, images, annotations, [{'id': 7, 'name': 'disc'}, {'id': 3, 'name': 'square'}])
+    return folder
+
+
+def draw_animals(count, animals=1):
+    """Images of three-coloured animals, and their points `(count, animals, 3, 2)` in pixels."""
+    random = np.random.default_rng(0)
+    for _ in range(count):
+        image = random.integers(0, 50, (60, 60 * animals, 3), dtype=np.uint8)
+        points = random.uniform(8, 52, (animals, 3, 2)) + [[[60 * i, 0]] for i in range(animals)]
+        for point, colour in zip(points.reshape(-1, 2), COLOURS * animals, strict=True):
+            cv2.circle(image, np.rint(point).astype(int).tolist(), 5, colour, -1)
+        yield image, points
+
+
+def write_animals_coco(folder, count=10, **category):
+    """One file without a validation part and without boxes; the last point of the first image is not labelled."""
+    (folder / 'images').mkdir(parents=True)
+    images, annotations = [], []
+    for index, (image, points) in enumerate(draw_animals(count)):
+        cv2.imwrite(str(folder / 'images' / f'{index}.png'), image)
+        images.append({'id': index, 'file_name': f'{index}.png'})
+        values = [value for point in points[0].tolist() for value in (*point, 2)]
+        if index == 0:
+            values[6:] = 0, 0, 0
+        annotations.append({'id': index + 1, 'image_id': index, 'category_id': 1, 'keypoints': values})
+    dump(folder, 'annotations', images, annotations, [{'id': 1, 'name': 'animal', 'keypoints': PARTS, **category}])
+    return folder
+
+
+def write_deeplabcut(file, parts, rows, animals=('',)):
+    """`rows`: the image as its cells in the index, and `(animals, parts, 2)` points, NaN where not labelled."""
+    columns = len(rows[0][0])
+    empty, number = [''] * (columns - 1), len(animals) * len(parts) * 2
+    header = [['scorer', *empty, *['me'] * number]]
+    if animals != ('',):
+        header.append(['individuals', *empty, *(name for name in animals for _ in range(2 * len(parts)))])
+    header.append(['bodyparts', *empty, *(part for _ in animals for part in parts for _ in 'xy')])
+    header.append(['coords', *empty, *('xy' * (number // 2))])
+    with file.open('w', newline='') as opened:
+        writer = csv.writer(opened)
+        writer.writerows(header)
+        for cells, points in rows:
+            values = np.asarray(points).reshape(-1).tolist()
+            writer.writerow([*cells, *('' if np.isnan(value) else value for value in values)])
+
+
+def write_animals_deeplabcut(folder, count=10, animals=('',), in_cells=False):
+    """A project: labeled-data/video/CollectedData_me.csv beside its images."""
+    video = folder / 'labeled-data' / 'video'
+    video.mkdir(parents=True)
+    rows = []
+    for index, (image, points) in enumerate(draw_animals(count, len(animals))):
+        cv2.imwrite(str(video / f'img{index}.png'), image)
+        name = f'labeled-data/video/img{index}.png'
+        if index == 0:
+            points[0, 2] = np.nan
+        rows.append((name.split('/') if in_cells else [name], points))
+    write_deeplabcut(video / 'CollectedData_me.csv', PARTS, rows, animals)
+    return folder
+
+
+def write_classes(folder, counts=(('dark', 10), ('light', 5))):
+    random = np.random.default_rng(0)
+    for label, (name, count) in enumerate(counts):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            image = random.integers(100 * label, 100 * label + 80, (40, 40, 3), dtype=np.uint8)
+            cv2.imwrite(str(folder / name / f'{index}.png'), image)
+    return folder
+
+
+def adapted(path, task, work_dir, arch=None, pretrained=None):
+    work_dir.mkdir()
+    config = Config.fromfile(runs.config_path(task))
+    adapt(config, task, read_folder(path, task), work_dir, arch, pretrained)
+    return config
+
+
+def results(work_dir):
+    rows = json.loads((work_dir / 'results.json').read_text())['rows']
+    for task in {row['task'] for row in rows}:
+        pictures = [cv2.imread(str(file)) for file in (work_dir / task).glob('predictions*.png')]
+        assert pictures
+        assert min(picture.std() for picture in pictures) > 10
+    return {(row['task'], row['metric']): row for row in rows}
+
+
+@pytest.mark.slow
+def test_pose_is_learned_from_deeplabcut_files(tmp_path, capsys):
+    folder = write_animals_deeplabcut(tmp_path / 'mine', 60)
+    argv = ['train', 'pose', '--data', str(folder), '--arch', 'test-w8', '--epochs', '16']
+    assert main([*argv, '--work-dir', str(tmp_path / 'out')]) == 0
+    row = results(tmp_path / 'out')['pose', 'PCK']
+    assert row['iterations'] == 48  # 16 epochs of 48 images in batches of 16
+    assert row['value'] > row['baseline'] + 30
+    assert '20% of the images (12 of 60), drawn with seed 0, are taken for it' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_faces_are_trained_from_boxless_points(tmp_path):
+    folder = write_animals_coco(tmp_path / 'mine')
+    argv = ['demo', 'faces', '--data', str(folder), '--iterations', '3', '--work-dir', str(tmp_path / 'out')]
+    assert main(argv) == 0
+    assert results(tmp_path / 'out')['faces', 'NME']['is_error']
+
+
+@pytest.mark.slow
+def test_boxes_are_trained(tmp_path):
+    folder = write_regions(tmp_path / 'mine', with_masks=False)
+    assert main(['demo', '--data', str(folder), '--minutes', '0.03', '--work-dir', str(tmp_path / 'out')]) == 0
+    assert list(results(tmp_path / 'out')) == [('instances', 'box AP50'), ('instances', 'box AP')]
+
+
+@pytest.mark.slow
+def test_masks_are_trained(tmp_path):
+    folder = write_regions(tmp_path / 'mine')
+    argv = ['demo', 'segmentation', '--data', str(folder), '--iterations', '4', '--work-dir', str(tmp_path / 'out')]
+    assert main(argv) == 0
+    assert list(results(tmp_path / 'out')) == [('segmentation', 'mIoU')]
+
+
+@pytest.mark.slow
+def test_classes_are_learned(tmp_path):
+    folder = write_classes(tmp_path / 'mine')
+    argv = ['train', 'classification', '--data', str(folder), '--arch', 'test-w8', '--minutes', '0.15']
+    assert main([*argv, '--work-dir', str(tmp_path / 'out')]) == 0
+    row = results(tmp_path / 'out')['classification', 'top-1']
+    assert row['baseline'] == pytest.approx(66.67, abs=0.01)  # 2 of 10 dark ones, 1 of 5 light ones
+    assert row['value'] == 100
+
+
+def test_regions_are_measured(tmp_path):
+    folder = read_folder(write_regions(tmp_path / 'mine'), 'instances')
+    assert folder.classes == ('square', 'disc')  # in the order of the ids
+    assert (folder.has_masks, folder.has_semantic) == (True, False)
+    assert folder.median_side == pytest.approx(20, abs=1)
+    assert crop_side(folder) == pytest.approx(107, abs=6)  # 20 pixels become 48 as 107 become 256
+    red, green, blue = folder.mean
+    assert red > green
+    assert blue > green
+    assert {image['file_name'] for image in folder.val['images']} == {'images/4.png', 'images/5.png'}
+    assert folder.val['annotations'][0]['area'] == pytest.approx(400, abs=50)
+
+
+@pytest.mark.parametrize(
+    ('train', 'val', 'place'),
+    [
+        ('annotations/instances_train2017.json', 'annotations/instances_val2017.json', '{part}2017'),
+        ('train/_annotations.coco.json', 'valid/_annotations.coco.json', '{part}'),
+    ],
+)
+def test_other_places_of_coco_files_are_known(tmp_path, train, val, place):
+    folder = write_regions(tmp_path / 'mine')
+    for part, name, indices in (('train', train, range(4)), ('val', val, range(4, 6))):
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        (folder / f'{part}.json').rename(file)
+        images = folder / ('valid' if file.parent.name == 'valid' else place.format(part=part))
+        images.mkdir(exist_ok=True)
+        for index in indices:
+            (folder / 'images' / f'{index}.png').rename(images / f'{index}.png')
+        # Beside it lie files of other tasks.
+        if file.parent.name == 'annotations':
+            for other in ('captions', 'person_keypoints'):
+                shutil.copy(file, file.with_name(f'{other}_{part}2017.json'))
+    read = read_folder(folder, 'instances')
+    assert (len(read.train['images']), len(read.val['images'])) == (4, 2)
+    assert (folder / read.val['images'][0]['file_name']).is_file()
+
+
+def test_points_without_boxes_get_some(tmp_path):
+    folder = read_folder(write_animals_coco(tmp_path / 'mine', skeleton=[[1, 3], [2, 3]]), 'pose')
+    assert folder.points.names == PARTS
+    assert folder.points.links == ((0, 2), (1, 2))
+    assert (len(folder.train['images']), len(folder.val['images'])) == (8, 2)
+    for one in folder.train['annotations']:
+        x, y, width, height = one['bbox']
+        points = np.array(one['keypoints']).reshape(-1, 3)
+        points = points[points[:, 2] > 0]
+        assert one['num_keypoints'] == len(points)
+        longest = np.ptp(points[:, :2], axis=0).max()
+        np.testing.assert_allclose(points[:, :2].min(0) - [x, y], max(longest / 4, 8))
+        np.testing.assert_allclose([x + width, y + height] - points[:, :2].max(0), max(longest / 4, 8))
+
+
+@pytest.mark.parametrize('in_cells', [False, True])
+@pytest.mark.parametrize('start', ['', 'labeled-data', 'labeled-data/video'])
+def test_deeplabcut_files_of_one_animal(tmp_path, in_cells, start):
+    """The image's name is one cell or, in newer files, three; the folder is the project or a part of it."""
+    write_animals_deeplabcut(tmp_path / 'mine', in_cells=in_cells)
+    folder = read_folder(tmp_path / 'mine' / start, 'pose')
+    found = {
+        Path(image['file_name']).name: image['id'] for part in (folder.train, folder.val) for image in part['images']
+    }
+    assert len(found) == 10
+    annotations = {one['image_id']: one for part in (folder.train, folder.val) for one in part['annotations']}
+    for index, (_, points) in enumerate(draw_animals(10)):
+        one = annotations[found[f'img{index}.png']]
+        labelled = 2 if index == 0 else 3
+        assert one['bbox'] == [0, 0, 60, 60]
+        assert one['keypoints'][2::3] == [2, 2, 2 * (labelled == 3)]
+        places = np.array(one['keypoints']).reshape(-1, 3)[:labelled, :2]
+        np.testing.assert_allclose(places, points[0, :labelled], atol=1e-6)
+        assert (folder.path / folder.train['images'][0]['file_name']).is_file()
+
+
+@pytest.mark.skipif(not OPENFIELD.is_dir(), reason=f'{OPENFIELD} is not at hand; docs/learn.md says where it is from')
+def test_real_labels_are_the_same_in_both_forms(tmp_path):
+    """DeepLabCut's own example, converted to COCO by others and back to a table here."""
+    coco = read_folder(OPENFIELD, 'pose')
+    rows, images = [], {image['id']: OPENFIELD / image['file_name'] for image in coco.train['images']}
+    video = tmp_path / 'labeled-data' / 'm4s1'
+    video.mkdir(parents=True)
+    for one in coco.train['annotations']:
+        image, points = images[one['image_id']], np.array(one['keypoints'], float).reshape(-1, 3)
+        points[points[:, 2] == 0] = np.nan
+        (video / image.name).symlink_to(image)
+        rows.append((['labeled-data', 'm4s1', image.name], points[:, :2]))
+    write_deeplabcut(video / 'CollectedData_Pranav.csv', coco.points.names, rows)
+    table = read_folder(tmp_path, 'pose')
+    assert table.points.names == ('snout', 'leftear', 'rightear', 'tailbase')
+    files = {
+        image['id']: Path(image['file_name']).name for part in (table.train, table.val) for image in part['images']
+    }
+    found = {files[one['image_id']]: one for part in (table.train, table.val) for one in part['annotations']}
+    assert len(found) == len(rows) == 93
+    for one in coco.train['annotations']:
+        other = found[images[one['image_id']].name]
+        assert other['bbox'] == one['bbox']
+        np.testing.assert_allclose(other['keypoints'], one['keypoints'])
+
+
+def test_deeplabcut_files_of_several_animals(tmp_path):
+    folder = read_folder(write_animals_deeplabcut(tmp_path / 'mine', animals=('one', 'two'), in_cells=True), 'pose')
+    annotations = [one for part in (folder.train, folder.val) for one in part['annotations']]
+    assert len(annotations) == 20
+    left = sorted(one['bbox'][0] for one in annotations)
+    assert left[9] < 50 < left[10]  # boxes are around each animal's points
+
+
+def test_deeplabcut_points_of_nobody_are_left_out(tmp_path):
+    """Body parts of which a project with several animals has one for all are another kind of object."""
+    file = tmp_path / 'CollectedData_me.csv'
+    rows = [[f'{i}.png', 1, 2, 3, 4, 5, 6] for i in range(5)]
+    header = [
+        ['scorer', *['me'] * 6],
+        ['individuals', 'a', 'a', 'b', 'b', 'single', 'single'],
+        ['bodyparts', 'nose', 'nose', 'nose', 'nose', 'corner', 'corner'],
+        ['coords', *'xyxyxy'],
+    ]
+    with file.open('w', newline='') as opened:
+        csv.writer(opened).writerows([*header, *rows])
+    for i in range(5):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), np.zeros((20, 20, 3), np.uint8))
+    folder = read_folder(tmp_path, 'pose')
+    assert folder.points.names == ('nose',)
+    assert {tuple(one['keypoints']) for one in folder.train['annotations']} == {(1, 2, 2), (3, 4, 2)}
+
+
+def test_classes_are_split_each_in_its_share(tmp_path):
+    folder = read_folder(write_classes(tmp_path / 'mine'), 'classification')
+    assert folder.classes == ('dark', 'light')
+    assert [image['category_id'] for image in folder.val['images']] == [0, 0, 1]
+    again = read_folder(tmp_path / 'mine', 'classification')
+    assert again.val == folder.val
+    assert 'validation part: 20% of the images (3 of 15), drawn with seed 0' in folder.split
+
+
+def test_classes_of_two_parts(tmp_path):
+    write_classes(tmp_path / 'mine' / 'train')
+    write_classes(tmp_path / 'mine' / 'val')
+    folder = read_folder(tmp_path / 'mine', 'classification')
+    assert (len(folder.train['images']), len(folder.val['images'])) == (15, 15)
+    assert folder.split.endswith('15 images are for training, 15 for it')
+
+
+@pytest.mark.parametrize(
+    ('write', 'tasks'),
+    [
+        (write_regions, ['instances', 'segmentation']),
+        (lambda folder: write_regions(folder, with_masks=False), ['instances']),
+        (write_animals_coco, ['pose']),
+        (write_animals_deeplabcut, ['pose']),
+        (write_classes, ['classification']),
+    ],
+)
+def test_labels_say_which_tasks_fit(tmp_path, write, tasks):
+    assert fitting_tasks(write(tmp_path / 'mine')) == tasks
+
+
+@pytest.mark.parametrize(
+    ('names', 'expected'),
+    [
+        (['snout', 'leftear', 'rightear'], {'snout': 'snout', 'leftear': 'rightear', 'rightear': 'leftear'}),
+        (['Left Eye', 'Right Eye'], {'Left Eye': 'Right Eye', 'Right Eye': 'Left Eye'}),
+        (['l_hip', 'r_hip'], {'l_hip': 'r_hip', 'r_hip': 'l_hip'}),
+        (['ear.L', 'ear.R'], {'ear.L': 'ear.R', 'ear.R': 'ear.L'}),
+        (['earL', 'earR', 'tailRoot'], {'earL': 'earR', 'earR': 'earL', 'tailRoot': 'tailRoot'}),
+        (['LPaw1', 'RPaw1'], {'LPaw1': 'RPaw1', 'RPaw1': 'LPaw1'}),
+        (['nose', 'tail'], None),
+        (['leftear', 'nose'], None),  # mirrored, the other ear would be taken for the left one
+    ],
+)
+def test_sides_are_found_in_names(names, expected):
+    assert mirrored(names) == expected
+
+
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
+@pytest.mark.parametrize('task', TASKS)
+def test_any_network_takes_the_demonstrations_place(tmp_path, task):
+    write = {'classification': write_classes, 'pose': write_animals_coco, 'faces': write_animals_coco}
+    folder = write.get(task, write_regions)(tmp_path / 'mine')
+    config = adapted(folder, task, tmp_path / 'out', arch='test-w8', pretrained='weights.pth')
+    assert config.model.backbone.init_cfg == {'type': 'Pretrained', 'checkpoint': 'weights.pth'}
+    init_default_scope(config.default_scope)
+    preprocessor = config.get('data_preprocessor')
+    model = dict(config.model) if preprocessor is None else {**config.model, 'data_preprocessor': preprocessor}
+    net = MODELS.build(model)
+    assert net.data_preprocessor.mean.ravel().tolist() == pytest.approx([123.675, 116.28, 103.53])
+    assert net.backbone.stage2[0].branches[0][0].conv1.out_channels == 8
+
+
+@pytest.mark.parametrize('task', ['pose', 'faces'])
+def test_only_sided_points_are_mirrored(tmp_path, task):
+    config = adapted(write_animals_coco(tmp_path / 'sided'), task, tmp_path / 'a')
+    assert config.model.test_cfg.flip_test
+    info = Config.fromfile(config.train_dataloader.dataset.metainfo.from_file).dataset_info.keypoint_info
+    assert [info[i].swap for i in range(3)] == ['right_ear', 'left_ear', '']
+    config = adapted(write_animals_coco(tmp_path / 'other', keypoints=['a', 'b', 'c']), task, tmp_path / 'b')
+    assert not config.model.test_cfg.flip_test
+    assert 'RandomFlip' not in [step.type for step in config.train_dataloader.dataset.pipeline]
+
+
+def test_input_has_the_shape_of_the_boxes(tmp_path):
+    folder = write_animals_deeplabcut(tmp_path / 'mine', animals=('one', 'two'))
+    table = folder / 'labeled-data' / 'video' / 'CollectedData_me.csv'
+    one = table.read_text().splitlines()
+    # Only the first animal, in images twice as wide as high.
+    table.write_text('\n'.join(','.join(line.split(',')[:7]) for i, line in enumerate(one) if i != 1) + '\n')
+    config = adapted(folder, 'pose', tmp_path / 'out')
+    steps = {step.type: step for step in config.test_dataloader.dataset.pipeline}
+    assert steps['TopdownAffine'].input_size == (224, 112)
+    assert config.model.head.decoder.heatmap_size == (56, 28)
+    assert steps['GetBBoxCenterScale'].padding == 1
+
+
+def test_masks_keep_the_detector_a_mask_rcnn(tmp_path):
+    config = adapted(write_regions(tmp_path / 'mine'), 'instances', tmp_path / 'out')
+    assert (config.model.type, config.model.roi_head.mask_head.num_classes) == ('MaskRCNN', 2)
+    assert config.test_dataloader.dataset.metainfo.classes == ('square', 'disc')
+    assert Path(config.test_evaluator.ann_file) == tmp_path / 'out' / 'val.json'
+
+
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
+def test_masks_become_labels(tmp_path):
+    config = adapted(write_regions(tmp_path / 'mine'), 'segmentation', tmp_path / 'out')
+    assert config.model.decode_head.num_classes == 3
+    images = json.loads(Path(config.test_dataloader.dataset.ann_file).read_text())['images']
+    assert [image['file_name'] for image in images] == ['images/4.png', 'images/5.png']
+    image = cv2.imread(str(tmp_path / 'mine' / 'images' / '4.png'))
+    label = cv2.imread(images[0]['seg_file_name'], cv2.IMREAD_UNCHANGED)
+    # A polygon goes through its outer pixels, of which about half count as inside.
+    for value, channel in ((1, 2), (2, 0)):
+        assert ((label == value) != (image[..., channel] == 255)).sum() < 60
+
+
+def write_semantic(folder, value=1):
+    (folder / 'semantic').mkdir()
+    for index in range(6):
+        cv2.imwrite(str(folder / 'semantic' / f'{index}.png'), np.full((64, 80), value, np.uint8))
+    return folder
+
+
+def test_labels_of_ones_own_are_used(tmp_path):
+    folder = write_semantic(write_regions(tmp_path / 'mine', with_masks=False))
+    assert fitting_tasks(folder) == ['instances', 'segmentation']
+    config = adapted(folder, 'segmentation', tmp_path / 'out')
+    images = json.loads(Path(config.train_dataloader.dataset.ann_file).read_text())['images']
+    assert images[0]['seg_file_name'] == str(folder / 'semantic' / '0.png')
+
+
+def edit(name, function):
+    def change(folder):
+        file = folder / f'{name}.json'
+        coco = json.loads(file.read_text())
+        function(coco)
+        file.write_text(json.dumps(coco))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda folder: (folder / 'train.json').unlink(), r'train\.json: no such file; read are COCO \(images/, train'),
+        (lambda folder: (folder / 'images/2.png').unlink(), r'2\.png: no such image, but train\.json lists it'),
+        (lambda folder: (folder / 'train.json').write_text('{'), r'train\.json: not JSON'),
+        (lambda folder: (folder / 'train.json').write_text('[]'), r'train\.json: "images" is missing or empty'),
+        (edit('val', lambda coco: coco['annotations'].clear()), r'val\.json: "annotations" is missing or empty'),
+        (edit('val', lambda coco: coco['categories'].pop()), 'annotation 1 has category_id'),
+        (edit('val', lambda coco: coco['categories'][0].update(name='ball')), 'list different categories'),
+        (edit('train', lambda coco: coco['categories'][0].pop('name')), 'an entry of "categories" has no "id" or no'),
+        (edit('train', lambda coco: coco['annotations'][0].pop('bbox')), r'annotation 1 has no "bbox" of \[x, y'),
+        (edit('train', lambda coco: coco['annotations'][0].update(image_id=99)), 'has image_id 99, which the file'),
+        (edit('train', lambda coco: coco['images'][0].update(file_name='4.png')), r'4\.png is in both parts'),
+        (lambda folder: (folder / 'images' / '0.png').write_bytes(b'no image'), 'not an image that OpenCV can read'),
+        (lambda folder: write_semantic(folder, 9), r'0\.png: holds the label 9, but there are 2 classes'),
+        (lambda folder: (folder / 'semantic').mkdir(), r'0\.png: not a grey image of 80 x 64 pixels; semantic/ must'),
+        (lambda folder: (folder / 'train2.json').write_text('{}'), r'train\.json, train2\.json could all be the anno'),
+    ],
+)
+def test_broken_regions_are_described_in_one_sentence(tmp_path, capsys, change, message):
+    change(write_regions(tmp_path / 'mine'))
+    assert main(['demo', 'segmentation', '--data', str(tmp_path / 'mine')]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('hrnet-mm demo: ')
+    assert error.count('\n') == 1
+    with pytest.raises(ValueError, match=message):
+        read_folder(tmp_path / 'mine', 'segmentation')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda coco: coco['categories'][0].pop('keypoints'), 'no category has "keypoints", the list of their names'),
+        (
+            lambda coco: coco['categories'][0].update(skeleton=[[0, 1]]),
+            '"skeleton" must hold pairs of numbers from 1 to 3',
+        ),
+        (
+            lambda coco: coco['annotations'][3]['keypoints'].pop(),
+            'annotation 4 has 8 values in "keypoints"; 3 key-points',
+        ),
+        (lambda coco: [one.pop('keypoints') for one in coco['annotations']], 'nothing has labelled "keypoints"'),
+        (
+            lambda coco: coco.update(images=coco['images'][:4], annotations=coco['annotations'][:4]),
+            '4 images are too few',
+        ),
+        (
+            lambda coco: coco['categories'].append({'id': 2, 'name': 'bird', 'keypoints': ['beak']}),
+            'categories have different "keypoints"',
+        ),
+    ],
+)
+def test_broken_points_are_described(tmp_path, change, message):
+    edit('annotations', change)(write_animals_coco(tmp_path / 'mine'))
+    with pytest.raises(ValueError, match=message):
+        read_folder(tmp_path / 'mine', 'pose')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda text: text.replace('coords', 'places'), r'line 1 to 4 are no header of DeepLabCut; its first lines'),
+        (lambda text: text.replace('img3', 'img33'), r'line 7: labeled-data/video/img33\.png: no such image in'),
+        (lambda text: text.rsplit(',', 2)[0] + ',here,\n', r'line 13: tail needs two numbers or nothing, got'),
+        (lambda text: text.rsplit(',', 1)[0] + '\n', r'line 13: tail needs two numbers or nothing, got'),
+        (lambda text: text.replace(',x,y', ',a,b'), 'the line that begins with coords has no x'),
+        (lambda text: '\n'.join(text.splitlines()[:3]), 'no body part is labelled in any image'),
+    ],
+)
+def test_broken_tables_are_described(tmp_path, change, message):
+    file = write_animals_deeplabcut(tmp_path / 'mine') / 'labeled-data' / 'video' / 'CollectedData_me.csv'
+    file.write_text(change(file.read_text()))
+    with pytest.raises(ValueError, match=message):
+        read_folder(tmp_path / 'mine', 'pose')
+
+
+@pytest.mark.parametrize(
+    ('write', 'task', 'message'),
+    [
+        (
+            lambda folder: folder.mkdir(),
+            'pose',
+            r'pose needs train\.json with key-points, or CollectedData_\*\.csv; read',
+        ),
+        (lambda folder: folder.mkdir(), 'instances', r'instances needs a COCO file, and there is no train\.json; read'),
+        (
+            lambda folder: folder.mkdir(),
+            'classification',
+            'classification needs a folder of images for each class; read',
+        ),
+        (lambda folder: write_classes(folder, [('a', 9)]), 'classification', r'images of one class only \(a\)'),
+        (lambda folder: write_classes(folder, [('a', 9), ('b', 4)]), 'classification', '4 images are too few'),
+        (lambda folder: write_regions(folder, False), 'segmentation', 'segmentation needs a "segmentation" for every'),
+        (lambda folder: None, 'pose', 'mine: no such folder; read are COCO'),
+    ],
+)
+def test_what_a_task_needs_is_said(tmp_path, write, task, message):
+    write(tmp_path / 'mine')
+    with pytest.raises(ValueError, match=message):
+        read_folder(tmp_path / 'mine', task)
+
+
+def test_folder_of_no_known_layout(tmp_path, capsys):
+    assert main(['demo', '--data', str(tmp_path)]) == 2
+    assert 'no labels are found; read are COCO' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('argv', 'message'),
+    [
+        (['pose'], 'pose is a task and needs --data DIR'),
+        (['poses', '--data', 'DIR'], "--data needs a task in place of the config, got 'poses'; did you mean 'pose'?"),
+        (['pose', '--data', 'DIR', '--epochs', '3', '--minutes', '1'], '--epochs and --minutes both say how long'),
+        (['pose', '--data', 'DIR', '--epochs', '0'], '--epochs must be more than 0, got 0'),
+        (['pose', '--data', 'DIR', '--arch', 'v18'], "unknown arch 'v18'"),
+        (['pose', '--data', 'DIR', '--amp'], '--amp needs a config; it does nothing with a task and --data'),
+        (['pose', '--data', 'DIR', '--launcher', 'pytorch'], '--launcher needs a config'),
+    ],
+)
+def test_bad_arguments(capsys, argv, message):
+    assert main(['train', *argv]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_training_that_dies_is_told(tmp_path, capsys, monkeypatch):
+    # The new process adds a job to a connection, which ends it before it can say a word.
+    monkeypatch.setattr(runs, '_enter', operator.add)
+    argv = ['demo', 'instances', '--data', str(write_regions(tmp_path / 'mine')), '--work-dir', str(tmp_path / 'out')]
+    assert main(argv) == 2
+    assert 'instances: training ended with exit code 1; see ' in capsys.readouterr().err
+
+
+def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(runs._NEEDED, 'instances', ('no_such_library',))
+    assert main(['demo', 'instances', '--data', str(write_regions(tmp_path / 'mine'))]) == 2
+    assert 'instances needs no_such_library, which is not installed; in a checkout, bash' in capsys.readouterr().err
+
+
+def test_failed_training_names_the_log(tmp_path, capsys):
+    folder, log = write_regions(tmp_path / 'mine'), tmp_path / 'out' / 'instances' / 'log.txt'
+    argv = ['train', 'instances', '--data', str(folder), '--pretrained', 'no.pth', '--work-dir', str(tmp_path / 'out')]
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert 'no.pth' in error
+    assert f'see {log}' in error
+    assert 'Traceback' in log.read_text()
