@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Before torch is imported: the machine's cores are shared with the processes that some tests start.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -15,7 +17,11 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.registry import DefaultScope
+from torch import nn
+
+import hrnet_mm
 
 # The processes that tests start find the folder by the variable.
 _OFFLINE = Path(__file__).parent / 'offline'
@@ -70,6 +76,21 @@ def tiny_config(tiny_data, monkeypatch):
     """A function from a library's name to the path of its tiny training config."""
     monkeypatch.setenv('TINY_DATA', str(tiny_data))
     return lambda library: Path(__file__).parent / 'engine' / 'configs' / f'{library}.py'
+
+
+@pytest.fixture
+def network() -> Callable[..., nn.Module]:
+    """A function that makes networks with batch norm statistics: without, activations grow from layer to layer."""
+
+    def make(name: str, dtype: torch.dtype = torch.float32, **kwargs: Any) -> nn.Module:
+        torch.manual_seed(0)
+        model = hrnet_mm.create_model(name, **kwargs).train()
+        with torch.no_grad():
+            for _ in range(2):
+                model(torch.randn(2, 3, 64, 64))
+        return model.eval().to(dtype)
+
+    return make
 
 
 @pytest.fixture(scope='session')

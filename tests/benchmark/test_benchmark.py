@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from hrnet_mm import cli
-from hrnet_mm.benchmark.measure import Row, macs, peak_memory, time_in_turn, write_csv
+from hrnet_mm.benchmark.measure import Row, peak_memory, time_in_turn, write_csv
 from hrnet_mm.benchmark.peers import build_peer
 from hrnet_mm.fast.machine import machine
+from hrnet_mm.models.cost import macs
 
 
 def test_times_are_taken_in_turn() -> None:
