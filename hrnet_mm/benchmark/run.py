@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..factory import create_model
-from ..fast.accelerate import TOLERANCES, difference
+from ..fast.compare import TOLERANCES, difference
 from ..fast.engines import ENGINES
 from ..fast.graphs import EngineError, Job
 from ..fast.machine import machine

@@ -15,15 +15,13 @@ from torch.utils import _pytree as pytree
 
 from ..errors import did_you_mean
 from ..weights.io import written_aside
+from .compare import TOLERANCES, difference
 from .engines import ENGINES, Run
 from .fold import finite
 from .graphs import EngineError, Job
 from .machine import machine
 
-__all__ = ['TOLERANCES', 'Accelerated', 'Report', 'accelerate', 'difference']
-
-TOLERANCES = {'fp32': 1e-4, 'fp16': 2e-2, 'bf16': 0.1, 'int8': 0.35}
-"""The largest difference allowed at each precision, relative to the largest value of the output."""
+__all__ = ['Accelerated', 'Report', 'accelerate']
 
 _REPEATS = 7
 
@@ -191,15 +189,6 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
         book.write(best)
     report = Report(best, settings.precision, differences[best], tolerance, list(APPLIED[best]), milliseconds, refused)
     return Accelerated(model, runs[best], spec, job, report)
-
-
-def difference(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """The largest difference of any output, relative to the largest value of that output."""
-    relative = [
-        ((y.double() - e.double()).abs().max() / e.double().abs().max().clamp_min(1e-30)).item()
-        for y, e in zip(outputs, expected, strict=True)
-    ]
-    return float('nan') if any(r != r for r in relative) else max(relative)
 
 
 def _medians(runs: dict[str, Run], inputs: Sequence[Tensor]) -> dict[str, float]:

@@ -17,7 +17,8 @@ from torch.utils import _pytree as pytree
 
 from ..errors import did_you_mean
 from ..weights.io import written_aside
-from .accelerate import DENSE_HEADS, TOLERANCES, Body, difference
+from .accelerate import DENSE_HEADS, Body
+from .compare import TOLERANCES, difference
 from .engines import Run
 from .fold import fold
 from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from hrnet_mm.fast import accelerate
-from hrnet_mm.fast.accelerate import difference
+from hrnet_mm.fast.compare import difference
 from hrnet_mm.fast.export import Plain
 from hrnet_mm.fast.machine import machine
 from hrnet_mm.inference import Predictor, open_model
