@@ -14,7 +14,7 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm demo`."""
-    from ..training.job import TASKS
+    from ..tasks import TASKS
     from ..training.own import MINUTES
 
     parser.add_argument('tasks', nargs='*', metavar='TASK', help=f'any of {", ".join(TASKS)} (default: all that fit)')
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ..errors import did_you_mean
-    from ..training.job import TASKS
+    from ..tasks import TASKS
     from ..training.runs import run_jobs
 
     console = Console()

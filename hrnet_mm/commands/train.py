@@ -18,7 +18,7 @@ _OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that OpenMMLab's tools/train.py takes, and those of a task."""
-    from ..training.job import TASKS
+    from ..tasks import TASKS
     from ..training.own import MINUTES
 
     add_config_arguments(parser)
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     A mistake in a config or its arguments ends the process with one sentence.
     Raises ValueError for a task's arguments or data that do not fit, and RuntimeError where its training fails.
     """
-    from ..training.job import TASKS
+    from ..tasks import TASKS
 
     if args.data is not None or args.config in TASKS:
         _train_task(args)
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _train_task(args: argparse.Namespace) -> None:
     from ..errors import did_you_mean
-    from ..training.job import TASKS
+    from ..tasks import TASKS
     from ..training.own import train_folder
 
     task = args.config

@@ -5,25 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
-from .job import TASKS, Job
+from ..tasks import TASKS
+from .job import Job
 from .runs import check_installed, config_path
 
 _DATA = Path('data', 'demo')  # as the configs say
-_PREPARE = {
-    'pose': prepare_people,
-    'faces': prepare_faces,
-    'instances': prepare_nuclei,
-    'segmentation': prepare_nuclei,
-    'classification': prepare_digits,
-}
-_TARGETS = {
-    'pose': {'OKS AP': 10.0},
-    'faces': {'NME': 5.0},
-    'instances': {'box AP50': 50.0, 'mask AP50': 50.0},
-    'segmentation': {'mIoU': 85.0},
-    'classification': {'top-1': 95.0},
-}
 
 
 def demonstration_jobs(
@@ -35,9 +21,9 @@ def demonstration_jobs(
     """
     tasks = [task for task in TASKS if not tasks or task in tasks]
     check_installed(tasks)
-    for prepare in dict.fromkeys(_PREPARE[task] for task in tasks):
+    for prepare in dict.fromkeys(TASKS[task].prepare for task in tasks):
         console.print(f'data: {prepare(_DATA)}', highlight=False)
     return [
-        Job(task, config_path(task), work_dir / task, seed, holdout, iterations, targets=_TARGETS[task])
+        Job(task, config_path(task), work_dir / task, seed, holdout, iterations, targets=TASKS[task].targets)
         for task in tasks
     ]

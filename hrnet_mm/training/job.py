@@ -6,8 +6,6 @@ from pathlib import Path
 
 from ..datasets import Folder
 
-TASKS = ('pose', 'faces', 'instances', 'segmentation', 'classification')
-
 
 @dataclass(frozen=True)
 class Own:

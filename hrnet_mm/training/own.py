@@ -8,7 +8,8 @@ from rich.console import Console
 
 from ..datasets import fitting_tasks, read_folder
 from ..models.archs import get_arch
-from .job import TASKS, Job, Own
+from ..tasks import TASKS
+from .job import Job, Own
 from .runs import check_installed, config_path, run_jobs
 
 MINUTES = 5.0

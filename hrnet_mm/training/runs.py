@@ -16,30 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..config.zoo import configs_folder
+from ..tasks import TASKS
 from .grid import write_grid
 from .job import Failure, Job, Progress, Result
 
-_CONFIGS = {
-    'pose': 'td-hm_hrnetv1_people.py',
-    'faces': 'td-hm_hrnetv2_faces.py',
-    'instances': 'mask-rcnn_hrnetv2p_nuclei.py',
-    'segmentation': 'fcn_hrnetv2_nuclei.py',
-    'classification': 'hrnet-c_digits.py',
-}
-_NEEDED = {
-    'pose': ('mmpose', 'pycocotools'),
-    'faces': ('mmpose', 'pycocotools'),
-    'instances': ('mmdet',),
-    'segmentation': ('mmseg', 'pycocotools'),
-    'classification': ('mmpretrain',),
-}
-_TITLES = {
-    'pose': 'pose, HRNetV1',
-    'faces': 'faces, HRNetV2',
-    'instances': 'instances, HRNetV2p',
-    'segmentation': 'segmentation, HRNetV2',
-    'classification': 'classification, HRNet-C',
-}
 _COLUMNS = (
     'task',
     'metric',
@@ -77,7 +57,7 @@ def run_jobs(
             console.print(f'  {file}', highlight=False, soft_wrap=True)
     files = _write(work_dir, rows, {**about, 'seconds': round(seconds, 1)})
     grid = grid or work_dir / 'five_tasks.png'
-    write_grid(grid, {_TITLES[task]: result.tile for task, (result, _) in results.items()})
+    write_grid(grid, {TASKS[task].title: result.tile for task, (result, _) in results.items()})
     for file in (grid, *files):
         console.print(f'  {file}', highlight=False, soft_wrap=True)
     missed = [
@@ -94,7 +74,7 @@ def run_jobs(
 def check_installed(tasks: Iterable[str]) -> None:
     """Raises RuntimeError if a library that a task needs is missing."""
     for task in tasks:
-        for module in _NEEDED[task]:
+        for module in TASKS[task].libraries:
             if importlib.util.find_spec(module) is None:
                 raise RuntimeError(
                     f'{task} needs {module}, which is not installed; in a checkout, bash tools/install.sh installs it'
@@ -103,7 +83,7 @@ def check_installed(tasks: Iterable[str]) -> None:
 
 def config_path(task: str) -> Path:
     """A task's config in the checkout or, if the package is installed from a wheel, in what MIM reads."""
-    return configs_folder() / 'demo' / _CONFIGS[task]
+    return configs_folder() / 'demo' / TASKS[task].config
 
 
 def _run(job: Job, console: Console) -> Result:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +12,16 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from ..engine.plain import to_plain
+from ..tasks import TASKS
+from ..tasks.pictures import write_tile
 from ..weights.io import written_aside
 from .adapt import adapt
-from .baselines import measure_baseline
-from .drawing import SHOWN_IMAGES, draw_predictions
 from .job import Job, Measure, Own, Progress, Result
-
-
-@dataclass(frozen=True)
-class _Metric:
-    """What the table says, the key in the library's metrics, and the factor to percent."""
-
-    name: str
-    key: str
-    factor: float = 1
-    is_error: bool = False
-
-
-_METRICS = {  # by task and the evaluator's type
-    ('pose', 'CocoMetric'): (_Metric('OKS AP', 'coco/AP', 100),),
-    ('pose', 'PCKAccuracy'): (_Metric('PCK', 'PCK', 100),),
-    ('faces', 'NME'): (_Metric('NME', 'NME', 100, is_error=True),),
-    ('instances', 'CocoMetric'): (
-        _Metric('box AP50', 'coco/bbox_mAP_50', 100),
-        _Metric('box AP', 'coco/bbox_mAP', 100),
-        _Metric('mask AP50', 'coco/segm_mAP_50', 100),
-        _Metric('mask AP', 'coco/segm_mAP', 100),
-    ),
-    ('segmentation', 'IoUMetric'): (_Metric('mIoU', 'mIoU'),),
-    ('classification', 'Accuracy'): (_Metric('top-1', 'accuracy/top1'),),
-}
 
 
 def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     """Do a job in this process, and tell `report` how far it is."""
+    task = TASKS[job.task]
     config = Config.fromfile(job.config)
     config.work_dir = str(job.work_dir)
     config.randomness.seed = job.seed
@@ -75,9 +50,11 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
 
     report(Progress('drawing', 1.0))
     dataset = runner.test_dataloader.dataset
-    listed = _METRICS[job.task, config.test_evaluator.type]
-    baseline, baseline_is = measure_baseline(job.task, runner, listed[0].key)
-    drawn, tile = draw_predictions(job, hook.predictions, dataset.metainfo)
+    listed = task.metrics(config.test_evaluator)
+    baseline, baseline_is = task.baseline(runner, listed[0].key)
+    drawn, pair = task.draw(job.work_dir, hook.predictions, dataset.metainfo)
+    tile = job.work_dir / 'tile.png'
+    write_tile(tile, *pair)
     return Result(
         measures=tuple(
             # Where nothing at all is found, mmdet gives no value; it is zero.
@@ -90,9 +67,8 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
                 metric.is_error,
             )
             for metric in listed
-            if 'segm' not in metric.key or 'segm' in config.test_evaluator.metric
         ),
-        pictures=drawn,
+        pictures=tuple(drawn),
         tile=tile,
         weights=weights,
         iterations=hook.iterations,
@@ -140,7 +116,8 @@ class _Report(Hook):
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self.report(Progress('testing', 1.0))
-        if self.job.task == 'classification' or len(self.predictions) < SHOWN_IMAGES:
+        shown = TASKS[self.job.task].shown_images
+        if shown is None or len(self.predictions) < shown:
             self.predictions += outputs
 
 

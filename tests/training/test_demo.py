@@ -11,10 +11,9 @@ from mmengine.config import Config
 from hrnet_mm.cli import main
 from hrnet_mm.data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
 from hrnet_mm.inference import open_model
-from hrnet_mm.training import pictures
-from hrnet_mm.training.drawing import draw_predictions
+from hrnet_mm.tasks import TASKS, pictures
 from hrnet_mm.training.grid import write_grid
-from hrnet_mm.training.job import Job, Measure
+from hrnet_mm.training.job import Measure
 from hrnet_mm.training.worker import use_holdout
 
 ROOT = Path(__file__).parents[2]
@@ -163,12 +162,12 @@ def test_images_with_most_labelled_points_are_drawn_and_faces_have_lines(tmp_pat
                 pred_instances=SimpleNamespace(keypoints=points, keypoint_scores=np.full((1, 98), 0.9)),
             )
         )
-    job = Job('faces', tmp_path, tmp_path, 0)
     inked = []
     for count in (98, 97):  # only WFLW's points are joined where the data set names no lines
-        files, tile = draw_predictions(job, samples, {'skeleton_links': [], 'num_keypoints': count})
+        files, tile = TASKS['faces'].draw(tmp_path, samples, {'skeleton_links': [], 'num_keypoints': count})
         assert [file.name for file in files] == [f'predictions_{name}.png' for name in 'bdec']
-        inked.append((cv2.imread(str(tile)) != 128).any(-1).mean())
+        pictures.write_tile(tmp_path / 'tile.png', *tile)
+        inked.append((cv2.imread(str(tmp_path / 'tile.png')) != 128).any(-1).mean())
     assert inked[0] > 1.5 * inked[1] > 0
 
 

@@ -5,6 +5,7 @@ import json
 import operator
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,11 +15,12 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from hrnet_mm.cli import main
-from hrnet_mm.datasets import adapt, fitting_tasks, read_folder
+from hrnet_mm.datasets import fitting_tasks, read_folder
 from hrnet_mm.datasets.points import mirrored
+from hrnet_mm.tasks import TASKS
+from hrnet_mm.tasks.regions import crop_side
 from hrnet_mm.training import runs
-from hrnet_mm.training.adapt import crop_side
-from hrnet_mm.training.job import TASKS
+from hrnet_mm.training.adapt import adapt
 
 ROOT = Path(__file__).parents[2]
 OPENFIELD = Path(os.environ.get('HRNET_MM_DATA') or ROOT.parent / 'shared' / 'data') / 'pose_mouse' / 'openfield'
@@ -578,7 +580,7 @@ def test_training_that_dies_is_told(tmp_path, capsys, monkeypatch):
 
 
 def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(runs._NEEDED, 'instances', ('no_such_library',))
+    monkeypatch.setitem(TASKS, 'instances', replace(TASKS['instances'], libraries=('no_such_library',)))
     assert main(['demo', 'instances', '--data', str(write_regions(tmp_path / 'mine'))]) == 2
     assert 'instances needs no_such_library, which is not installed; in a checkout, bash' in capsys.readouterr().err
 

@@ -43,6 +43,11 @@ class Classified:
     score: float
 
 
+def read(file: str | Path) -> Image:
+    """The image `(H, W, 3)` in B, G, R."""
+    return np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
 def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> Pair:
     """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; objects found. Returns the last two."""
     image = _brightened(image)

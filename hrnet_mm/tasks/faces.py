@@ -1,0 +1,39 @@
+"""Keypoints of faces, HRNetV2."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data import prepare_faces
+from ..datasets import Folder
+from .base import Metric, Task
+from .keypoints import adapt_keypoints, draw_keypoints, measure_mean_points
+
+__all__ = ['TASK']
+
+
+def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
+    adapt_keypoints(config, folder, work_dir)
+    config.test_evaluator = {'type': 'NME', 'norm_mode': 'use_norm_item', 'norm_item': 'bbox_size'}
+
+
+def _use_arch(model: Any, arch: str, channels: Sequence[int]) -> None:
+    model.head.update(in_channels=sum(channels), conv_out_channels=(sum(channels),))
+
+
+def _baseline(runner: Any, key: str) -> tuple[float, str]:
+    return measure_mean_points(runner, key), 'mean face in the box'
+
+
+TASK = Task(
+    title='faces, HRNetV2',
+    config='td-hm_hrnetv2_faces.py',
+    libraries=('mmpose', 'pycocotools'),
+    prepare=prepare_faces,
+    targets={'NME': 5.0},
+    metrics=lambda evaluator: (Metric('NME', 'NME', 100, is_error=True),),
+    adapt=_adapt,
+    use_arch=_use_arch,
+    baseline=_baseline,
+    draw=draw_keypoints,
+)

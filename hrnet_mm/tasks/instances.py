@@ -1,0 +1,79 @@
+"""Boxes and masks of objects, HRNetV2p."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import prepare_nuclei
+from ..datasets import Folder
+from . import pictures
+from .base import Metric, Task, steps
+from .regions import adapt_regions, draw_regions
+
+__all__ = ['TASK']
+
+_BOXES = (Metric('box AP50', 'coco/bbox_mAP_50', 100), Metric('box AP', 'coco/bbox_mAP', 100))
+_MASKS = (Metric('mask AP50', 'coco/segm_mAP_50', 100), Metric('mask AP', 'coco/segm_mAP', 100))
+
+
+def _metrics(evaluator: Any) -> tuple[Metric, ...]:
+    return (*_BOXES, *_MASKS) if 'segm' in evaluator.metric else _BOXES
+
+
+def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
+    """Mask R-CNN becomes Faster R-CNN where there are no masks."""
+    config.model.roi_head.bbox_head.num_classes = len(folder.classes)
+    if folder.has_masks:
+        config.model.roi_head.mask_head.num_classes = len(folder.classes)
+    else:
+        config.model.type = 'FasterRCNN'
+        for name in ('mask_roi_extractor', 'mask_head'):
+            del config.model.roi_head[name]
+        config.test_evaluator.metric = ['bbox']
+    adapt_regions(config, folder)
+    for loader in (config.train_dataloader, config.test_dataloader):
+        for step in steps(loader, 'LoadAnnotations'):
+            step.with_mask = folder.has_masks
+        loader.dataset.update(metainfo={'classes': folder.classes}, data_prefix={'img': ''})
+    config.test_evaluator.ann_file = config.test_dataloader.dataset.ann_file
+
+
+def _use_arch(model: Any, arch: str, channels: Sequence[int]) -> None:
+    model.neck.arch = arch
+
+
+def _baseline(runner: Any, key: str) -> tuple[float, str]:
+    return 0.0, 'nothing found'
+
+
+def _draw(work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]) -> tuple[list[Path], pictures.Pair]:
+    def draw(file: Path, image: pictures.Image, sample: Any) -> pictures.Pair:
+        truth, found = sample.gt_instances, sample.pred_instances
+        found = found[found.scores > pictures.SHOWN_SCORE]
+        return pictures.draw_objects(file, image, _objects(truth), _objects(found), metainfo['classes'])
+
+    return draw_regions(work_dir, samples, draw)
+
+
+def _objects(instances: Any) -> pictures.Objects:
+    masks = instances.get('masks')
+    if masks is not None:
+        # mmdet has the true masks as BitmapMasks and the predicted ones as a tensor.
+        masks = np.asarray(masks.masks if hasattr(masks, 'masks') else masks.cpu(), dtype=bool)
+    return pictures.Objects(instances.bboxes.cpu().numpy(), instances.labels.cpu().numpy(), masks)
+
+
+TASK = Task(
+    title='instances, HRNetV2p',
+    config='mask-rcnn_hrnetv2p_nuclei.py',
+    libraries=('mmdet',),
+    prepare=prepare_nuclei,
+    targets={'box AP50': 50.0, 'mask AP50': 50.0},
+    metrics=_metrics,
+    adapt=_adapt,
+    use_arch=_use_arch,
+    baseline=_baseline,
+    draw=_draw,
+)

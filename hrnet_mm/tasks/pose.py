@@ -1,0 +1,44 @@
+"""Poses of people, HRNetV1."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data import prepare_people
+from ..datasets import Folder
+from .base import Metric, Task
+from .keypoints import adapt_keypoints, draw_keypoints, measure_mean_points
+
+__all__ = ['TASK']
+
+_METRICS = {  # by the evaluator's type
+    'CocoMetric': (Metric('OKS AP', 'coco/AP', 100),),
+    'PCKAccuracy': (Metric('PCK', 'PCK', 100),),
+}
+
+
+def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
+    adapt_keypoints(config, folder, work_dir)
+    config.test_evaluator = {'type': 'PCKAccuracy', 'thr': 0.05}
+
+
+def _use_arch(model: Any, arch: str, channels: Sequence[int]) -> None:
+    model.head.in_channels = channels[0]
+
+
+def _baseline(runner: Any, key: str) -> tuple[float, str]:
+    return measure_mean_points(runner, key), 'mean pose in the box'
+
+
+TASK = Task(
+    title='pose, HRNetV1',
+    config='td-hm_hrnetv1_people.py',
+    libraries=('mmpose', 'pycocotools'),
+    prepare=prepare_people,
+    targets={'OKS AP': 10.0},
+    metrics=lambda evaluator: _METRICS[evaluator.type],
+    adapt=_adapt,
+    use_arch=_use_arch,
+    baseline=_baseline,
+    draw=draw_keypoints,
+)

@@ -1,0 +1,98 @@
+"""Classes of pixels, HRNetV2."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..data import prepare_nuclei
+from ..datasets.content import Content, Folder
+from ..datasets.layouts import semantic_file
+from . import pictures
+from .base import Metric, Task
+from .regions import adapt_regions, draw_regions
+
+__all__ = ['TASK']
+
+
+def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
+    classes = ('background', *folder.classes)
+    config.model.decode_head.num_classes = len(classes)
+    adapt_regions(config, folder)
+    for loader, content in ((config.train_dataloader, folder.train), (config.test_dataloader, folder.val)):
+        content = _with_labels(folder, content, work_dir / 'labels')
+        Path(loader.dataset.ann_file).write_text(json.dumps(content))
+        prefix = {'img_path': '', 'seg_map_path': ''}
+        loader.dataset.update(type='CocoSegDataset', metainfo={'classes': classes}, data_prefix=prefix)
+
+
+def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
+    """The content whose images have a `seg_file_name`: that in semantic/, or one drawn from the masks."""
+    images = []
+    for image in content['images']:
+        if folder.has_semantic:
+            file = semantic_file(folder.path, image['file_name'])
+        else:
+            file = (labels / image['file_name']).with_suffix('.png')
+            _draw_labels(content, image, file)
+        images.append({**image, 'seg_file_name': str(file.resolve())})
+    return {**content, 'images': images}
+
+
+def _draw_labels(content: Content, image: Content, file: Path) -> None:
+    from pycocotools import mask as coco_mask
+
+    label_of = {category['id']: label for label, category in enumerate(content['categories'], 1)}
+    size = image['height'], image['width']
+    label = np.zeros(size, np.uint8)
+    for annotation in content['annotations']:
+        if annotation['image_id'] == image['id']:
+            shape = annotation['segmentation']
+            is_compressed = isinstance(shape, dict) and not isinstance(shape['counts'], list)
+            rle = shape if is_compressed else coco_mask.frPyObjects(shape, *size)
+            mask = coco_mask.decode(coco_mask.merge(rle) if isinstance(rle, list) else rle)
+            label[mask > 0] = label_of[annotation['category_id']]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(file), label)
+
+
+def _use_arch(model: Any, arch: str, channels: Sequence[int]) -> None:
+    model.decode_head.update(in_channels=list(channels), channels=sum(channels))
+
+
+def _baseline(runner: Any, key: str) -> tuple[float, str]:
+    """The most common class everywhere."""
+    dataset = runner.test_dataloader.dataset
+    counts = np.zeros(256, dtype=np.int64)
+    for i in range(len(dataset)):
+        label = np.asarray(cv2.imread(dataset.get_data_info(i)['seg_map_path'], cv2.IMREAD_UNCHANGED))
+        counts += np.bincount(label.ravel(), minlength=256)
+    counts = counts[:255]  # 255 is not evaluated
+    # The predicted class has the IoU of its share, every other class that occurs zero.
+    name = dataset.metainfo['classes'][int(counts.argmax())]
+    return 100 * float(counts.max() / counts.sum() / (counts > 0).sum()), f'all {name}'
+
+
+def _draw(work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]) -> tuple[list[Path], pictures.Pair]:
+    def draw(file: Path, image: pictures.Image, sample: Any) -> pictures.Pair:
+        truth, found = (data.data[0].cpu().numpy() for data in (sample.gt_sem_seg, sample.pred_sem_seg))
+        return pictures.draw_labels(file, image, truth, found, metainfo['classes'])
+
+    return draw_regions(work_dir, samples, draw)
+
+
+TASK = Task(
+    title='segmentation, HRNetV2',
+    config='fcn_hrnetv2_nuclei.py',
+    libraries=('mmseg', 'pycocotools'),
+    prepare=prepare_nuclei,
+    targets={'mIoU': 85.0},
+    metrics=lambda evaluator: (Metric('mIoU', 'mIoU'),),
+    adapt=_adapt,
+    use_arch=_use_arch,
+    baseline=_baseline,
+    draw=_draw,
+)
