@@ -36,7 +36,7 @@ class Task:
         metrics: the rows of the table for the config's test evaluator, the most important one first.
         adapt: changes a config to a folder that was read for the task; files go to the work directory.
         use_arch: changes a model, but not its backbone, to an architecture of these channels.
-        baseline: from a runner and the first metric's key, its value for a trivial answer, in percent, and what this is.
+        baseline: from a runner and the first metric's key, the value of a trivial answer, in percent, and what this is.
         draw: draws predictions into the work directory; returns the files, and truth and prediction for the tile.
         shown_images: how many images are kept to be drawn; None: all.
         swap_channels: the preprocessor's argument that makes R, G, B of B, G, R.
