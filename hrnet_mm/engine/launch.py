@@ -13,6 +13,8 @@ from mmengine.device import get_device
 from mmengine.registry import METRICS, RUNNERS
 
 from ..config_check import config_problems
+from ..registry import scope_of, type_name
+from .markers import drop_markers
 
 __all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
 
@@ -76,7 +78,7 @@ def test(args: argparse.Namespace) -> None:
     runner = _build_runner(config)
     if args.out is not None:
         # mmdet's own dump packs the masks, which are many and large.
-        dump = 'DumpDetResults' if config.get('default_scope') == 'mmdet' else 'DumpResults'
+        dump = 'DumpDetResults' if scope_of(config) == 'mmdet' else 'DumpResults'
         runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': args.out}))
     runner.test()
 
@@ -106,6 +108,7 @@ def _read_config(args: argparse.Namespace) -> Any:
     config = Config.fromfile(path)
     if args.cfg_options is not None:
         config.merge_from_dict(args.cfg_options)
+    drop_markers(config)
     if args.work_dir is not None:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
@@ -145,16 +148,17 @@ def _require_sound(config: Any, args: argparse.Namespace, training: bool) -> Non
 
 def _complete_as_the_library_does(config: Any) -> None:
     """Adds what the library's own tools add before they build the runner, and its configs leave out."""
-    if config.get('default_scope') == 'mmpretrain':
+    library = scope_of(config)
+    if library == 'mmpretrain':
         for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(name) is not None:
                 config[name].setdefault('collate_fn', {'type': 'default_collate'})
-    if config.get('default_scope') == 'mmpose' and 'preprocess_cfg' in config:
+    if library == 'mmpose' and 'preprocess_cfg' in config:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
 
 
 def _use_mixed_precision(config: Any) -> None:
-    wrapper = config.optim_wrapper.get('type', 'OptimWrapper')
+    wrapper = type_name(config.optim_wrapper) or 'OptimWrapper'
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         sys.exit(f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched')
     if get_device() == 'cpu':  # mmengine's wrapper needs a GPU
@@ -177,7 +181,7 @@ def _draw_into(folder: str, config: Any) -> None:
     """Each library's drawing hook has its own names for being switched on and for where to write."""
     folder = os.path.abspath(folder)  # some take it as given, others below the work directory
     hook = config.get('default_hooks', {}).get('visualization')
-    kind = '' if hook is None else hook.type.rpartition('.')[-1]
+    kind = '' if hook is None else type_name(hook)
     if kind == 'DetVisualizationHook':
         hook.update(draw=True, test_out_dir=folder)
     elif kind == 'SegVisualizationHook':
