@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import METRICS, RUNNERS
 
 from ..config_check import config_problems
 from ..registry import scope_of, type_name
 from .markers import drop_markers
+from .settings import SettingsAction, apply_settings
 
 __all__ = ['add_test_arguments', 'add_train_arguments', 'test', 'train']
 
@@ -54,7 +55,7 @@ def train(args: argparse.Namespace) -> None:
     if args.amp:
         _use_mixed_precision(config)
     if args.auto_scale_lr:
-        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
             sys.exit('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from')
         config.auto_scale_lr.enable = True
     if args.resume is not None:
@@ -91,7 +92,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as train_dataloader.batch_size=4',
     )
@@ -107,7 +108,11 @@ def _read_config(args: argparse.Namespace) -> Any:
         _exit_naming_the_nearest(path)
     config = Config.fromfile(path)
     if args.cfg_options is not None:
-        config.merge_from_dict(args.cfg_options)
+        try:
+            apply_settings(config, args.cfg_options)
+        except ValueError as error:
+            print(f'--cfg-options: {error}', file=sys.stderr)
+            sys.exit(2)
     drop_markers(config)
     if args.work_dir is not None:
         config.work_dir = args.work_dir
