@@ -9,9 +9,8 @@ __all__ = ['add_config_arguments', 'config_settings']
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that OpenMMLab's tools/train.py and tools/test.py share."""
-    from mmengine.config import DictAction
-
     from ..engine.launch import LAUNCHERS
+    from ..engine.settings import SettingsAction
 
     parser.add_argument('config', help='path of the config file')
     parser.add_argument(
@@ -20,7 +19,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as train_dataloader.batch_size=4',
     )

@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from ..models import HRFuseScales, HRNet, HRNetV2pFPN
+from ..registry import class_of, scope_of, type_name
 
 __all__ = ['contradictions', 'dicts']
 
@@ -22,7 +23,7 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
     is not known nothing is compared.
     """
     model = config.get('model') or {}
-    scope = config.get('default_scope', 'mmengine')
+    scope = scope_of(config) or 'mmengine'
     problems: list[str] = []
     with DefaultScope.overwrite_default_scope(scope):
         backbone = _own('model.backbone', model.get('backbone'), HRNet, problems)
@@ -34,7 +35,7 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
                 _HEADS[scope](model, channels, problems)
             if training and not (_has_weights(model) or config.get('load_from') or config.get('resume')):
                 problems += _frozen_at_random(backbone)
-    if on_cpu and processes > 1 and any(part.get('type') == 'SyncBN' for part in dicts(model)):
+    if on_cpu and processes > 1 and any(type_name(part) in ('SyncBN', 'SyncBatchNorm') for part in dicts(model)):
         problems.append(
             'model: SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN'
         )
@@ -65,15 +66,12 @@ def _own(where: str, settings: Any, classes: Any, problems: list[str]) -> nn.Mod
     """The part, without memory for weights, if it is of these classes; what it has against its arguments is noted."""
     if not settings or 'type' not in settings:
         return None
-    owner = settings['type']
-    if isinstance(owner, str):
-        with MODELS.switch_scope_and_registry(None) as registry:  # that of the default scope
-            owner = registry.get(owner)
+    owner = class_of(settings, MODELS)
     if not isinstance(owner, type) or not issubclass(owner, classes):
         return None
     try:
         with torch.device('meta'):
-            part: nn.Module = owner(**{key: value for key, value in settings.items() if key != 'type'})
+            part: nn.Module = MODELS.build(settings)
     except ValueError as error:
         problems.append(f'{where}: {error}')
     except TypeError:
@@ -87,12 +85,12 @@ def _has_weights(model: Mapping[str, Any]) -> bool:
     parts = [model, model['backbone']]
     pretrained = [part.get('pretrained') for part in parts]
     inits = [init for part in parts for _, init in _numbered('', part.get('init_cfg'))]
-    return any(pretrained) or any(init.get('type') == 'Pretrained' for init in inits)
+    return any(pretrained) or any(type_name(init).startswith('Pretrained') for init in inits)
 
 
 def _through_neck(where: str, neck: Any, channels: Channels, problems: list[str]) -> Channels | None:
     """What comes out of a neck, if it can be told."""
-    kind = str(neck.get('type')).rpartition('.')[-1]
+    kind = type_name(neck)
     if kind == 'GlobalAveragePooling':
         return channels
     if kind == 'FeatureMapProcessor':

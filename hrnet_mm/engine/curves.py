@@ -20,7 +20,7 @@ __all__ = ['CurvesHook', 'TensorBoardHook', 'draw_curves']
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Iterations, and the values logged after them."""
 
-_AT = 'validated_at/'
+_AT = 'curves/iteration_of/'
 _MEANS = 100  # points of the smoothed line
 
 

@@ -13,6 +13,9 @@ from mmengine.device import get_device
 from mmengine.registry import METRICS, RUNNERS
 
 from ..config.check import config_problems
+from ..registry import scope_of, type_name
+from .markers import drop_markers
+from .settings import apply_settings
 
 __all__ = ['LAUNCHERS', 'test', 'train']
 
@@ -45,7 +48,7 @@ def train(
     if amp:
         _use_mixed_precision(settings)
     if auto_scale_lr:
-        if 'base_batch_size' not in settings.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (settings.get('auto_scale_lr') or {}):
             sys.exit('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from')
         settings.auto_scale_lr.enable = True
     if resume is not None:
@@ -93,7 +96,7 @@ def test(
     runner = _build_runner(settings)
     if out is not None:
         # mmdet's own dump packs the masks, which are many and large.
-        dump = 'DumpDetResults' if settings.get('default_scope') == 'mmdet' else 'DumpResults'
+        dump = 'DumpDetResults' if scope_of(settings) == 'mmdet' else 'DumpResults'
         runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': out}))
     runner.test()
 
@@ -105,7 +108,12 @@ def _read_config(
         _exit_naming_the_nearest(path)
     config = Config.fromfile(path)
     if options is not None:
-        config.merge_from_dict(options)
+        try:
+            apply_settings(config, options)
+        except ValueError as error:
+            print(f'--cfg-options: {error}', file=sys.stderr)
+            sys.exit(2)
+    drop_markers(config)
     if work_dir is not None:
         config.work_dir = os.fspath(work_dir)
     elif config.get('work_dir') is None:
@@ -142,16 +150,17 @@ def _require_sound(config: Any, path: str | os.PathLike[str], training: bool) ->
 
 def _complete_as_the_library_does(config: Any) -> None:
     """Add what the library's own tools add before they build the runner, and its configs leave out."""
-    if config.get('default_scope') == 'mmpretrain':
+    library = scope_of(config)
+    if library == 'mmpretrain':
         for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if config.get(name) is not None:
                 config[name].setdefault('collate_fn', {'type': 'default_collate'})
-    if config.get('default_scope') == 'mmpose' and 'preprocess_cfg' in config:
+    if library == 'mmpose' and 'preprocess_cfg' in config:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
 
 
 def _use_mixed_precision(config: Any) -> None:
-    wrapper = config.optim_wrapper.get('type', 'OptimWrapper')
+    wrapper = type_name(config.optim_wrapper) or 'OptimWrapper'
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         sys.exit(f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched')
     if get_device() == 'cpu':  # mmengine's wrapper needs a GPU
@@ -174,7 +183,7 @@ def _draw_into(folder: str, config: Any) -> None:
     """Each library's drawing hook has its own names for being switched on and for where to write."""
     folder = os.path.abspath(folder)  # some take it as given, others below the work directory
     hook = config.get('default_hooks', {}).get('visualization')
-    kind = '' if hook is None else hook.type.rpartition('.')[-1]
+    kind = '' if hook is None else type_name(hook)
     if kind == 'DetVisualizationHook':
         hook.update(draw=True, test_out_dir=folder)
     elif kind == 'SegVisualizationHook':

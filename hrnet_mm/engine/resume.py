@@ -17,7 +17,7 @@ from mmengine.runner import IterBasedTrainLoop
 from ..registry import HOOKS
 from .seeding import SampleBatches, seed_python_and_numpy
 
-__all__ = ['EpochBasedTrainLoop', 'ResumeHook']
+__all__ = ['EpochBasedTrainLoop', 'ResumeHook', 'resumable_loop']
 
 _KEY = 'resume'
 _ITERATION, _VALIDATION = range(2)
@@ -70,10 +70,16 @@ class ResumeHook(Hook):
             batches.seed = runner.seed
         if isinstance(loop, _EpochBasedTrainLoop):
             # With another batch size or number of processes, the nearest place.
-            self._first_batch = self._state['batch'] * len(loop.dataloader) // self._state['batches']
-            loop.first_batch = self._first_batch
-            if isinstance(batches, SampleBatches):
-                batches.seek(self._first_batch)
+            first_batch = self._state['batch'] * len(loop.dataloader) // self._state['batches']
+            if isinstance(loop, EpochBasedTrainLoop):
+                self._first_batch = loop.first_batch = first_batch
+                if isinstance(batches, SampleBatches):
+                    batches.seek(first_batch)
+            elif first_batch:
+                runner.logger.warning(
+                    f'{type(loop).__name__} has a run_epoch of its own, which cannot begin within an epoch: '
+                    f'the {first_batch} batches of epoch {loop.epoch + 1} that were trained on are trained on again'
+                )
         if self._is_validation_due(runner):
             for name, value in self._counters.items():  # as they were; mmengine has set them to what comes next
                 runner.message_hub.update_info(name, value)
@@ -121,6 +127,17 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
             self.run_iter(index, batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+
+def resumable_loop(kind: Any) -> Any:
+    """The loop class with which an epoch can begin at any batch; None for one that defines how an epoch runs itself."""
+    if kind is _EpochBasedTrainLoop:
+        return EpochBasedTrainLoop
+    if not (isinstance(kind, type) and issubclass(kind, _EpochBasedTrainLoop)):
+        return None
+    if kind.run_epoch is not _EpochBasedTrainLoop.run_epoch:
+        return None
+    return type(kind.__name__, (EpochBasedTrainLoop, kind), {'__module__': kind.__module__})
 
 
 def _sampler(loop: Any) -> Any:

@@ -3,13 +3,17 @@
 import copy
 from typing import Any
 
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import Runner
 
-from ..registry import RUNNERS
+from ..registry import RUNNERS, class_of
+from .checkpoint import SafeCheckpointHook
+from .markers import drop_markers
 from .reader import use_safe_reader
-from .resume import EpochBasedTrainLoop
+from .resume import resumable_loop
 from .samples import naming_an_empty_data_set
 
 __all__ = ['ReliableRunner']
@@ -54,22 +58,26 @@ class ReliableRunner(Runner):
         with naming_an_empty_data_set(dataloader):
             return Runner.build_dataloader(dataloader, *args, **kwargs)
 
+    @classmethod
+    def from_cfg(cls, cfg: Any) -> Any:
+        """Build it from a config, which may hold markers of the config files that no constructor takes."""
+        cfg = copy.deepcopy(cfg)
+        drop_markers(cfg)
+        return super().from_cfg(cfg)
+
     def build_train_loop(self, loop: Any) -> Any:
         """Build the loop, and one that can begin within an epoch where mmengine's cannot."""
-        if not isinstance(loop, dict) or not _is_epoch_based(loop):
-            return super().build_train_loop(loop)
-        arguments = {name: copy.deepcopy(value) for name, value in loop.items() if name not in ('type', 'by_epoch')}
-        return EpochBasedTrainLoop(self, self._train_dataloader, **arguments)
+        if isinstance(loop, dict):
+            untyped = 'type' not in loop
+            kind = _EpochBasedTrainLoop if untyped and loop.get('by_epoch') else class_of(loop, LOOPS)
+            if kind is not None and (resumable := resumable_loop(kind)) is not None:
+                loop = {**loop, 'type': resumable}
+                if untyped:
+                    del loop['by_epoch']
+        return super().build_train_loop(loop)
 
 
 def _safe(hook: Any) -> Any:
-    if isinstance(hook, dict) and hook['type'] in ('CheckpointHook', 'mmengine.CheckpointHook'):
-        return {**hook, 'type': 'hrnet_mm.SafeCheckpointHook'}
+    if isinstance(hook, dict) and class_of(hook, ROOT_HOOKS) is CheckpointHook:
+        return {**hook, 'type': SafeCheckpointHook}
     return hook
-
-
-def _is_epoch_based(loop: dict[str, Any]) -> bool:
-    kind = loop.get('type')
-    if isinstance(kind, str):
-        kind = LOOPS.get(kind)
-    return bool(loop.get('by_epoch')) if kind is None else kind is _EpochBasedTrainLoop

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, init_default_scope
 
+from ..registry import class_of, scope_of, type_name
 from ..weights.io import read_checkpoint, state_dict_of, written_aside
 from ..weights.load import fill
 from .stored_config import stored_config
@@ -77,7 +78,7 @@ class Predictor:
         name: str,
         device: str,
     ) -> None:
-        scope = config.get('default_scope')
+        scope = scope_of(config)
         if scope not in _TASKS:
             raise ValueError(f'the config has the default_scope {scope!r}; allowed: {", ".join(_TASKS)}')
         init_default_scope(scope)
@@ -93,7 +94,7 @@ class Predictor:
         self.dataset_meta = dict(dataset_meta or _meta_of(dataset, scope))
         steps = [step for step in dataset.get('pipeline', []) if not _reads_truth(step)]
         self._pipeline = Compose(steps)
-        self.needs_boxes = any(step['type'].endswith('GetBBoxCenterScale') for step in steps)
+        self.needs_boxes = any(type_name(step) == 'GetBBoxCenterScale' for step in steps)
         if self._task is _POSE:
             from ..drop_in.mmpose import visualizer  # noqa: F401  # mmpose's own fails with numpy 2.4
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
@@ -146,13 +147,12 @@ def _innermost(dataset: Any) -> Any:
 
 
 def _reads_truth(step: Mapping[str, Any]) -> bool:
-    kind = step['type'].rpartition('.')[-1]
+    kind = type_name(step)
     return (kind.startswith('Load') and kind.endswith('Annotations')) or kind in ('FilterAnnotations', 'GenerateTarget')
 
 
 def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
-    with DATASETS.switch_scope_and_registry(scope) as registry:
-        owner = registry.get(dataset['type'])
+    owner = class_of({'_scope_': scope, **dataset}, DATASETS)
     meta = {**getattr(owner, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     if dataset.get('classes') is not None:
         meta['classes'] = dataset['classes']

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from ..config.check import registered_names
 from ..config.consistency import dicts
+from ..registry import scope_of
 
 __all__ = ['stored_config']
 
@@ -36,22 +37,32 @@ def stored_config(checkpoint: Any) -> Config | None:
     except SyntaxError as error:
         raise _refusal(f'is no Python ({error})') from None
     config = Config({name: settings[name] for name in _USED if name in settings})
-    if config.get('default_scope') not in _LIBRARIES:
-        raise _refusal(f'has the default_scope {config.get("default_scope")!r}; known are {", ".join(_LIBRARIES)}')
+    library = scope_of(config)
+    if library not in _LIBRARIES:
+        raise _refusal(f'is for {library or "no library"!r}; expected one of {", ".join(_LIBRARIES)}')
     imports = (settings.get('custom_imports') or {}).get('imports', [])
     for name in [imports] if isinstance(imports, str) else imports:
         if not str(name).startswith('hrnet_mm.'):
             raise _refusal(f'imports {name!r}')
         importlib.import_module(name)
     for part in dicts(dict(config)):
-        scope, _, name = str(part.get('type', 'HRNet')).rpartition('.')
-        scope = scope or config.default_scope
-        is_operator = name in mmcv.ops.__all__  # RoIAlign and nms, which no registry holds
-        if scope not in _LIBRARIES or not (name in registered_names(scope) or is_operator):
-            raise _refusal(f'has the type {part["type"]!r}, which is not registered')
+        if 'type' in part:
+            part['type'] = _registered(str(part['type']), part.get('_scope_') or library)
         if not re.fullmatch(r'configs/_base_/datasets/\w+\.py', str(part.get('from_file', _A_DATASET))):
             raise _refusal(f'runs {part["from_file"]}')
     return config
+
+
+def _registered(kind: str, library: str) -> str:
+    """The name by which a registry finds a type; of new-style configs, mmengine stores the path of the class."""
+    scope, _, name = kind.rpartition('.')
+    scope = scope.partition('.')[0] or library
+    is_of_the_root = scope in ('mmcv', 'mmengine')
+    known = registered_names(library if is_of_the_root else scope) if scope in _LIBRARIES or is_of_the_root else []
+    is_operator = name in mmcv.ops.__all__  # RoIAlign and nms, which no registry holds
+    if name not in known and not (is_operator and known):
+        raise _refusal(f'has the type {kind!r}, which is not registered')
+    return name if is_of_the_root or '.' not in kind else f'{scope}.{name}'
 
 
 def _refusal(reason: str) -> ValueError:

@@ -29,7 +29,7 @@ def test_curves_of_a_run_that_was_killed_twice_are_whole(trainings: Any, tmp_pat
     assert trainings.run(killed, **JOB) == [0]
     logged = torch.load(killed / 'end_0.pth')['logged']
     assert len(logged['train/loss'][0]) == 20
-    assert logged['validated_at/mean'][0].tolist() == [5, 10, 15, 20]
+    assert logged['curves/iteration_of/mean'][0].tolist() == [5, 10, 15, 20]
     assert (straight / 'curves.png').read_bytes() == (killed / 'curves.png').read_bytes()
 
 

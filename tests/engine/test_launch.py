@@ -101,7 +101,7 @@ def test_unknown_checkpoint_names_those_beside_it(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr={}'], r'no auto_scale_lr\.base_batch_size'),
+        (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr=None'], r'no auto_scale_lr\.base_batch_size'),
         (['--launcher', 'pytorch'], r'start the processes with torchrun --nproc_per_node=N'),
         (['--launcher', 'slurm'], 'on CPUs only --launcher pytorch works'),
     ],

@@ -217,7 +217,7 @@ def test_mistakes_end_in_one_sentence(arguments, message, checkpoint, images, tm
         ('import os\nos.system("touch {marker}")', 'holds more than settings (line 1)'),
         ('model = __import__("os").system("touch {marker}")', 'holds more than settings (line 1)'),
         ('default_scope = "mmdet"\ncustom_imports = dict(imports=["antigravity"])', "imports 'antigravity'"),
-        ('default_scope = "evil"', "has the default_scope 'evil'"),
+        ('default_scope = "evil"', "is for 'evil'"),
         (
             'default_scope = "mmdet"\nmodel = dict(type="subprocess.Popen", args=["touch", "{marker}"])',
             'not registered',

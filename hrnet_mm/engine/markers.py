@@ -1,0 +1,36 @@
+"""Markers of config files: keys by which mmengine merges files and finds scopes, and which no constructor takes."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from mmengine.config import Config
+
+__all__ = ['drop_markers']
+
+_NOT_FROM_A_REGISTRY = ('collate_fn', 'worker_init_fn')
+"""Dicts with a type from which mmengine makes a call by itself, with every other key as an argument."""
+
+
+def drop_markers(config: Any) -> None:
+    """Remove, in place, the markers that would reach a constructor.
+
+    A `_delete_` stays behind where the base has nothing under its key, as in a dict below one that is itself replaced.
+    A `_scope_`, which mmengine adds to what comes from an installed library's config, is taken out by registries, but
+    not by code of mmengine that calls a function or a class without one.
+    """
+    if isinstance(config, Config):
+        config = config._cfg_dict
+    _drop(config, is_built_by_a_registry=False)
+
+
+def _drop(part: Any, is_built_by_a_registry: bool) -> None:
+    if isinstance(part, MutableMapping):
+        part.pop('_delete_', None)
+        if not is_built_by_a_registry:
+            part.pop('_scope_', None)
+        for key, value in part.items():
+            typed = isinstance(value, MutableMapping) and 'type' in value
+            _drop(value, typed and key not in _NOT_FROM_A_REGISTRY)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            _drop(value, isinstance(value, MutableMapping) and 'type' in value)

@@ -1,0 +1,100 @@
+"""Every shipped config by its own command: train, validate, save, resume, test, on made data in its data sets' form."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from made_data import make_data
+from mmengine.config import Config
+from mmengine.visualization import Visualizer
+from shrink import loader_options, round_options, shrinking_options
+
+from hrnet_mm.cli import main
+from hrnet_mm.config.check import quick_reading
+from hrnet_mm.weights import read_checkpoint
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+PATHS = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob('configs/*/*.py') if file.parent.name != '_base_')
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder as the commands expect it: with configs/, and with the data that the tests make in data/."""
+    folder = tmp_path_factory.mktemp('place')
+    (folder / 'configs').symlink_to(ROOT / 'configs')
+    return folder
+
+
+class Runs:
+    """The runs of one config, all with the same options but for their length."""
+
+    def __init__(self, path):
+        with quick_reading():
+            self.config = Config.fromfile(path)
+        self._path = path
+        self._options = [*shrinking_options(self.config), *loader_options(self.config)]
+        self.work_dir = Path('work_dirs', path).with_suffix('')
+
+    def call(self, command, *arguments, options=()):
+        """Run a command; give the folder that this run logged into."""
+        before = set(self.work_dir.glob('*/'))
+        for kind in [Visualizer, *_subclasses(Visualizer)]:  # mmengine keeps them, with their files, for the process
+            kind._instance_dict.clear()
+        where = ['--work-dir', str(self.work_dir), '--cfg-options', *self._options, *options]
+        with quick_reading():
+            assert main([command, self._path, *arguments, *where]) == 0
+        (folder,) = set(self.work_dir.glob('*/')) - before
+        return folder
+
+    def train(self, rounds, *arguments):
+        """Train to the end of a round; give the iterations' losses, the validations' metrics, and the checkpoint."""
+        folder = self.call('train', *arguments, options=round_options(self.config, rounds))
+        lines = [json.loads(line) for line in (folder / 'vis_data' / 'scalars.json').read_text().splitlines()]
+        losses = {line['iter']: line['loss'] for line in lines if 'loss' in line}
+        checkpoint = Path((self.work_dir / 'last_checkpoint').read_text())
+        return losses, [metrics(line) for line in lines if 'loss' not in line], checkpoint
+
+
+def _subclasses(kind):
+    return [found for child in kind.__subclasses__() for found in [child, *_subclasses(child)]]
+
+
+def metrics(logged):
+    return {key: value for key, value in logged.items() if key not in ('step', 'data_time', 'time')}
+
+
+@pytest.mark.parametrize('path', PATHS)
+def test_trains_validates_resumes_and_tests(path, place, monkeypatch):
+    monkeypatch.chdir(place)
+    runs = Runs(path)
+    make_data(runs.config, place)
+
+    losses, validations, checkpoint = runs.train(1)
+    end = max(losses)
+    assert list(losses) == list(range(1, end + 1))
+    assert end >= 2
+    assert all(math.isfinite(loss) for loss in losses.values())
+    assert len(validations) == (runs.config.get('val_cfg') is not None)
+    saved = read_checkpoint(checkpoint)
+    assert saved['meta']['iter'] == end
+
+    # A checkpoint that was written before its validation lets the next run begin with that; one of a new best does not.
+    again = [] if saved['resume']['validated'] else validations
+    resumed, validations, checkpoint = runs.train(2, '--resume')
+    assert list(resumed) == list(range(end + 1, 2 * end + 1))
+    assert validations[: len(again)] == again
+    trained = read_checkpoint(checkpoint)
+    assert trained['meta']['iter'] == 2 * end
+    changed = [name for name, value in trained['state_dict'].items() if not value.equal(saved['state_dict'][name])]
+    assert any(name.startswith('backbone.') for name in changed)
+
+    folder = runs.call('test', str(checkpoint))
+    (written,) = folder.glob('*.json')
+    tested = metrics(json.loads(written.read_text()))
+    assert tested
+    assert all(isinstance(value, int | float) for value in tested.values())
+    if all(runs.config[f'test_{part}'] == runs.config.get(f'val_{part}') for part in ('dataloader', 'evaluator')):
+        assert tested == validations[-1]

@@ -1,0 +1,153 @@
+"""Options with which any HRNet config, this package's or a library's own, trains in a second: a tiny architecture."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+ARCH, WIDTHS = 'test-w4', (4, 8, 16, 32)
+IMAGE_SCALE = 4  # 1333x800 becomes 333x200
+
+
+def shrinking_options(config: Any) -> list[str]:
+    """What to give as `--cfg-options`: a tiny network, the channels of heads that follow, and smaller images."""
+    small = copy.deepcopy(config)
+    model = small.model
+    _backbone(model.backbone)
+    if 'pretrained' in model:
+        model.pretrained = None
+    _CHANNELS[config.default_scope](model)
+    if config.default_scope in ('mmdet', 'mmseg'):
+        for part in (small.get('train_dataloader'), small.get('val_dataloader'), small.get('test_dataloader')):
+            _scale(part)
+        _scale(model.get('data_preprocessor'))
+        _scale(model.get('test_cfg'))
+    for part in _dicts(model):
+        if part.get('type') == 'SyncBN':  # computes what BN does, but on a GPU alone
+            part['type'] = 'BN'
+    return list(_difference('', config._cfg_dict, small._cfg_dict))
+
+
+def round_options(config: Any, rounds: int) -> list[str]:
+    """What ends a training after so many rounds of an epoch, or two iterations, and a validation."""
+    loop = config.train_cfg
+    if loop.get('by_epoch', 'Epoch' in str(loop.get('type'))):
+        end = {'max_epochs': rounds, 'val_begin': 1, 'val_interval': 1}
+    else:
+        end = {'max_iters': 2 * rounds, 'val_interval': 2}
+    if 'dynamic_intervals' in loop:
+        end['dynamic_intervals'] = None
+    return [f'train_cfg.{name}={value}' for name, value in end.items()]
+
+
+def loader_options(config: Any) -> list[str]:
+    """Batches of two, no worker processes, and every iteration in the log."""
+    options = ['train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if config.get(loader) is not None:
+            options += [f'{loader}.num_workers=0', f'{loader}.persistent_workers=False']
+    return options
+
+
+def _backbone(backbone: Any) -> None:
+    if backbone.type == 'ComparisonResNet':
+        return
+    for name in ('init_cfg', 'pretrained'):
+        if name in backbone:
+            backbone[name] = None
+    if 'extra' in backbone and 'stage1' in backbone.extra:
+        for i in range(1, 5):
+            stage = backbone.extra[f'stage{i}']
+            stage.update(num_modules=1, num_blocks=(1,) * i, num_channels=WIDTHS[:i] if i > 1 else (16,))
+    else:
+        backbone.arch = ARCH
+    backbone.norm_eval = False  # there are no statistics yet
+
+
+def _pose_channels(model: Any) -> None:
+    neck, head = model.get('neck'), model.head
+    concat = bool(neck) and neck.get('concat', False)
+    channels = sum(WIDTHS) if concat else WIDTHS[(neck or {}).get('select_index', 0)]
+    head.in_channels = channels
+    if 'conv_out_channels' in head:
+        head.conv_out_channels = (channels,)
+    if head.type == 'HigherHRHead':
+        head.deconv_out_channels = [WIDTHS[0]] * len(head.deconv_out_channels)
+    if head.type == 'CIDHead':
+        head.gfd_channels = 8
+    if 'rescore_cfg' in head:
+        head.rescore_cfg.init_cfg = None
+
+
+def _segmentation_channels(model: Any) -> None:
+    heads = model.decode_head if isinstance(model.decode_head, list) else [model.decode_head]
+    for head in heads:
+        head.in_channels = list(WIDTHS)
+        head.channels = 16 if head.type == 'OCRHead' else sum(WIDTHS)
+        if head.type == 'OCRHead':
+            head.ocr_channels = 8
+
+
+def _classification_channels(model: Any) -> None:
+    necks = model.neck if isinstance(model.neck, list) else [model.neck]
+    for neck in necks:
+        if neck.type == 'HRFuseScales':
+            neck.update({'in_channels': WIDTHS} if 'in_channels' in neck else {'arch': ARCH})
+    if model.backbone.type == 'hrnet_mm.HRNetV2':
+        model.head.in_channels = sum(WIDTHS)
+
+
+def _detection_channels(model: Any) -> None:
+    wide = (256, 1024, model.neck.get('out_channels'))
+    model.neck.out_channels = 8
+    model.neck.update({'in_channels': list(WIDTHS)} if 'in_channels' in model.neck else {'arch': ARCH})
+    narrow = {'in_channels': 8, 'feat_channels': 8, 'out_channels': 8, 'conv_out_channels': 8, 'fc_out_channels': 16}
+    for name in ('rpn_head', 'roi_head', 'bbox_head'):
+        for part in _dicts(model.get(name)):
+            part.update({key: value for key, value in narrow.items() if part.get(key) in wide})
+    if model.get('bbox_head', {}).get('loss_cls'):
+        model.bbox_head.norm_cfg = {'type': 'GN', 'num_groups': 4}
+
+
+_CHANNELS: dict[str, Callable[[Any], None]] = {
+    'mmdet': _detection_channels,
+    'mmpose': _pose_channels,
+    'mmpretrain': _classification_channels,
+    'mmseg': _segmentation_channels,
+}
+
+
+def _scale(part: Any) -> None:
+    for found in _dicts(part):
+        for key in ('scale', 'scales', 'crop_size', 'size', 'stride'):
+            if key in found:
+                found[key] = _quarter(found[key])
+
+
+def _quarter(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_quarter(item) for item in value)
+    return value // IMAGE_SCALE if isinstance(value, int) and value >= 200 else value
+
+
+def _dicts(part: Any) -> Iterator[Any]:
+    if isinstance(part, Mapping):
+        yield part
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for value in part:
+            yield from _dicts(value)
+
+
+def _difference(where: str, before: Any, after: Any) -> Iterator[str]:
+    """`path.to.key=value` for all that differs, as mmengine's DictAction reads it."""
+    if isinstance(after, Mapping):
+        before = before if isinstance(before, Mapping) else {}
+        for key, value in after.items():
+            if key not in before or before[key] != value:
+                yield from _difference(f'{where}.{key}'.lstrip('.'), before.get(key), value)
+    elif isinstance(after, list | tuple) and any(isinstance(item, Mapping) for item in after):
+        for i, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old != new:
+                yield from _difference(f'{where}.{i}', old, new)
+    else:
+        yield f'{where}={str(after).replace(" ", "")}'
