@@ -9,19 +9,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from .models.archs import ARCHS, EXPANSION, Arch, Stage, get_arch
-from .models.network import HRNetModel
+from .models.network import READOUTS, HRNetModel
 from .weights.io import CheckpointError
 from .weights.load import fill, open_checkpoint, part, report
 from .weights.zoo import WEIGHTS
 
 __all__ = ['create_model', 'infer_arch', 'list_models', 'load_weights', 'model_for']
 
-_READOUTS = {'hrnet': 'C', 'hrnetv1': 'V1', 'hrnetv2': 'V2', 'hrnetv2p': 'V2p'}
-
 
 def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
     """Names for `create_model` that match a pattern such as '*w32*'; with `pretrained`, names of published weights."""
-    names = list(WEIGHTS) if pretrained else [f'{readout}_{arch}' for readout in _READOUTS for arch in ARCHS]
+    names = list(WEIGHTS) if pretrained else [f'{readout}_{arch}' for readout in READOUTS for arch in ARCHS]
     return fnmatch.filter(names, pattern)
 
 

@@ -12,9 +12,10 @@ from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import StreamMix
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
 
-__all__ = ['HRNetModel']
+__all__ = ['READOUTS', 'HRNetModel']
 
-_READOUTS = {'hrnet': HRNet, 'hrnetv1': HRNetV1, 'hrnetv2': HRNetV2, 'hrnetv2p': HRNet}
+READOUTS = {'hrnet': HRNet, 'hrnetv1': HRNetV1, 'hrnetv2': HRNetV2, 'hrnetv2p': HRNet}
+"""The first part of a network's name, and the class of its backbone."""
 
 
 class HRNetModel(nn.Module):
@@ -33,8 +34,8 @@ class HRNetModel(nn.Module):
     def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:
         super().__init__()
         readout, _, arch = name.partition('_')
-        if readout not in _READOUTS or not arch:
-            raise ValueError(f'unknown model {name!r}{did_you_mean(readout, _READOUTS)}, each followed by _<arch>')
+        if readout not in READOUTS or not arch:
+            raise ValueError(f'unknown model {name!r}{did_you_mean(readout, READOUTS)}, each followed by _<arch>')
         self.name = name
         self.readout = readout
         self.in_channels = in_channels
@@ -44,7 +45,7 @@ class HRNetModel(nn.Module):
         if readout == 'hrnetv2':
             kwargs.setdefault('fuse_upsample', 'bilinear')
         # Underscores as in timm's names: hrnet_w18_small_v2.
-        self.backbone = _READOUTS[readout](arch=arch.replace('_', '-'), in_channels=in_channels, **kwargs)
+        self.backbone = READOUTS[readout](arch=arch.replace('_', '-'), in_channels=in_channels, **kwargs)
         channels = self.backbone.out_channels
         self.neck: HRFuseScales | HRNetV2pFPN | None = None
         if readout == 'hrnet':
