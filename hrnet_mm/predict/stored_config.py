@@ -46,7 +46,7 @@ def stored_config(checkpoint: Any) -> Config | None:
             raise _refusal(f'imports {name!r}')
         importlib.import_module(name)
     for part in dicts(dict(config)):
-        if 'type' in part:
+        if isinstance(part, dict) and 'type' in part:
             part['type'] = _registered(str(part['type']), part.get('_scope_') or library)
         if not re.fullmatch(r'configs/_base_/datasets/\w+\.py', str(part.get('from_file', _A_DATASET))):
             raise _refusal(f'runs {part["from_file"]}')
