@@ -133,9 +133,8 @@ def resumable_loop(kind: Any) -> Any:
     """The loop class with which an epoch can begin at any batch; None for one that defines how an epoch runs itself."""
     if kind is _EpochBasedTrainLoop:
         return EpochBasedTrainLoop
-    if not (isinstance(kind, type) and issubclass(kind, _EpochBasedTrainLoop)):
-        return None
-    if kind.run_epoch is not _EpochBasedTrainLoop.run_epoch:
+    is_epoch_based = isinstance(kind, type) and issubclass(kind, _EpochBasedTrainLoop)
+    if not is_epoch_based or getattr(kind, 'run_epoch', None) is not _EpochBasedTrainLoop.run_epoch:
         return None
     return type(kind.__name__, (EpochBasedTrainLoop, kind), {'__module__': kind.__module__})
 

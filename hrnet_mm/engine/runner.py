@@ -5,9 +5,10 @@ from typing import Any
 
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS as ROOT_HOOKS
-from mmengine.registry import LOOPS
+from mmengine.registry import LOOPS, VISUALIZERS
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 
 from ..registry import RUNNERS, class_of
 from .checkpoint import SafeCheckpointHook
@@ -57,6 +58,15 @@ class ReliableRunner(Runner):
         """Build it, or name the data set that holds nothing."""
         with naming_an_empty_data_set(dataloader):
             return Runner.build_dataloader(dataloader, *args, **kwargs)
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        """Build it for this run; mmengine would take that of an earlier run, with its folder, if both have one name."""
+        if visualizer is None or isinstance(visualizer, dict):
+            settings = visualizer or {}
+            for kind in (Visualizer, class_of(settings, VISUALIZERS)):
+                if kind is not None:
+                    kind._instance_dict.pop(settings.get('name', self._experiment_name), None)
+        return super().build_visualizer(visualizer)
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> Any:

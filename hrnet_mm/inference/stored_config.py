@@ -8,6 +8,7 @@ from typing import Any
 
 import mmcv.ops
 from mmengine.config import Config
+from torch import nn
 
 from ..config.check import registered_names
 from ..config.consistency import dicts
@@ -23,8 +24,8 @@ _A_DATASET = 'configs/_base_/datasets/coco.py'
 def stored_config(checkpoint: Any) -> Config | None:
     """What the config in a checkpoint's `meta` says of the model, the test data and the drawing; None without one.
 
-    Only literals are read, modules are imported from this package alone, and a type has to be a registered name:
-    mmengine would import and call whatever else it says.
+    Only literals are read, modules are imported from this package alone, and a type has to be a registered name or a
+    layer of torch: mmengine would import and call whatever else it says.
 
     Raises ValueError for a config that asks for more.
     """
@@ -40,22 +41,34 @@ def stored_config(checkpoint: Any) -> Config | None:
     library = scope_of(config)
     if library not in _LIBRARIES:
         raise _refusal(f'is for {library or "no library"!r}; expected one of {", ".join(_LIBRARIES)}')
+    if meta.get('dataset_meta'):
+        _drop_what_names_the_classes(config)
     imports = (settings.get('custom_imports') or {}).get('imports', [])
     for name in [imports] if isinstance(imports, str) else imports:
-        if not str(name).startswith('hrnet_mm.'):
-            raise _refusal(f'imports {name!r}')
-        importlib.import_module(name)
+        if str(name).startswith('hrnet_mm.'):  # of what another module registers, no type is known
+            importlib.import_module(name)
     for part in dicts(dict(config)):
-        if 'type' in part:
+        if isinstance(part, dict) and 'type' in part:
             part['type'] = _registered(str(part['type']), part.get('_scope_') or library)
         if not re.fullmatch(r'configs/_base_/datasets/\w+\.py', str(part.get('from_file', _A_DATASET))):
             raise _refusal(f'runs {part["from_file"]}')
     return config
 
 
+def _drop_what_names_the_classes(config: Config) -> None:
+    """The data set's own class and metadata: where a checkpoint has the metadata, they may be a user's own."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset')
+    while dataset:
+        for name in ('type', 'metainfo'):
+            dataset.pop(name, None)
+        dataset = dataset.get('dataset')
+
+
 def _registered(kind: str, library: str) -> str:
     """The name by which a registry finds a type; of new-style configs, mmengine stores the path of the class."""
     scope, _, name = kind.rpartition('.')
+    if kind.startswith('torch.nn.') and isinstance(layer := vars(nn).get(name), type) and issubclass(layer, nn.Module):
+        return f'torch.nn.{name}'
     scope = scope.partition('.')[0] or library
     is_of_the_root = scope in ('mmcv', 'mmengine')
     known = registered_names(library if is_of_the_root else scope) if scope in _LIBRARIES or is_of_the_root else []

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
 from ..errors import did_you_mean
-from ..registry import MODELS
+from ..registry import MODELS, type_name
 from ..weights.load import load_backbone
 from .archs import STEM_CHANNELS, Arch, Stage, get_arch
 from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_norm, conv_norm, resize
@@ -244,10 +244,11 @@ class HRNet(BaseModule):
 
         Raises CheckpointError if that does not fill the whole backbone.
         """
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
-            print_log(load_backbone(self, self.init_cfg['checkpoint']), logger='current')
-            self._is_init = True
-            return
+        for init in self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]:
+            if type_name(init) in ('Pretrained', 'PretrainedInit'):  # the class's name, too, of new-style configs
+                print_log(load_backbone(self, init['checkpoint']), logger='current')
+                self._is_init = True
+                return
         super().init_weights()
         if self.zero_init_residual:
             for block in self.modules():

@@ -36,19 +36,25 @@ _NORMS: dict[str, Callable[..., nn.Module]] = {
     'BN2d': nn.BatchNorm2d,
     'SyncBN': nn.SyncBatchNorm,
     'IN': nn.InstanceNorm2d,
-    'GN': lambda channels, **kwargs: nn.GroupNorm(num_channels=channels, **kwargs),
+    'GN': nn.GroupNorm,
 }
 
 
 def _lookup(kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]) -> Callable[..., nn.Module]:
-    """The layer class that a config names: PyTorch's own, or any that a library registered (such as mmcv's DCNv2)."""
+    """The layer class of a config: PyTorch's own, or any that a library registered (such as mmcv's DCNv2).
+
+    The type is a name, or in new-style configs the class itself.
+    """
     if 'type' not in cfg:
         raise ValueError(f'{kind}_cfg needs a type, got {cfg!r}')
-    found = table.get(cfg['type']) or MODELS.get(cfg['type'])
+    found = cfg['type']
+    if isinstance(found, str):
+        found = table.get(found) or MODELS.get(found)
     if found is None:
         known = did_you_mean(cfg['type'], table)
         raise ValueError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
-    return found
+    layer: Callable[..., nn.Module] = found
+    return layer
 
 
 def build_conv(
@@ -73,7 +79,8 @@ def build_norm(cfg: Config, channels: int) -> nn.Module:
     layer = _lookup('norm', cfg, _NORMS)
     del cfg['type']
     requires_grad = cfg.pop('requires_grad', True)
-    return layer(channels, **cfg).requires_grad_(requires_grad)
+    built = layer(num_channels=channels, **cfg) if layer is nn.GroupNorm else layer(channels, **cfg)
+    return built.requires_grad_(requires_grad)
 
 
 def conv_norm(

@@ -49,9 +49,7 @@ def test_train_resume_and_test(library, tiny_config, tmp_path):
     assert resumed['optimizer']['state'].keys() == trained['optimizer']['state'].keys()
 
     out, drawn = tmp_path / 'predictions.pkl', tmp_path / 'drawn'
-    # A name of its own: within one second and one process mmengine would go on using the training's visualizer.
-    named = ['--cfg-options', 'experiment_name=test']
-    run_test(config, tmp_path / 'epoch_3.pth', '--work-dir', tmp_path, '--out', out, '--show-dir', drawn, *named)
+    run_test(config, tmp_path / 'epoch_3.pth', '--work-dir', tmp_path, '--out', out, '--show-dir', drawn)
     assert len(pickle.loads(out.read_bytes())) == 4
     assert len(list(drawn.rglob('*.png'))) == 4
 
@@ -63,6 +61,14 @@ def test_options_reach_the_training(tiny_config, tmp_path):
     assert checkpoint['meta']['iter'] == 4  # four images, one at a time
     # The configured 0.001 is for a batch of 8.
     assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.001 / 8)
+
+
+def test_a_second_training_in_a_process_logs_into_its_own_folder(tiny_config, tmp_path):
+    options = ['visualizer.name=visualizer', 'train_cfg.max_epochs=1', 'default_hooks.logger.interval=1']
+    for name in ('first', 'second'):
+        run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path / name, '--cfg-options', *options)
+        (log,) = (tmp_path / name).glob('*/vis_data/scalars.json')
+        assert log.read_text().count('"loss"') == 2
 
 
 def test_resume_from_a_named_checkpoint(tiny_config, tmp_path):

@@ -216,13 +216,14 @@ def test_mistakes_end_in_one_sentence(arguments, message, checkpoint, images, tm
     [
         ('import os\nos.system("touch {marker}")', 'holds more than settings (line 1)'),
         ('model = __import__("os").system("touch {marker}")', 'holds more than settings (line 1)'),
-        ('default_scope = "mmdet"\ncustom_imports = dict(imports=["antigravity"])', "imports 'antigravity'"),
         ('default_scope = "evil"', "is for 'evil'"),
         (
             'default_scope = "mmdet"\nmodel = dict(type="subprocess.Popen", args=["touch", "{marker}"])',
             'not registered',
         ),
         ('default_scope = "mmdet"\nmodel = dict(type="mmengine.load", file="{marker}.pkl")', 'not registered'),
+        ('default_scope = "mmdet"\nmodel = dict(type="torch.nn.init.os.system")', 'not registered'),
+        ('default_scope = "mmdet"\nmodel = dict(type="torch.nn.Parameter")', 'not registered'),
         (
             'default_scope = "mmpose"\ntest_dataloader = dict(dataset=dict(metainfo=dict(from_file="/tmp/x.py")))',
             'runs /tmp',
@@ -237,6 +238,36 @@ def test_a_config_inside_a_checkpoint_cannot_run_code(text, reason, tmp_path):
     assert reason in str(error.value)
     assert '--config' in str(error.value)
     assert not marker.exists()
+
+
+def test_modules_of_others_are_not_imported():
+    text = 'default_scope = "mmdet"\ncustom_imports = dict(imports=["antigravity"])\nmodel = dict(type="FasterRCNN")'
+    assert stored_config({'meta': {'cfg': text}}).model.type == 'FasterRCNN'
+    assert 'antigravity' not in sys.modules
+
+
+def test_the_class_of_a_data_set_matters_only_without_its_metadata():
+    text = (
+        'default_scope = "mmseg"\n'
+        'test_dataloader = dict(dataset=dict(type="RepeatDataset", dataset=dict(type="MyDataset", pipeline=[])))'
+    )
+    with pytest.raises(ValueError, match="the type 'MyDataset', which is not registered"):
+        stored_config({'meta': {'cfg': text}})
+    stored = stored_config({'meta': {'cfg': text, 'dataset_meta': {'classes': ('wall', 'crack')}}})
+    assert stored.test_dataloader == {'dataset': {'dataset': {'pipeline': []}}}
+
+
+def test_types_of_new_style_configs_are_paths_of_classes():
+    text = (
+        'model = dict(type="mmseg.models.EncoderDecoder", '
+        'norm_cfg=dict(type="torch.nn.modules.batchnorm.BatchNorm2d"), act_cfg=dict(type="torch.nn.ReLU"))'
+    )
+    model = stored_config({'meta': {'cfg': text}}).model
+    assert [model.type, model.norm_cfg.type, model.act_cfg.type] == [
+        'mmseg.EncoderDecoder',
+        'torch.nn.BatchNorm2d',
+        'torch.nn.ReLU',
+    ]
 
 
 @pytest.mark.parametrize('library', LIBRARIES)

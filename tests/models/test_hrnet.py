@@ -3,11 +3,13 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.model import PretrainedInit
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hrnet_mm.models import ARCHS, HRNet, HRNetV1, get_arch
 from hrnet_mm.models.hrnet import ExchangeUnit
+from hrnet_mm.weights import CheckpointError
 
 
 def net(**kwargs: Any) -> HRNet:
@@ -197,15 +199,35 @@ def test_pretrained_weights_are_not_zeroed(tmp_path: Any) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize('kind', ['Pretrained', PretrainedInit])
+@pytest.mark.parametrize('is_list', [False, True])
+def test_a_checkpoint_in_init_cfg_must_fill_the_backbone(kind: Any, is_list: bool, tmp_path: Any) -> None:
+    weights = net().state_dict()
+    del weights['conv1.weight']
+    torch.save(weights, tmp_path / 'w.pth')
+    init = {'type': kind, 'checkpoint': str(tmp_path / 'w.pth')}
+    backbone = net(init_cfg=[init] if is_list else init)
+    with pytest.raises(CheckpointError):
+        backbone.init_weights()
+
+
 @pytest.mark.parametrize(
-    'norm_cfg', [{'type': 'GN', 'num_groups': 2}, {'type': 'SyncBN'}, {'type': 'IN', 'affine': True}]
+    'norm_cfg',
+    [
+        {'type': 'GN', 'num_groups': 2},
+        {'type': nn.GroupNorm, 'num_groups': 2},
+        {'type': 'SyncBN'},
+        {'type': 'IN', 'affine': True},
+        {'type': nn.InstanceNorm2d, 'affine': True},
+    ],
 )
 def test_norm_cfg_reaches_every_layer(norm_cfg: dict[str, Any]) -> None:
     kinds = {'GN': nn.GroupNorm, 'SyncBN': nn.SyncBatchNorm, 'IN': nn.InstanceNorm2d}
-    before = copy.deepcopy(norm_cfg)
+    before = copy.copy(norm_cfg)
     backbone = net(arch='w18', norm_cfg=norm_cfg)
     assert norm_cfg == before
-    assert sum(type(m) is kinds[norm_cfg['type']] for m in backbone.modules()) == 305
+    kind = kinds.get(norm_cfg['type'], norm_cfg['type'])
+    assert sum(type(m) is kind for m in backbone.modules()) == 305
     assert not any(type(m) is nn.BatchNorm2d for m in backbone.modules())
 
 
@@ -214,8 +236,9 @@ def test_norm_arguments_arrive() -> None:
     assert all(m.momentum == 0.01 and m.eps == 1e-3 and not m.weight.requires_grad for m in norms(backbone))
 
 
-def test_conv_cfg_and_in_channels() -> None:
-    backbone = net(conv_cfg={'type': 'Conv2d', 'padding_mode': 'reflect'}, in_channels=4)
+@pytest.mark.parametrize('kind', ['Conv2d', nn.Conv2d])
+def test_conv_cfg_and_in_channels(kind: Any) -> None:
+    backbone = net(conv_cfg={'type': kind, 'padding_mode': 'reflect'}, in_channels=4)
     convs = [m for m in backbone.modules() if isinstance(m, nn.Conv2d)]
     assert all(m.padding_mode == 'reflect' for m in convs)
     assert backbone(image(64, 64, channels=4))[0].shape == (2, 4, 16, 16)
