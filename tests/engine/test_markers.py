@@ -1,12 +1,12 @@
 """Markers that mmengine leaves in configs do not reach constructors, and types are found in whatever form they come."""
 
 import pytest
-from hrnet_mm.contradictions import contradictions
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.registry import HOOKS, LOOPS, MODELS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
+from hrnet_mm.config.consistency import contradictions
 from hrnet_mm.engine import SafeCheckpointHook
 from hrnet_mm.engine import resume as resume_module
 from hrnet_mm.engine.markers import drop_markers
