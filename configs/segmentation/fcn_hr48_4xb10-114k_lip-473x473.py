@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
     '../_base_/datasets/lip.py',
     '../_base_/schedules/segmentation_lip.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 model = dict(decode_head=dict(num_classes=20))
-tta_model = dict(type='OfficialTTA', flip=True, swap_labels=[(14, 15), (16, 17), (18, 19)])
+tta_model = dict(scales=(1.0,), swap_labels=[(14, 15), (16, 17), (18, 19)])

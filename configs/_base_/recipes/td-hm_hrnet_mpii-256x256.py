@@ -1,6 +1,7 @@
-# The official recipe for COCO at 256x192: Adam 1e-3 without weight decay or warm-up, 210 epochs of 4 x 32 images.
+# The official recipe for MPII at 256x256: as for COCO, but scale 0.25 and rotation 30, and no half bodies.
 _base_ = [
-    'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py',
+    'mmpose::body_2d_keypoint/topdown_heatmap/mpii/td-hm_hrnet-w32_8xb64-210e_mpii-256x256.py',
+    '../models/imagenet_weights.py',
     '../reliable_runtime.py',
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'], allow_failed_imports=False)
@@ -11,12 +12,13 @@ model = dict(
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [dict(type='MultiStepLR', by_epoch=True, begin=0, end=210, milestones=[170, 200], gamma=0.1)]
 auto_scale_lr = dict(base_batch_size=128)
-augmentation = [
+train_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),
     dict(type='RandomFlip', direction='horizontal'),
-    dict(type='RandomHalfBody', min_upper_keypoints=3, upper_prioritized_prob=0.6915),
-    dict(type='OfficialBBoxTransform'),
+    dict(type='OfficialBBoxTransform', scale_factor=0.25, rotate_factor=30),
+    dict(type='TopdownAffine', input_size=_base_.codec.input_size),
+    dict(type='GenerateTarget', encoder=_base_.codec),
+    dict(type='PackPoseInputs'),
 ]
-train_pipeline = [*augmentation, *_base_.train_pipeline[5:]]
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))

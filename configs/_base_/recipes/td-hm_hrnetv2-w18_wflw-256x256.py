@@ -1,14 +1,16 @@
-# The official face protocol, on WFLW: Adam 1e-4, 16 images on one GPU, coordinates cut to whole pixels, no flip test.
+# The official protocol for faces, on WFLW: Adam 1e-4, 16 images on one GPU, coordinates truncated to whole pixels, no
+# flip test.
 _base_ = [
     'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py',
-    './reliable_runtime.py',
+    '../models/imagenet_weights.py',
+    '../reliable_runtime.py',
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose', 'hrnet_mm.protocols.mmpose'])
 codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.5)
-weights = dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18')
-network = dict(arch='w18', init_cfg=weights, multiscale_output=True, fuse_upsample='bilinear')
+backbone = dict(type='HRNet', arch='w18', multiscale_output=True, fuse_upsample='bilinear')
+weights = dict(type='Pretrained', checkpoint=_base_.imagenet_weights.w18)
 model = dict(
-    backbone=dict(_delete_=True, type='HRNet', **network, norm_cfg=dict(type='BN', momentum=0.01)),
+    backbone=dict(backbone, _delete_=True, init_cfg=weights, norm_cfg=dict(type='BN', momentum=0.01)),
     head=dict(loss=dict(use_target_weight=False), decoder=codec),
     test_cfg=dict(flip_test=False),
 )
