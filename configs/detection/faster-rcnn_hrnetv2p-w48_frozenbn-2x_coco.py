@@ -8,6 +8,4 @@ _base_ = [
     '../_base_/mmdet_runtime.py',
 ]
 frozen = dict(type='BN', requires_grad=False)
-model = dict(
-    backbone=dict(arch='w48', pretrained=_base_.imagenet_weights.w48, norm_cfg=frozen), neck=dict(arch='w48')
-)
+model = dict(backbone=dict(arch='w48', pretrained=_base_.imagenet_weights.w48, norm_cfg=frozen), neck=dict(arch='w48'))

@@ -1,6 +1,6 @@
 # Associative embedding on HRNetV1-W32, 512x512: AP 64.1 on test-dev2017 (HigherHRNet-Human-Pose-Estimation README).
-# One resolution of HigherHRNet's head, with mmpose's rate and batch (AP 65.6 on val there): mmpose's own AE cannot be
-# trained.
+# HigherHRNet's head at one resolution, with mmpose's rate and batch size (AP 65.6 on val). mmpose's own config of AE
+# has no training pipeline.
 # Command: python tools/train.py configs/pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py
 _base_ = '../_base_/recipes/higherhrnet_coco-512x512.py'
 weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w32)

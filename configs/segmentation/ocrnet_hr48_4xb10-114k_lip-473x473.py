@@ -1,6 +1,6 @@
 # HRNetV2-W48 + OCR, official recipe: mIoU 56.48 on val (TPAMI table VI); mIoU 56.48 on val (HRNet-Semantic-
 # Segmentation@HRNet-OCR README).
-# The number is the one with --tta: flip, with left and right labels swapped back.
+# The number is that of --tta: flip, with left and right labels swapped back.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_4xb10-114k_lip-473x473.py
 _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',

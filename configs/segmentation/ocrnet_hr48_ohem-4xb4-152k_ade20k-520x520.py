@@ -7,9 +7,7 @@ _base_ = [
     '../_base_/schedules/segmentation_ade20k.py',
     '../_base_/mmseg_runtime.py',
 ]
+heads = _base_.model.decode_head
 model = dict(
-    decode_head=[
-        dict(head, num_classes=150, loss_decode=dict(head.loss_decode, thresh=0.9))
-        for head in _base_.model.decode_head
-    ]
+    decode_head=[dict(head, num_classes=150, loss_decode=dict(head.loss_decode, thresh=0.9)) for head in heads]
 )

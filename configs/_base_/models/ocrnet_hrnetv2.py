@@ -1,8 +1,8 @@
 # mmseg's OCR head on HRNetV2-W48 as in the official HRNet-OCR branch: aligned corners, dropout 0.05.
 _base_ = ['mmseg::_base_/models/ocrnet_hr18.py', './imagenet_weights.py']
 norm_cfg = dict(type='SyncBN')
-streams = dict(in_channels=[48, 96, 192, 384], in_index=(0, 1, 2, 3), input_transform='resize_concat')
-shared = dict(**streams, num_classes=19, norm_cfg=norm_cfg, align_corners=True)
+inputs = dict(in_channels=[48, 96, 192, 384], in_index=(0, 1, 2, 3), input_transform='resize_concat')
+shared = dict(**inputs, num_classes=19, norm_cfg=norm_cfg, align_corners=True)
 loss = dict(type='OfficialCrossEntropy')
 auxiliary_head = dict(
     type='HRNetV2Head',

@@ -1,5 +1,5 @@
-# CenterNet (keypoint triplets) on the finest map of HRNetV2p, with mmdet's data and augmentation for CornerNet, 511x511.
-# No recipe for HRNet was released: this is the authors' recipe for Hourglass, 480,000 iterations of 48 images.
+# CenterNet (keypoint triplets) on the finest map of HRNetV2p. Data and augmentation are those of mmdet's CornerNet at
+# 511x511. No recipe for HRNet was released: this is the authors' for Hourglass, 480,000 iterations of 48 images.
 _base_ = [
     'mmdet::cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py',
     '../models/imagenet_weights.py',
