@@ -1,7 +1,7 @@
-# The official protocol for faces, on WFLW: Adam 1e-4, 16 images on one GPU, coordinates truncated to whole pixels, no
-# flip test.
+# The official protocol for faces, on WFLW: Adam 1e-4, 16 images on one GPU, truncated coordinates, no flip test.
 _base_ = [
     'mmpose::face_2d_keypoint/topdown_heatmap/wflw/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py',
+    '../datasets/face_pieces.py',
     '../models/imagenet_weights.py',
     '../reliable_runtime.py',
 ]
@@ -18,15 +18,7 @@ optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [dict(type='MultiStepLR', by_epoch=True, begin=0, end=60, milestones=[30, 50], gamma=0.1)]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(save_best='face/NME'))
-augmentation = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='RandomFlip', direction='horizontal'),
-    dict(type='OfficialBBoxTransform', distribution='uniform', scale_factor=0.25, rotate_factor=30),
-    dict(type='SkipNonPositiveY'),
-    dict(type='TopdownAffine', input_size=(256, 256)),
-]
-train_pipeline = [*augmentation, dict(type='GenerateTarget', encoder=codec), dict(type='PackPoseInputs')]
+train_pipeline = [*_base_.augmentation, dict(type='GenerateTarget', encoder=codec), dict(type='PackPoseInputs')]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_evaluator = dict(_delete_=True, type='FaceAlignmentMetric')
 test_evaluator = val_evaluator
