@@ -1,3 +1,3 @@
-# Nothing is lost, and nothing goes wrong in silence: any OpenMMLab config can have this file among its bases.
-# The hooks that the runner adds, and how to set or leave out one of them, are in hrnet_mm/engine/runner.py.
+# A runner that writes atomically, resumes exactly and stops on errors. Any OpenMMLab config can have it as a base.
+# hrnet_mm/engine/runner.py lists the hooks that it adds, and says how to set one or leave it out.
 runner_type = 'hrnet_mm.ReliableRunner'

@@ -1,4 +1,4 @@
-# HRNetV2-W48 from random weights, bilinear instead of strided down-sampling: mIoU 74.2 on val (TPAMI section VII
+# HRNetV2-W48 from random weights, bilinear instead of strided downsampling: mIoU 74.2 on val (TPAMI section VII
 # (text)).
 # Command: python tools/train.py configs/ablations/fcn_hr48_bilinear-down_cityscapes-512x1024.py
 _base_ = '../segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py'

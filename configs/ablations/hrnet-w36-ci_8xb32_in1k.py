@@ -1,7 +1,7 @@
 # HRNet-W36-Ci, 224x224: top-1 error 24.3 on val (TPAMI table XVI).
-# Head Ci pools each stream and concatenates; pooling the enlarged streams of V2 gives the same numbers.
+# Head Ci pools each branch and concatenates. Pooling the upsampled branches of V2 gives the same values.
 # Command: python tools/train.py configs/ablations/hrnet-w36-ci_8xb32_in1k.py
-_base_ = '../_base_/classification.py'
+_base_ = '../_base_/recipes/hrnet_in1k.py'
 model = dict(
     backbone=dict(type='hrnet_mm.HRNetV2', arch='w36'),
     neck=dict(type='GlobalAveragePooling'),

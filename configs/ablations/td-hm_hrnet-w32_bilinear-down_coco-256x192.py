@@ -1,4 +1,4 @@
-# Bilinear instead of strided down-sampling, from random weights: AP 72.6 on val2017 (TPAMI section VII (text)).
+# Bilinear instead of strided downsampling, from random weights: AP 72.6 on val2017 (TPAMI section VII (text)).
 # Command: python tools/train.py configs/ablations/td-hm_hrnet-w32_bilinear-down_coco-256x192.py
-_base_ = '../_base_/pose/official_coco.py'
+_base_ = '../_base_/recipes/td-hm_hrnet_coco-256x192.py'
 model = dict(backbone=dict(downsample='bilinear'))

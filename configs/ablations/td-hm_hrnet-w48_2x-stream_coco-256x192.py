@@ -1,8 +1,6 @@
-# HRNet-W48, heat-maps from the 2x stream: AP 69.6 on val2017 (CVPR Figure 5).
-# Slide 29. Its caption says from scratch; the paper, and the number of the 1x stream, say ImageNet weights.
+# HRNet-W48, heatmaps from the 2x branch: AP 69.6 on val2017 (CVPR Figure 5).
+# Slide 29. Its caption says from scratch; the paper, and the number of the 1x branch, say ImageNet weights.
 # Command: python tools/train.py configs/ablations/td-hm_hrnet-w48_2x-stream_coco-256x192.py
-_base_ = '../_base_/pose/official_coco_2x_stream.py'
-weights = dict(
-    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
-)
+_base_ = '../_base_/recipes/td-hm_hrnet_2x-stream_coco-256x192.py'
+weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w48)
 model = dict(backbone=dict(arch='w48', init_cfg=weights), head=dict(in_channels=96))

@@ -2,7 +2,7 @@
 # error 23.2 on val (HRNet-Image-Classification README); top-1 error 22.1 on val (HRNet-Image-Classification README).
 # The CutMix (300e) and SSLD rows are other weights of this network; how they were trained was never released.
 # Command: python tools/train.py configs/classification/hrnet-w18_8xb32_in1k.py
-_base_ = '../_base_/classification.py'
+_base_ = '../_base_/recipes/hrnet_in1k.py'
 model = dict(
     backbone=dict(type='HRNet', arch='w18'),
     neck=[dict(type='HRFuseScales', arch='w18', conv_bias=True), dict(type='GlobalAveragePooling')],

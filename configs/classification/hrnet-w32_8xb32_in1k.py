@@ -1,6 +1,6 @@
 # HRNet-W32-C, 224x224: top-1 error 21.5 on val (HRNet-Image-Classification README).
 # Command: python tools/train.py configs/classification/hrnet-w32_8xb32_in1k.py
-_base_ = '../_base_/classification.py'
+_base_ = '../_base_/recipes/hrnet_in1k.py'
 model = dict(
     backbone=dict(type='HRNet', arch='w32'),
     neck=[dict(type='HRFuseScales', arch='w32', conv_bias=True), dict(type='GlobalAveragePooling')],

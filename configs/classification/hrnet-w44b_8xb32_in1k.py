@@ -1,7 +1,7 @@
 # HRNet-W44b-C, 224x224: top-1 error 23.0 on val (TPAMI table XV).
-# Bottleneck branches whose output width is the name (inner width 11): not the released W44-C.
+# Bottleneck branches of output width 44 and inner width 11. The released W44-C is another network.
 # Command: python tools/train.py configs/classification/hrnet-w44b_8xb32_in1k.py
-_base_ = '../_base_/classification.py'
+_base_ = '../_base_/recipes/hrnet_in1k.py'
 model = dict(
     backbone=dict(type='HRNet', arch='w44b'),
     neck=[dict(type='HRFuseScales', arch='w44b', conv_bias=True), dict(type='GlobalAveragePooling')],

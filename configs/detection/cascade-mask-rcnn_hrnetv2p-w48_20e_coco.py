@@ -6,6 +6,6 @@ _base_ = [
     '../_base_/models/cascade-mask-rcnn_hrnetv2p.py',
     'mmdet::_base_/datasets/coco_instance.py',
     '../_base_/schedules/detection_20e.py',
-    '../_base_/detection.py',
+    '../_base_/mmdet_runtime.py',
 ]
-model = dict(backbone=dict(arch='w48', pretrained='open-mmlab://msra/hrnetv2_w48'), neck=dict(arch='w48'))
+model = dict(backbone=dict(arch='w48', pretrained=_base_.imagenet_weights.w48), neck=dict(arch='w48'))

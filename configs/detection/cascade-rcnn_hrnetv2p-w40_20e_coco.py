@@ -4,6 +4,6 @@ _base_ = [
     '../_base_/models/cascade-rcnn_hrnetv2p.py',
     'mmdet::_base_/datasets/coco_detection.py',
     '../_base_/schedules/detection_20e.py',
-    '../_base_/detection.py',
+    '../_base_/mmdet_runtime.py',
 ]
-model = dict(backbone=dict(arch='w40', pretrained='open-mmlab://msra/hrnetv2_w40'), neck=dict(arch='w40'))
+model = dict(backbone=dict(arch='w40', pretrained=_base_.imagenet_weights.w40), neck=dict(arch='w40'))

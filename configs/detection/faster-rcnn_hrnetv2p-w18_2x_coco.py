@@ -6,6 +6,6 @@ _base_ = [
     '../_base_/models/faster-rcnn_hrnetv2p.py',
     'mmdet::_base_/datasets/coco_detection.py',
     '../_base_/schedules/detection_2x.py',
-    '../_base_/detection.py',
+    '../_base_/mmdet_runtime.py',
 ]
-model = dict(backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18'), neck=dict(arch='w18'))
+model = dict(backbone=dict(arch='w18', pretrained=_base_.imagenet_weights.w18), neck=dict(arch='w18'))

@@ -5,10 +5,10 @@ _base_ = [
     '../_base_/models/faster-rcnn_hrnetv2p.py',
     'mmdet::_base_/datasets/coco_detection.py',
     '../_base_/schedules/detection_1x.py',
-    '../_base_/detection.py',
+    '../_base_/mmdet_runtime.py',
 ]
 sync = dict(type='SyncBN')
 model = dict(
-    backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18', norm_cfg=sync, norm_eval=False),
+    backbone=dict(arch='w18', pretrained=_base_.imagenet_weights.w18, norm_cfg=sync, norm_eval=False),
     neck=dict(arch='w18'),
 )

@@ -5,9 +5,7 @@ _base_ = [
     '../_base_/models/faster-rcnn_hrnetv2p.py',
     '../_base_/datasets/coco_detection_iters.py',
     '../_base_/schedules/detection_mrb_3x.py',
-    '../_base_/detection.py',
+    '../_base_/mmdet_runtime.py',
 ]
 frozen = dict(type='BN', requires_grad=False)
-model = dict(
-    backbone=dict(arch='w32', pretrained='open-mmlab://msra/hrnetv2_w32', norm_cfg=frozen), neck=dict(arch='w32')
-)
+model = dict(backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32, norm_cfg=frozen), neck=dict(arch='w32'))

@@ -1,8 +1,8 @@
 # FCOS on HRNetV2p-W18, its authors' recipe, 6 levels, 2x: box AP 37.8 on minival (HRNet-FCOS README).
 # Command: python tools/train.py configs/detection/fcos_hrnetv2p-w18_bgr255-6l-2x_coco.py
-_base_ = '../_base_/models/fcos_hrnetv2p_bgr255_coco.py'
+_base_ = '../_base_/recipes/fcos_hrnetv2p_bgr255_coco.py'
 model = dict(
-    backbone=dict(arch='w18', pretrained='open-mmlab://msra/hrnetv2_w18'),
+    backbone=dict(arch='w18', pretrained=_base_.imagenet_weights.w18),
     neck=dict(arch='w18', stride=1, num_outs=6),
     bbox_head=dict(
         strides=[4, 8, 16, 32, 64, 128],

@@ -1,16 +1,13 @@
 # FCOS on HRNetV2p-W32, its authors' recipe, 6 levels, 2x, multi-scale, SyncBN: box AP 42.9 on minival (HRNet-FCOS
 # README).
 # Command: python tools/train.py configs/detection/fcos_hrnetv2p-w32_bgr255-6l-ms-syncbn-2x_coco.py
-_base_ = '../_base_/models/fcos_hrnetv2p_bgr255_coco.py'
+_base_ = '../_base_/recipes/fcos_hrnetv2p_bgr255-ms_coco.py'
 sync = dict(type='SyncBN')
 model = dict(
-    backbone=dict(arch='w32', pretrained='open-mmlab://msra/hrnetv2_w32', norm_cfg=sync, norm_eval=False),
+    backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32, norm_cfg=sync, norm_eval=False),
     neck=dict(arch='w32', stride=1, num_outs=6),
     bbox_head=dict(
         strides=[4, 8, 16, 32, 64, 128],
         regress_ranges=((-1, 32), (32, 64), (64, 128), (128, 256), (256, 512), (512, 1e8)),
     ),
 )
-resize = dict(type='RandomResize', scale=[(1333, 640), (1333, 800)], keep_ratio=True)
-train_pipeline = [*_base_.train_pipeline[:2], resize, *_base_.train_pipeline[3:]]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,8 +1,8 @@
 # FCOS on HRNetV2p-W40, its authors' recipe, 6 levels, 3x, multi-scale: box AP 42.6 on minival (HRNet-FCOS README).
 # Command: python tools/train.py configs/detection/fcos_hrnetv2p-w40_bgr255-6l-ms-3x_coco.py
-_base_ = '../_base_/models/fcos_hrnetv2p_bgr255_coco.py'
+_base_ = '../_base_/recipes/fcos_hrnetv2p_bgr255-ms_coco.py'
 model = dict(
-    backbone=dict(arch='w40', pretrained='open-mmlab://msra/hrnetv2_w40'),
+    backbone=dict(arch='w40', pretrained=_base_.imagenet_weights.w40),
     neck=dict(arch='w40', stride=1, num_outs=6),
     bbox_head=dict(
         strides=[4, 8, 16, 32, 64, 128],
@@ -11,7 +11,4 @@ model = dict(
 )
 train_cfg = dict(max_iters=270_000, val_interval=270_000)
 steps = dict(type='MultiStepLR', by_epoch=False, begin=0, end=270_000, milestones=[180_000, 240_000], gamma=0.1)
-param_scheduler = [_base_.param_scheduler[0], steps]
-resize = dict(type='RandomResize', scale=[(1333, 640), (1333, 800)], keep_ratio=True)
-train_pipeline = [*_base_.train_pipeline[:2], resize, *_base_.train_pipeline[3:]]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+param_scheduler = [_base_.warmup, steps]

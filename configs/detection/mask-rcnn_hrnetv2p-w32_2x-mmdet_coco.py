@@ -4,6 +4,6 @@ _base_ = [
     '../_base_/models/mask-rcnn_hrnetv2p.py',
     'mmdet::_base_/datasets/coco_instance.py',
     'mmdet::_base_/schedules/schedule_2x.py',
-    '../_base_/detection.py',
+    '../_base_/mmdet_runtime.py',
 ]
-model = dict(backbone=dict(arch='w32', pretrained='open-mmlab://msra/hrnetv2_w32'), neck=dict(arch='w32'))
+model = dict(backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32), neck=dict(arch='w32'))

@@ -3,7 +3,7 @@
 # Landmark-Detection README).
 # test: the 600 images of --cfg-options test_dataloader.dataset.ann_file=annotations/face_landmarks_300w_test.json.
 # Command: python tools/train.py configs/face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py
-_base_ = '../_base_/face.py'
+_base_ = '../_base_/recipes/td-hm_hrnetv2-w18_wflw-256x256.py'
 codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.0)
 target = dict(type='GenerateTarget', encoder=codec)
 train_pipeline = [*_base_.augmentation, target, dict(type='PackPoseInputs')]

@@ -1,7 +1,7 @@
 # HRNetV2-W18, official protocol: NME 3.45 on test (TPAMI table XXII); NME 3.45 on test (HRNet-Facial-Landmark-
 # Detection README).
 # Command: python tools/train.py configs/face/td-hm_hrnetv2-w18_1xb16-60e_cofw-256x256.py
-_base_ = '../_base_/face.py'
+_base_ = '../_base_/recipes/td-hm_hrnetv2-w18_wflw-256x256.py'
 model = dict(head=dict(out_channels=29))
 dataset = dict(type='COFWDataset', data_root='data/cofw/')
 train_dataloader = dict(dataset=dict(dataset, ann_file='annotations/cofw_train.json'))

@@ -2,4 +2,4 @@
 # Landmark-Detection README).
 # The flip pairs of the official code were wrong until August 2019; the README row is newer than the paper's.
 # Command: python tools/train.py configs/face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py
-_base_ = '../_base_/face.py'
+_base_ = '../_base_/recipes/td-hm_hrnetv2-w18_wflw-256x256.py'

@@ -5,13 +5,5 @@ _base_ = [
     '../_base_/reliable_runtime.py',
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='HRNet',
-        arch='w18',
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://msra/hrnetv2_w18'),
-        multiscale_output=True,
-        fuse_upsample='bilinear',
-    ),
-)
+backbone = dict(type='HRNet', arch='w18', multiscale_output=True, fuse_upsample='bilinear')
+model = dict(backbone=dict(backbone, _delete_=True, init_cfg=_base_.model.backbone.init_cfg))

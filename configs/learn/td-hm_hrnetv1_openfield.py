@@ -1,4 +1,4 @@
-# Animal pose: top-down heat-maps on HRNetV1, four points of a mouse in 93 -> 23 frames of DeepLabCut's open field
+# Animal pose: top-down heatmaps on HRNetV1, four points of a mouse in 93 -> 23 frames of DeepLabCut's open field
 # (docs/learn.md). The box is the whole frame, so PCK at 0.05 is PCK at 5 % of the frame's width.
 # Command: python tools/research/learn.py openfield, or python tools/train.py configs/learn/td-hm_hrnetv1_openfield.py
 _base_ = '../demo/td-hm_hrnetv1_people.py'

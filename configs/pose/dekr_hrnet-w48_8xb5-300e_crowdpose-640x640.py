@@ -5,14 +5,5 @@ _base_ = [
     '../_base_/reliable_runtime.py',
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='HRNet',
-        arch='w48',
-        init_cfg=dict(
-            type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
-        ),
-        multiscale_output=True,
-    ),
-)
+backbone = dict(type='HRNet', arch='w48', multiscale_output=True)
+model = dict(backbone=dict(backbone, _delete_=True, init_cfg=_base_.model.backbone.init_cfg))

@@ -4,10 +4,9 @@
 # model.test_cfg.multiscale_test=True, and aug_scales=[0.5, 2] in BottomupResize.
 # Command: python tools/train.py configs/pose/higherhrnet_hrnet-w48_4xb10-300e_crowdpose-640x640.py
 _base_ = './higherhrnet_hrnet-w48_4xb10-300e_coco-640x640.py'
-decoder = dict(_base_.decoder, decode_keypoint_order=[12, 13, *range(12)])
-model = dict(head=dict(num_keypoints=14, decoder=decoder))
-target = dict(type='GenerateTarget', encoder=decoder)
-train_pipeline = [*_base_.train_pipeline[:3], target, *_base_.train_pipeline[4:]]
+encoding = dict(_base_.encoding, decode_keypoint_order=[12, 13, *range(12)])
+model = dict(head=dict(num_keypoints=14, decoder=encoding))
+train_pipeline = [*_base_.load, dict(type='GenerateTarget', encoder=encoding), *_base_.pack]
 dataset = dict(type='CrowdPoseDataset', data_root='data/crowdpose/', data_prefix=dict(img='images/'))
 train_dataloader = dict(
     dataset=dict(dataset, ann_file='annotations/mmpose_crowdpose_trainval.json', pipeline=train_pipeline)

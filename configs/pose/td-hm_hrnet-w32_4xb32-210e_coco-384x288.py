@@ -2,8 +2,6 @@
 # on val2017 (pose README).
 # test-dev: the same weights with the test-dev boxes (--cfg-options test_dataloader.dataset.bbox_file=...).
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w32_4xb32-210e_coco-384x288.py
-_base_ = '../_base_/pose/official_coco_384x288.py'
-weights = dict(
-    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
-)
+_base_ = '../_base_/recipes/td-hm_hrnet_coco-384x288.py'
+weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w32)
 model = dict(backbone=dict(arch='w32', init_cfg=weights), head=dict(in_channels=32))

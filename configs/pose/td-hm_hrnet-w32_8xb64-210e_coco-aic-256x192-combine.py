@@ -5,13 +5,4 @@ _base_ = [
     '../_base_/reliable_runtime.py',
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='HRNet',
-        arch='w32',
-        init_cfg=dict(
-            type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth'
-        ),
-    ),
-)
+model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w32', init_cfg=_base_.model.backbone.init_cfg))

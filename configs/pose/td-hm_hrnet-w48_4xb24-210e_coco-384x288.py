@@ -2,9 +2,7 @@
 # on val2017 (pose README); AP 75.5 on test-dev2017 (pose README).
 # test-dev: the same weights with the test-dev boxes (--cfg-options test_dataloader.dataset.bbox_file=...).
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w48_4xb24-210e_coco-384x288.py
-_base_ = '../_base_/pose/official_coco_384x288.py'
-weights = dict(
-    type='Pretrained', checkpoint='https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth'
-)
+_base_ = '../_base_/recipes/td-hm_hrnet_coco-384x288.py'
+weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w48)
 model = dict(backbone=dict(arch='w48', init_cfg=weights), head=dict(in_channels=48))
 train_dataloader = dict(batch_size=24)

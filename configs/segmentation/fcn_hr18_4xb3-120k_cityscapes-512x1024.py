@@ -4,11 +4,10 @@ _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
     '../_base_/datasets/cityscapes_official.py',
     '../_base_/schedules/segmentation_120k.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 model = dict(
-    pretrained='open-mmlab://msra/hrnetv2_w18',
+    pretrained=_base_.imagenet_weights.w18,
     backbone=dict(arch='w18'),
     decode_head=dict(in_channels=[18, 36, 72, 144], channels=270, loss_decode=dict(class_weight='cityscapes')),
 )
-tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

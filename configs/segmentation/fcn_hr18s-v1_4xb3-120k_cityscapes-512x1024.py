@@ -1,16 +1,15 @@
 # HRNetV2-W18-small-v1, official recipe: mIoU 70.3 on val (HRNet-Semantic-Segmentation@master README); mIoU 70.3 on val
 # (HRNet-Semantic-Segmentation@pytorch-v1.1 README).
-# The ImageNet weights of small-v1 are on no public host: give theirs as model.pretrained. Users measure 65.2 to 65.8.
+# The ImageNet weights of small-v1 are on no public host: set model.pretrained to a copy. Users measure 65.2 and 65.8.
 # Command: python tools/train.py configs/segmentation/fcn_hr18s-v1_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
     '../_base_/datasets/cityscapes_official.py',
     '../_base_/schedules/segmentation_120k.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 model = dict(
     pretrained=None,
     backbone=dict(arch='w18-small-v1'),
     decode_head=dict(in_channels=[16, 32, 64, 128], channels=240, loss_decode=dict(class_weight='cityscapes')),
 )
-tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

@@ -6,7 +6,6 @@ _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
     '../_base_/datasets/cityscapes_official.py',
     '../_base_/schedules/segmentation_120k.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 model = dict(decode_head=dict(loss_decode=dict(class_weight='cityscapes')))
-tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

@@ -5,14 +5,8 @@ _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
     '../_base_/datasets/pascal-context_official.py',
     '../_base_/schedules/segmentation_pascal-context.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
-model = dict(decode_head=dict(num_classes=60), test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)))
-tta_model = dict(
-    type='OfficialTTA',
-    scales=(0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
-    flip=True,
-    base_size=520,
-    crop_size=(480, 480),
-    stride=(320, 320),
-)
+window = dict(crop_size=(480, 480), stride=(320, 320))
+model = dict(decode_head=dict(num_classes=60), test_cfg=dict(mode='slide', **window))
+tta_model = dict(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 2.0), base_size=520, **window)

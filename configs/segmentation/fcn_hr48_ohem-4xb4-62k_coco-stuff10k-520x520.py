@@ -5,10 +5,9 @@ _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
     '../_base_/datasets/coco-stuff10k_official.py',
     '../_base_/schedules/segmentation_coco-stuff10k.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 model = dict(
     backbone=dict(align_corners=True),
     decode_head=dict(num_classes=171, align_corners=True, loss_decode=dict(thresh=0.9)),
 )
-tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

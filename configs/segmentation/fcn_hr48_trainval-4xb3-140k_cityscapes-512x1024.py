@@ -3,14 +3,10 @@
 # Command: python tools/train.py configs/segmentation/fcn_hr48_trainval-4xb3-140k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
-    '../_base_/datasets/cityscapes_official.py',
+    '../_base_/datasets/cityscapes_trainval_official.py',
     '../_base_/schedules/segmentation_cityscapes_trainval.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 optim_wrapper = dict(optimizer=dict(lr=0.001))
 model = dict(decode_head=dict(loss_decode=dict(class_weight='cityscapes')))
 load_from = 'work_dirs/fcn_hr48_4xb3-120k_cityscapes-512x1024/iter_119548.pth'
-tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)
-train = _base_.train_dataloader.dataset
-val = dict(train, data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'))
-train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[train, val]))

@@ -1,12 +1,12 @@
 # HRNetV2-W48 + OCR, official recipe: mIoU 56.48 on val (TPAMI table VI); mIoU 56.48 on val (HRNet-Semantic-
 # Segmentation@HRNet-OCR README).
-# The number is the one with --tta: flip, with left and right labels swapped back.
+# The number is that of --tta: flip, with left and right labels swapped back.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_4xb10-114k_lip-473x473.py
 _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',
     '../_base_/datasets/lip.py',
     '../_base_/schedules/segmentation_lip.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 model = dict(decode_head=[dict(head, num_classes=20) for head in _base_.model.decode_head])
-tta_model = dict(type='OfficialTTA', flip=True, swap_labels=[(14, 15), (16, 17), (18, 19)])
+tta_model = dict(scales=(1.0,), swap_labels=[(14, 15), (16, 17), (18, 19)])

@@ -5,17 +5,11 @@ _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',
     '../_base_/datasets/pascal-context_59_ocr.py',
     '../_base_/schedules/segmentation_pascal-context_ocr.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
+window = dict(crop_size=(520, 520), stride=(346, 346))
 model = dict(
     decode_head=[dict(head, num_classes=59) for head in _base_.model.decode_head],
-    test_cfg=dict(mode='slide', crop_size=(520, 520), stride=(346, 346)),
+    test_cfg=dict(mode='slide', **window),
 )
-tta_model = dict(
-    type='OfficialTTA',
-    scales=(0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
-    flip=True,
-    base_size=520,
-    crop_size=(520, 520),
-    stride=(346, 346),
-)
+tta_model = dict(scales=(0.5, 0.75, 1.0, 1.25, 1.5, 2.0), base_size=520, **window)

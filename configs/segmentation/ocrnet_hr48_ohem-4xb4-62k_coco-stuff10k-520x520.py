@@ -5,11 +5,9 @@ _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',
     '../_base_/datasets/coco-stuff10k_official.py',
     '../_base_/schedules/segmentation_coco-stuff10k.py',
-    '../_base_/segmentation.py',
+    '../_base_/mmseg_runtime.py',
 ]
 heads = _base_.model.decode_head
-hard = [dict(head.loss_decode, thresh=0.9) for head in heads]
 model = dict(
-    decode_head=[dict(head, num_classes=171, loss_decode=loss) for head, loss in zip(heads, hard, strict=True)]
+    decode_head=[dict(head, num_classes=171, loss_decode=dict(head.loss_decode, thresh=0.9)) for head in heads]
 )
-tta_model = dict(type='OfficialTTA', scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)

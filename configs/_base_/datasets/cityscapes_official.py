@@ -1,8 +1,9 @@
-# Cityscapes as the official code trains it: long side 1024 to 4300, black padding, no colour changes, 4 x 3 images.
+# Cityscapes as in the official training: long side 1024 to 4300, black padding, no color changes, 4 x 3 images.
 _base_ = 'mmseg::_base_/datasets/cityscapes.py'
 scales = [(side, side) for side in [int(2048 * s / 10 + 0.5) for s in range(5, 22)]]
 train_pipeline = [
-    *_base_.train_pipeline[:2],
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
     dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
     dict(type='Pad', size=(512, 1024), pad_val=dict(img=0, seg=255)),
     dict(type='RandomCrop', crop_size=(512, 1024)),

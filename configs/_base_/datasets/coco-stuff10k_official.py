@@ -1,8 +1,9 @@
-# COCO-Stuff 10k as the official code trains it: long side 260 to 1092, black padding, crops of 520, 4 x 4 images.
+# COCO-Stuff 10k as in the official training: long side 260 to 1092, black padding, crops of 520, 4 x 4 images.
 _base_ = 'mmseg::_base_/datasets/coco-stuff10k.py'
 scales = [(side, side) for side in [int(520 * s / 10 + 0.5) for s in range(5, 22)]]
 train_pipeline = [
-    *_base_.train_pipeline[:2],
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', reduce_zero_label=True),
     dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
     dict(type='Pad', size=(520, 520), pad_val=dict(img=0, seg=255)),
     dict(type='RandomCrop', crop_size=(520, 520)),

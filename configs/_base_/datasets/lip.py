@@ -1,4 +1,4 @@
-# LIP as the official code trains it: squares of 473, scaled by 0.5 to 1.6; flips swap left and right labels.
+# LIP as in the official training: squares of 473, scaled by 0.5 to 1.6. A flip swaps left and right labels.
 scales = [(side, side) for side in [int(473 * s / 10 + 0.5) for s in range(5, 17)]]
 square = dict(type='Resize', scale=(473, 473), keep_ratio=False)
 train_pipeline = [

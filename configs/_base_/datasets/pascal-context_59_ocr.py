@@ -1,6 +1,6 @@
-# The same with crops of 520, as the OCR branch trains it.
+# PASCAL-Context, 59 classes, with crops of 520, as in the official training of the OCR branch.
 _base_ = './pascal-context_59_official.py'
 pad = dict(type='Pad', size=(520, 520), pad_val=dict(img=0, seg=255))
 crop = dict(type='RandomCrop', crop_size=(520, 520))
-train_pipeline = [*_base_.train_pipeline[:3], pad, crop, *_base_.train_pipeline[5:]]
+train_pipeline = [*_base_.load, pad, crop, *_base_.pack]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,4 +1,4 @@
-# The official schedule: SGD, the rate falls to 0 with power 0.9, counted in iterations (484 epochs of 247).
+# The official schedule of Cityscapes: SGD, the rate falls to 0 with power 0.9, 484 epochs of 247 iterations.
 _base_ = 'mmseg::_base_/schedules/schedule_160k.py'
 max_iters = 484 * 247
 param_scheduler = [dict(type='PolyLR', eta_min=0, power=0.9, begin=0, end=max_iters, by_epoch=False)]

@@ -1,4 +1,4 @@
-# The official schedule of ADE20K: 120 epochs of 1263.
+# The official schedule of ADE20K: 120 epochs of 1263 iterations.
 _base_ = './segmentation_120k.py'
 max_iters = 120 * 1263
 optim_wrapper = dict(optimizer=dict(lr=0.02, weight_decay=0.0001))

@@ -1,4 +1,4 @@
-# The official schedule of Cityscapes train + val: 484 epochs of 289.
+# The official schedule of Cityscapes train + val: 484 epochs of 289 iterations.
 _base_ = './segmentation_120k.py'
 max_iters = 484 * 289
 optim_wrapper = dict(optimizer=dict(lr=0.01, weight_decay=0.0005))

@@ -1,4 +1,4 @@
-# The official schedule of COCO-Stuff: 110 epochs of 562, head at ten times the rate.
+# The official schedule of COCO-Stuff: 110 epochs of 562 iterations, head at ten times the rate.
 _base_ = './segmentation_120k.py'
 max_iters = 110 * 562
 optim_wrapper = dict(

@@ -1,4 +1,4 @@
-# The official schedule of LIP: 150 epochs of 761.
+# The official schedule of LIP: 150 epochs of 761 iterations.
 _base_ = './segmentation_120k.py'
 max_iters = 150 * 761
 optim_wrapper = dict(optimizer=dict(lr=0.007, weight_decay=0.0005))

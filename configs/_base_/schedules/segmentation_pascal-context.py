@@ -1,4 +1,4 @@
-# The official schedule of PASCAL-Context: 200 epochs of 312.
+# The official schedule of PASCAL-Context: 200 epochs of 312 iterations.
 _base_ = './segmentation_120k.py'
 max_iters = 200 * 312
 optim_wrapper = dict(optimizer=dict(lr=0.004, weight_decay=0.0001))

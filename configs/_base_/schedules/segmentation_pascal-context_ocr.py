@@ -1,4 +1,4 @@
-# The official schedule of PASCAL-Context with OCR: 200 epochs of 312, head at ten times the rate.
+# The official schedule of PASCAL-Context with OCR: 200 epochs of 312 iterations, head at ten times the rate.
 _base_ = './segmentation_120k.py'
 max_iters = 200 * 312
 optim_wrapper = dict(

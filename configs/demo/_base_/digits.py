@@ -1,5 +1,5 @@
 # 5,000 real handwritten digits of 28 x 28 pixels (hrnet_mm.data): 4,000 for training and 1,000 for testing. They are
-# enlarged because HRNet's finest stream has a quarter of the input's resolution.
+# enlarged because HRNet's finest branch has a quarter of the input's resolution.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=56),

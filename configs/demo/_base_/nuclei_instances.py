@@ -1,5 +1,5 @@
 # 125 nuclei of one real microscopy image (hrnet_mm.data): left three quarters for training, right quarter for testing.
-# Crops of 128 pixels are enlarged to 256, and the test image as much, because nuclei are about 24 pixels wide.
+# Crops of 128 pixels are enlarged to 256, the test image by the same factor: nuclei are about 24 pixels wide.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),

@@ -1,5 +1,5 @@
 # Nucleus or background in one real microscopy image (hrnet_mm.data): left three quarters for training, right quarter
-# for testing. Crops of 128 pixels are enlarged to 256, and the test image as much.
+# for testing. Crops of 128 pixels are enlarged to 256, the test image by the same factor.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

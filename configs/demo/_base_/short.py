@@ -1,5 +1,5 @@
-# What the five demonstrations share: a short training from random weights on the CPU, logs in files, no validation
-# while it trains (the test part is looked at once, at the end).
+# Settings of the five demonstrations: a short training from random weights on the CPU, logs in files, no validation
+# during training. The test part is evaluated once, at the end.
 _base_ = '../../_base_/reliable_runtime.py'
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(

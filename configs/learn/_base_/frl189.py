@@ -1,6 +1,6 @@
-# The 189 points of the Face Research Lab's templates. They are in a file of their own because mmengine formats what a
-# config holds for half a minute, several times a training.
-# Which point takes which one's place in the mirror.
+# The 189 points of the Face Research Lab's templates. A separate file keeps them out of the configs: mmengine formats a
+# config several times in a training, and would need half a minute each time.
+# mirror[i] is the point whose place point i takes in a mirrored image.
 # fmt: off
 mirror = [
     1, 0, 10, 17, 16, 15, 14, 13, 12, 11, 2, 9, 8, 7, 6, 5, 4, 3, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 33,

@@ -1,6 +1,7 @@
 # The official recipe for COCO at 256x192: Adam 1e-3 without weight decay or warm-up, 210 epochs of 4 x 32 images.
 _base_ = [
     'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py',
+    '../models/imagenet_weights.py',
     '../reliable_runtime.py',
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
@@ -18,5 +19,7 @@ augmentation = [
     dict(type='RandomHalfBody', min_upper_keypoints=3, upper_prioritized_prob=0.6915),
     dict(type='OfficialBBoxTransform'),
 ]
-train_pipeline = [*augmentation, *_base_.train_pipeline[5:]]
+affine = dict(type='TopdownAffine', input_size=_base_.codec.input_size)
+target = dict(type='GenerateTarget', encoder=_base_.codec)
+train_pipeline = [*augmentation, affine, target, dict(type='PackPoseInputs')]
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))

@@ -1,6 +1,6 @@
-# The official recipe at 384x288: heat-maps of 96x72 with sigma 3.
-_base_ = './official_coco.py'
-codec = dict(type='MSRAHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
+# The official recipe at 128x96: heatmaps of 32x24. Their sigma is not published; 1 keeps its share of the image.
+_base_ = './td-hm_hrnet_coco-256x192.py'
+codec = dict(type='MSRAHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1)
 model = dict(head=dict(decoder=codec))
 affine = dict(type='TopdownAffine', input_size=codec['input_size'])
 pack = dict(type='PackPoseInputs')

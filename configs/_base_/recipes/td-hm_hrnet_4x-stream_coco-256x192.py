@@ -1,5 +1,5 @@
-# Heat-maps from the 4x stream (stride 16) at its own size. How the authors made the targets is not published.
-_base_ = './official_coco.py'
+# Heatmaps from the 4x branch (stride 16) at its own size. How the authors made the targets is not published.
+_base_ = './td-hm_hrnet_coco-256x192.py'
 codec = dict(type='MSRAHeatmap', input_size=(192, 256), heatmap_size=(12, 16), sigma=2)
 model = dict(
     backbone=dict(multiscale_output=True),
@@ -7,5 +7,5 @@ model = dict(
     head=dict(decoder=codec),
 )
 target = dict(type='GenerateTarget', encoder=codec)
-train_pipeline = [*_base_.train_pipeline[:6], target, dict(type='PackPoseInputs')]
+train_pipeline = [*_base_.augmentation, _base_.affine, target, dict(type='PackPoseInputs')]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,6 +1,10 @@
-# CenterNet of key-point triplets on HRNetV2p's finest map, with mmdet's data and augmentation of CornerNet (511x511).
-# No HRNet recipe was released: this is the authors' for Hourglass, 480,000 iterations of 48 images.
-_base_ = ['mmdet::cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py', '../reliable_runtime.py']
+# CenterNet (keypoint triplets) on the finest map of HRNetV2p. Data and augmentation are those of mmdet's CornerNet at
+# 511x511. No recipe for HRNet was released: this is the authors' for Hourglass, 480,000 iterations of 48 images.
+_base_ = [
+    'mmdet::cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py',
+    '../models/imagenet_weights.py',
+    '../reliable_runtime.py',
+]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet'])
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w48', norm_eval=False),

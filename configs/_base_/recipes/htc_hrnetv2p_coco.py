@@ -1,5 +1,5 @@
-# mmdet's HTC with its COCO data (stuff maps included), with HRNetV2p and the published 20e.
-_base_ = ['mmdet::htc/htc_r50_fpn_20e_coco.py', '../reliable_runtime.py']
+# mmdet's HTC and its COCO data (stuff maps included), with HRNetV2p and the published 20e.
+_base_ = ['mmdet::htc/htc_r50_fpn_20e_coco.py', '../models/imagenet_weights.py', '../reliable_runtime.py']
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet'], allow_failed_imports=False)
 model = dict(
     backbone=dict(_delete_=True, type='HRNet', arch='w32'),

@@ -1,9 +1,0 @@
-# mmdet's FCOS with group norm in the head, COCO data and 1x, with HRNetV2p of strides 8 to 128.
-# The images stay BGR, as in mmdet's own HRNet configs, although the ImageNet weights saw RGB.
-_base_ = ['mmdet::fcos/fcos_r50-caffe_fpn_gn-head_4xb4-1x_coco.py', '../reliable_runtime.py']
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmdet'], allow_failed_imports=False)
-model = dict(
-    data_preprocessor=dict(mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]),
-    backbone=dict(_delete_=True, type='HRNet', arch='w32'),
-    neck=dict(_delete_=True, type='HRFPN', arch='w32', stride=2),
-)

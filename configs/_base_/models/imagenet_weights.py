@@ -1,0 +1,16 @@
+# Addresses of ImageNet weights, by architecture. No other config spells one of these addresses.
+imagenet_weights = {
+    'w18-small-v2': 'open-mmlab://msra/hrnetv2_w18_small',
+    'w18': 'open-mmlab://msra/hrnetv2_w18',
+    'w32': 'open-mmlab://msra/hrnetv2_w32',
+    'w40': 'open-mmlab://msra/hrnetv2_w40',
+    'w48': 'open-mmlab://msra/hrnetv2_w48',
+    'w64': (  # a whole classifier, whose backbone has the prefix 'backbone.'
+        'https://download.openmmlab.com/mmclassification/v0/hrnet/hrnet-w64_3rdparty_8xb32_in1k_20220120-19126642.pth'
+    ),
+}
+# The files of the official pose code.
+pose_imagenet_weights = {
+    'w32': 'https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth',
+    'w48': 'https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth',
+}
