@@ -23,7 +23,7 @@ complete() {
     for item in 'torch/_C*' 'mmcv/_ext*.so' 'xtcocotools/_mask*.so' {mmdet,mmseg,mmpose,mmpretrain}/apis; do
         built "$item" || return 1
     done
-    for item in hrnet-mm pytest pre-commit ruff mypy lint-imports; do
+    for item in hrnet-mm pytest pre-commit ruff mypy lint-imports mkdocs; do
         [ -x "$venv/bin/$item" ] || return 1
     done
 }
@@ -140,7 +140,7 @@ if ! { built "mmcv-$mmcv.dist-info" && built 'mmcv/_ext*.so'; }; then
 fi
 
 say "[5/5] mmdet, mmseg, mmpose, mmpretrain, this package and its tools"
-install --find-links "$wheels" --editable '.[all,export,lint,mim,tests]'
+install --find-links "$wheels" --editable '.[all,docs,export,lint,mim,tests]'
 "$python" -W ignore -c \
     'import mmcv.ops, mmdet.apis, mmpose.apis, mmpretrain.apis, mmseg.apis, xtcocotools.mask, hrnet_mm' ||
     fail "the installed packages do not fit together, for the reason above;" \

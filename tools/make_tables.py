@@ -1,4 +1,4 @@
-"""Writes the tables that hrnet_mm/weights/results.csv holds the numbers of: READMEs, metafiles, the model index.
+"""Writes the tables whose numbers are in hrnet_mm/weights/results.csv: the model zoo, READMEs, metafiles, the index.
 
 python tools/make_tables.py          # write them
 python tools/make_tables.py --check  # only say which are stale, and exit with 1 if any is
@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+ZOO = ROOT / 'docs' / 'model_zoo.md'
 BEGIN, END = '<!-- results:begin -->', '<!-- results:end -->'
 PAPERS = {
     'HRNet': ('Deep High-Resolution Representation Learning for Visual Recognition', '1908.07919'),
@@ -26,6 +27,11 @@ FOLDERS = {
     'face': ('Face alignment', 'HRNet', 'Face 2D Keypoint'),
     'ablations': ('Ablations', 'HRNet', 'Ablation'),
 }
+
+SLIDES = (
+    '"Slide" means a page of the slides of Jingdong Wang (Microsoft Research) on high-resolution representation',
+    'learning. Values are in percent, as published; none was measured here. The baselines are configs of the libraries.',
+)
 
 
 def main():
@@ -49,10 +55,8 @@ def tables():
         files[ROOT / 'configs' / folder / 'README.md'] = folder_readme(folder, title, own)
         files[ROOT / 'configs' / folder / 'metafile.yml'] = metafile(folder, collection, task, own)
     files[ROOT / 'model-index.yml'] = model_index()
-    readme = ROOT / 'README.md'
-    if readme.exists() and BEGIN in (text := readme.read_text(encoding='utf-8')):
-        before, _, rest = text.partition(BEGIN)
-        files[readme] = f'{before}{BEGIN}\n{overview(rows)}{END}{rest.partition(END)[2]}'
+    before, _, rest = ZOO.read_text(encoding='utf-8').partition(BEGIN)
+    files[ZOO] = f'{before}{BEGIN}\n{overview(rows)}{END}{rest.partition(END)[2]}'
     return files
 
 
@@ -65,15 +69,11 @@ def folder_readme(folder, title, rows):
     lines = [
         f'# {title}',
         '',
-        'Published results and the config that reproduces each. Metrics in percent; parameters in',
-    ]
-    lines += [
-        'millions and MACs in 2**30, as printed; "verified" is what was checked in this repository: `builds` (the'
-    ]
-    lines += ['model builds and every key is known), `trains` (one step and one prediction on sample files, shrunk),']
-    lines += [
-        '`params` and `MACs` (counted, equal as printed). No number below was measured here, and no weights of',
-        'these rows were loaded here.',
+        'Published results and the config that reproduces each. Metrics are in percent, parameters in millions and MACs in',
+        '2^30, as printed. "verified" lists what was checked in this repository: `builds` (the model builds and every key',
+        'is known), `trains` (one step and one prediction on sample files, shrunk), `params` and `MACs` (counted, equal as',
+        'printed). No metric below was measured here, and no published weights were loaded. The',
+        '[model zoo](../../docs/model_zoo.md) names the slides.',
         '',
     ]
     by_config = defaultdict(list)
@@ -194,14 +194,19 @@ def model_index():
 
 def overview(rows):
     own = [row for row in rows if row['role'] == 'hrnet' and row['config']]
-    configs = {f'configs/{folder}': len(config_files(folder)) for folder in FOLDERS}
+    counts = {folder: len(config_files(folder)) for folder in FOLDERS}
     lines = [
-        f"{sum(configs.values())} configs hold the recipes of the {len(own)} results that HRNet's authors published.",
-        '[results.csv](hrnet_mm/weights/results.csv) has every row with its source, and those it was compared with;',
-        '`hrnet-mm verify` counts parameters and MACs again. Those on the slides (in percent, as published: none was',
-        "measured here; baselines are the libraries' own configs):",
+        f"{sum(counts.values())} configs hold the recipes of the {len(own)} results that HRNet's authors published.",
         '',
     ]
+    lines += table(
+        ('folder', 'task', 'configs'),
+        (
+            (f'[{folder}](../configs/{folder}/README.md)', FOLDERS[folder][0], str(count))
+            for folder, count in counts.items()
+        ),
+    )
+    lines += ['', '## Results on the slides', '', *SLIDES, '']
     shown = [row for row in rows if row['slide'] and row['config'] and row['role'] in ('hrnet', 'competitor')]
     shown.sort(key=lambda row: [int(slide) for slide in row['slide'].split()])
     lines += table(
@@ -214,19 +219,14 @@ def overview(rows):
                 row['arch'],
                 ' '.join(part for part in (row['input'], row['schedule'].partition(' (')[0].partition(',')[0]) if part),
                 metrics(row, 1),
-                f'[{Path(row["config"]).stem}]({row["config"]})'
+                f'[{Path(row["config"]).stem}](../{row["config"]})'
                 if row['role'] == 'hrnet'
                 else f'`{row["config"].partition("::")[0]}::{Path(row["config"]).stem}`',
             )
             for row in shown
         ),
     )
-    lines += [
-        '',
-        'More: ' + ', '.join(f'[{path}]({path}/README.md) ({count})' for path, count in configs.items()) + '.',
-        '',
-    ]
-    return '\n'.join(lines)
+    return '\n'.join([*lines, ''])
 
 
 if __name__ == '__main__':

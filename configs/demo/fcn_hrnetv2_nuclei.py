@@ -1,5 +1,6 @@
 # Semantic segmentation: FCN decoder on HRNetV2, nucleus or background in one real microscopy image (hrnet_mm.data).
-# The left three quarters of the image are for training, the right quarter for testing. README.md has the results.
+# The left three quarters of the image are for training, the right quarter for testing.
+# docs/demonstration.md has the results.
 # The recipe was chosen on columns 0-287 -> 288-383 (fit.txt -> val.txt) alone: hrnet-mm demo segmentation --holdout
 # Command: hrnet-mm demo segmentation, or after that python tools/train.py configs/demo/fcn_hrnetv2_nuclei.py
 _base_ = ['./_base_/nuclei_semantic.py', './_base_/short.py']

@@ -1,5 +1,5 @@
 # Classification: HRNet-C on 5,000 real handwritten digits, 4,000 for training and 1,000 for testing (hrnet_mm.data).
-# README.md has the results.
+# docs/demonstration.md has the results.
 # The recipe was chosen on 3,000 -> 1,000 training digits (fit.txt -> val.txt) alone:
 # hrnet-mm demo classification --holdout
 # Command: hrnet-mm demo classification, or after that python tools/train.py configs/demo/hrnet-c_digits.py

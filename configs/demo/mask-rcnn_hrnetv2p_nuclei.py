@@ -1,5 +1,6 @@
 # Instance segmentation and boxes: Mask R-CNN on HRNetV2p, 125 nuclei of one real microscopy image (hrnet_mm.data).
-# The left three quarters of the image are for training, the right quarter for testing. README.md has the results.
+# The left three quarters of the image are for training, the right quarter for testing.
+# docs/demonstration.md has the results.
 # The recipe was chosen on columns 0-287 -> 288-383 (fit.json -> val.json) alone: hrnet-mm demo instances --holdout
 # Command: hrnet-mm demo instances, or after that python tools/train.py configs/demo/mask-rcnn_hrnetv2p_nuclei.py
 _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './_base_/nuclei_instances.py', './_base_/short.py']

@@ -1,5 +1,5 @@
-# Face landmarks: heatmaps on HRNetV2, rendered faces with the 98 points of WFLW (hrnet_mm.data). README.md has the
-# results, docs/data.md says what rendered data can prove.
+# Face landmarks: heatmaps on HRNetV2, rendered faces with the 98 points of WFLW (hrnet_mm.data).
+# docs/demonstration.md has the results, docs/data.md says what rendered data can prove.
 # The recipe was chosen on the training part alone (fit.json -> val.json): hrnet-mm demo faces --holdout
 # Command: hrnet-mm demo faces, or after that python tools/train.py configs/demo/td-hm_hrnetv2_faces.py
 _base_ = ['./_base_/faces.py', './_base_/short.py']

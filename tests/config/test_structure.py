@@ -138,7 +138,7 @@ def test_numbers_in_headers_are_published():
 
 
 def test_headers_of_own_trainings_point_to_their_results():
-    for folder, document in (('demo', 'README.md has the results'), ('learn', 'docs/learn.md')):
+    for folder, document in (('demo', 'docs/demonstration.md has the results'), ('learn', 'docs/learn.md')):
         for file in (CONFIGS / folder).glob('*.py'):
             assert document in header(file), file
             assert not re.search(r'(AP\d*|mIoU|accuracy|NME|PCK) \d+\.\d', header(file)), file

@@ -1,4 +1,4 @@
-"""Writes the README's table of the demonstration from what `hrnet-mm demo` measured, and copies its picture.
+"""Writes the table of docs/demonstration.md from what `hrnet-mm demo` measured, and copies its picture.
 
 hrnet-mm demo
 python tools/research/demo_table.py work_dirs/demo --machine '2 cores (Intel Xeon), 24 GB, no GPU'
@@ -18,7 +18,7 @@ TASKS = {  # what is trained, on which data
     'faces': ('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
     'instances': (
         'instance segmentation, Mask R-CNN on HRNetV2p',
-        '125 nuclei in a microscopy image, left 3/4 -> right 1/4',
+        '125 nuclei of a microscopy image, left 3/4 -> right 1/4',
     ),
     'segmentation': ('semantic segmentation, FCN on HRNetV2', 'the same image'),
     'classification': ('classification, HRNet-C', '5,000 handwritten digits, 4,000 -> 1,000'),
@@ -26,7 +26,7 @@ TASKS = {  # what is trained, on which data
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    lines = ['| task | data | metric | value | trivial | target | seconds |', '|---|---|---|---|---|---|---|']
+    lines = ['| task | data | metric | value | trivial baseline | target | seconds |', '|---|---|---|---|---|---|---|']
     seen = set()
     for row in rows:
         task, target = str(row['task']), row['target']
@@ -49,13 +49,11 @@ def block(results: Mapping[str, object], machine: str) -> str:
     baselines = {row['task']: row['baseline_is'] for row in rows}
     trivial = '; '.join(f'{task}, {baseline}' for task, baseline in baselines.items())
     return f"""{BEGIN}
-`tools/demo.sh`, {machine}, set A below, {results['seconds']:.0f} seconds in all (in percent):
+`tools/demo.sh`, {machine}, set A, {results['seconds']:.0f} seconds in all (in percent):
 
 {table(rows)}
 
-"trivial" is what the metric gives without a look at the images: {trivial}.
-Recipes were chosen on parts of the training data (`hrnet-mm demo --holdout`); what rendered images can prove is in
-[docs/data.md](docs/data.md). Tables, curves and pictures are in `work_dirs/demo/`.
+The trivial baseline does not look at the images: {trivial}.
 {END}"""
 
 
@@ -63,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', type=Path, help='the work directory of the demonstration')
     parser.add_argument('--machine', required=True, help='where it ran, for the sentence above the table')
-    parser.add_argument('--readme', type=Path, default=ROOT / 'README.md', help='default: %(default)s')
+    parser.add_argument('--page', type=Path, default=ROOT / 'docs' / 'demonstration.md', help='default: %(default)s')
     args = parser.parse_args()
     results = json.loads((args.folder / 'results.json').read_text())
     if missing := [task for task in TASKS if task not in {row['task'] for row in results['rows']}]:
@@ -72,10 +70,10 @@ def main() -> None:
         parser.error(
             f'{args.folder} holds results on parts of the training data: run `hrnet-mm demo` without --holdout'
         )
-    before, _, rest = args.readme.read_text().partition(BEGIN)
+    before, _, rest = args.page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    args.readme.write_text(f'{before}{block(results, args.machine)}{after}')
-    shutil.copyfile(args.folder / 'five_tasks.png', args.readme.parent / PICTURE)
+    args.page.write_text(f'{before}{block(results, args.machine)}{after}')
+    shutil.copyfile(args.folder / 'five_tasks.png', args.page.parent / PICTURE.name)
 
 
 if __name__ == '__main__':
