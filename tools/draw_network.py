@@ -9,7 +9,7 @@ from hrnet_mm.models import get_arch
 
 PICTURE = Path(__file__).resolve().parents[1] / 'docs' / 'network.svg'
 ARCH = 'w32'
-LEFT, TOP, ROW, MODULE, UNIT, GAP = 128, 78, 68, 44, 34, 30
+LEFT, TOP, ROW, MODULE, UNIT, GAP = 118, 62, 62, 32, 26, 22
 COLORS = ('#3949ab', '#00897b', '#f9a825', '#d84315')
 READOUTS = (
     ('V1', 'finest map', 'pose'),
@@ -21,7 +21,7 @@ READOUTS = (
 
 def draw():
     arch = get_arch(ARCH)
-    body = [box(16, TOP, 92, 34, '#757575', 'stem, 1/4')]
+    body = [box(12, TOP, 88, 34, '#757575', 'stem, 1/4')]
     x, previous = LEFT, 1
     for number, stage in enumerate(arch.stages, 1):
         count, start = len(stage.num_channels), x
@@ -32,29 +32,27 @@ def draw():
                 body += [box(x, TOP + branch * ROW, MODULE, 34, COLORS[branch], '')]
             x += MODULE
             if count > 1:
-                body += [
-                    line(x, middle(a), x + UNIT, middle(b), COLORS[a]) for a in range(count) for b in range(count)
-                ]
+                body += [line(x, middle(a), x + UNIT, middle(b), COLORS[a]) for a in range(count) for b in range(count)]
                 x += UNIT
         label = f'stage {number}' + (f': {stage.num_modules} modules' if stage.num_modules > 1 else '')
-        body += [text((start + x) / 2, 40, label, size=14, weight='bold')]
+        body += [text((start + x) / 2, 40, label, size=15, weight='bold')]
         if number < 4:
             body += [line(x, middle(b), x + GAP, middle(b), COLORS[b]) for b in range(count)]
             x += GAP
         previous = count
-    body += [line(108, middle(0), LEFT, middle(0), COLORS[0])]
+    body += [line(100, middle(0), LEFT, middle(0), COLORS[0])]
     for branch, channels in enumerate(arch.out_channels):
-        body += [text(x + 10, middle(branch) - 4, f'{channels} channels', 'start', 12, color=COLORS[branch])]
-        body += [text(x + 10, middle(branch) + 11, f'1/{arch.strides[branch]} of the input', 'start', 12)]
-    x += 124
-    body += [text(x + 4, 40, 'readouts', 'start', 14, 'bold')]
+        body += [text(x + 10, middle(branch) - 3, f'{channels} channels', 'start', 15, color=COLORS[branch])]
+        body += [text(x + 10, middle(branch) + 14, f'1/{arch.strides[branch]} of the input', 'start', 15)]
+    x += 136
+    body += [text(x + 4, 40, 'readouts', 'start', 15, 'bold')]
     for row, (name, what, task) in enumerate(READOUTS):
         y = TOP + row * ROW
-        body += [box(x, y, 44, 34, '#424242', name), text(x + 52, y + 14, what, 'start', 12)]
-        body += [text(x + 52, y + 29, task, 'start', 12, color='#616161')]
+        body += [box(x, y, 44, 34, '#424242', name), text(x + 52, y + 14, what, 'start', 15)]
+        body += [text(x + 52, y + 31, task, 'start', 15, color='#616161')]
     legend = f'HRNet-{ARCH.upper()}. A box is a branch of one module; crossing lines are an exchange unit.'
-    width, height = x + 176, TOP + 4 * ROW + 14
-    body += [text(16, height - 14, legend, 'start', 13, color='#616161')]
+    width, height = x + 192, TOP + 4 * ROW + 20
+    body += [text(12, height - 14, legend, 'start', 15, color='#616161')]
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">'
     title = '<title>HRNet: parallel branches that exchange information after every module, and four readouts</title>'
     ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'

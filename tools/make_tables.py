@@ -1,4 +1,7 @@
-"""Writes the tables whose numbers are in hrnet_mm/weights/results.csv: the model zoo, READMEs, metafiles, the index.
+"""Writes the tables of published results (from hrnet_mm/weights/results.csv) and of tools/research/results.
+
+These are the model zoo, the configs' READMEs, metafiles and model index, and the tables of docs/learn.md and tracking.md.
+
 
 python tools/make_tables.py          # write them
 python tools/make_tables.py --check  # only say which are stale, and exit with 1 if any is
@@ -13,8 +16,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-ZOO = ROOT / 'docs' / 'model_zoo.md'
-BEGIN, END = '<!-- results:begin -->', '<!-- results:end -->'
+MEASURED = ROOT / 'tools' / 'research' / 'results'
 PAPERS = {
     'HRNet': ('Deep High-Resolution Representation Learning for Visual Recognition', '1908.07919'),
     'HRNet for pose': ('Deep High-Resolution Representation Learning for Human Pose Estimation', '1902.09212'),
@@ -28,6 +30,14 @@ FOLDERS = {
     'ablations': ('Ablations', 'HRNet', 'Ablation'),
 }
 
+LEARNED = {  # of a name in learn.csv: the config, and the network in words
+    'openfield': ('td-hm_hrnetv1_openfield', 'HRNetV1'),
+    'frl189': ('td-hm_hrnetv2_frl189', 'HRNetV2'),
+    'nuclei': ('fcn_hrnetv2_dsb2018', 'FCN on HRNetV2'),
+    'bccd': ('faster-rcnn_hrnetv2p_bccd', 'Faster R-CNN on HRNetV2p'),
+    'instances': ('mask-rcnn_hrnetv2p_dsb2018', 'Mask R-CNN on HRNetV2p'),
+}
+POSES = {'tracking-simulated': 'truth made worse', 'tracking-network': 'td-hm_hrnetv1_people'}
 SLIDES = (
     '"Slide" means a page of the slides of Jingdong Wang (Microsoft Research) on high-resolution representation',
     'learning. Values are in percent, as published; none was measured here. The baselines are configs of the libraries.',
@@ -55,13 +65,28 @@ def tables():
         files[ROOT / 'configs' / folder / 'README.md'] = folder_readme(folder, title, own)
         files[ROOT / 'configs' / folder / 'metafile.yml'] = metafile(folder, collection, task, own)
     files[ROOT / 'model-index.yml'] = model_index()
-    before, _, rest = ZOO.read_text(encoding='utf-8').partition(BEGIN)
-    files[ZOO] = f'{before}{BEGIN}\n{overview(rows)}{END}{rest.partition(END)[2]}'
+    tracks = read_rows(MEASURED / 'tracking.csv')
+    blocks = {
+        'model_zoo.md': {'results': overview(rows)},
+        'learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
+        'tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
+    }
+    for name, contents in blocks.items():
+        page = ROOT / 'docs' / name
+        files[page] = page.read_text(encoding='utf-8')
+        for block, lines in contents.items():
+            begin, end = f'<!-- {block}:begin -->', f'<!-- {block}:end -->'
+            before, _, rest = files[page].partition(begin)
+            files[page] = '\n'.join([before + begin, *lines, end + rest.partition(end)[2]])
     return files
 
 
 def read_results():
-    with (ROOT / 'hrnet_mm' / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
+    return read_rows(ROOT / 'hrnet_mm' / 'weights' / 'results.csv')
+
+
+def read_rows(path):
+    with path.open(encoding='utf-8', newline='') as file:
         return list(csv.DictReader(file))
 
 
@@ -226,7 +251,54 @@ def overview(rows):
             for row in shown
         ),
     )
-    return '\n'.join([*lines, ''])
+    return lines
+
+
+def learned(rows):
+    """docs/learn.md: a line for each metric; config, reference and seconds stand in a config's first one."""
+    lines = []
+    for row in rows:
+        first = not lines or row['name'] != rows[len(lines) - 1]['name']
+        config, network = LEARNED[row['name']]
+        head = f'[{row["name"]}](../configs/learn/{config}.py), {network}' if first else ''
+        cost = (row['iterations'], f'{float(row["train_seconds"]):.0f}') if first else ('', '')
+        value, baseline = f'{float(row["value"]):.1f}', f'{float(row["baseline"]):.1f} {row["baseline_is"]}'
+        lines.append(
+            (
+                head,
+                f'{row["metric"]}{" (an error)" if row["is_error"] == "True" else ""}',
+                value,
+                row['target'],
+                baseline,
+                *cost,
+            )
+        )
+    head = ('config', 'metric, in percent', 'value', 'reference', 'trivial baseline', 'iterations', 'training, s')
+    return table(head, lines)
+
+
+def tracked(rows, poses):
+    """docs/tracking.md: mean and standard deviation of each variant."""
+
+    def cell(row, column, digits):
+        mean, std = (round(float(row[name]), digits) + 0.0 for name in (column, f'{column}_std'))  # 0.0, and not -0.0
+        return f'{mean:.{digits}f} ± {std:.{digits}f}'
+
+    lines = [
+        (
+            'all' if row['every'] == '1' else f'every {row["every"]}th',
+            row['variant'],
+            cell(row, 'mAP', 1),
+            cell(row, 'MOTA', 1),
+            cell(row, 'MOTA_gain', 1) if float(row['MOTA_gain']) or float(row['MOTA_gain_std']) else '',
+            cell(row, 'switches', 2),
+            cell(row, 'missed', 1),
+            cell(row, 'false_positives', 2),
+        )
+        for row in rows
+        if row['poses'] == poses
+    ]
+    return table(('frames', 'variant', 'mAP', 'MOTA', 'gain of MOTA', 'switches', 'missed', 'false positives'), lines)
 
 
 if __name__ == '__main__':

@@ -201,7 +201,7 @@ def define_comparisons(scale: Scale) -> dict[str, Comparison]:
             ),
         ),
         'streams': Comparison(
-            'Which stream the heat-maps are made of (slide 29, CVPR figure 5)',
+            'Which branch the heatmaps come from (slide 29, CVPR figure 5)',
             ('HRNetV1', '2x stream', '4x stream'),
             (
                 _claim('HRNetV1', '2x stream', '74.4 > 68.9 AP'),
