@@ -74,7 +74,8 @@ def line(x1, y1, x2, y2, color):
 
 def text(x, y, content, anchor='middle', size=13, weight='normal', color='#212121'):
     place = f'x="{x:g}" y="{y:g}" text-anchor="{anchor}"'
-    return f'<text {place} font-family="sans-serif" font-size="{size}" font-weight="{weight}" fill="{color}">{content}</text>'
+    font = f'font-family="sans-serif" font-size="{size}" font-weight="{weight}"'
+    return f'<text {place} {font} fill="{color}">{content}</text>'
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """Writes the tables of published results (from hrnet_mm/weights/results.csv) and of tools/research/results.
 
-These are the model zoo, the configs' READMEs, metafiles and model index, and the tables of docs/learn.md and tracking.md.
+They are in docs/model_zoo.md, in the configs' READMEs, metafiles and model index, and in docs/learn.md and tracking.md.
 
 
 python tools/make_tables.py          # write them
@@ -40,7 +40,7 @@ LEARNED = {  # of a name in learn.csv: the config, and the network in words
 POSES = {'tracking-simulated': 'truth made worse', 'tracking-network': 'td-hm_hrnetv1_people'}
 SLIDES = (
     '"Slide" means a page of the slides of Jingdong Wang (Microsoft Research) on high-resolution representation',
-    'learning. Values are in percent, as published; none was measured here. The baselines are configs of the libraries.',
+    'learning. Values are in percent, as published. None was measured here. Baselines are configs of the libraries.',
 )
 
 
@@ -94,10 +94,10 @@ def folder_readme(folder, title, rows):
     lines = [
         f'# {title}',
         '',
-        'Published results and the config that reproduces each. Metrics are in percent, parameters in millions and MACs in',
-        '2^30, as printed. "verified" lists what was checked in this repository: `builds` (the model builds and every key',
-        'is known), `trains` (one step and one prediction on sample files, shrunk), `params` and `MACs` (counted, equal as',
-        'printed). No metric below was measured here, and no published weights were loaded. The',
+        'Published results and the config that reproduces each. Metrics are in percent, parameters in millions and',
+        'MACs in 2^30, as printed. "verified" lists what was checked in this repository: `builds` (the model builds and',
+        'every key is known), `trains` (one step and one prediction on sample files, shrunk), `params` and `MACs`',
+        '(counted, equal as printed). No metric below was measured here, and no published weights were loaded. The',
         '[model zoo](../../docs/model_zoo.md) names the slides.',
         '',
     ]

@@ -1,5 +1,5 @@
-# Human pose: top-down heatmaps on HRNetV1, rendered people on photographs (hrnet_mm.data). docs/demonstration.md has the
-# results, docs/data.md says what rendered data can prove.
+# Human pose: top-down heatmaps on HRNetV1, rendered people on photographs (hrnet_mm.data).
+# docs/demonstration.md has the results, docs/data.md says what rendered data can prove.
 # The recipe was chosen on the training part alone (fit.json -> val.json): hrnet-mm demo pose --holdout
 # Command: hrnet-mm demo pose, or after that python tools/train.py configs/demo/td-hm_hrnetv1_people.py
 _base_ = ['./_base_/people.py', './_base_/short.py']
