@@ -95,7 +95,7 @@ def folder_readme(folder, title, rows):
         f'# {title}',
         '',
         'Published results and the config that reproduces each. Metrics are in percent, parameters in millions and',
-        'MACs in 2^30, as printed. "verified" lists what was checked in this repository: `builds` (the model builds and',
+        'MACs in 2^30, as printed. "verified" lists what was checked here: `builds` (the model builds and',
         'every key is known), `trains` (one step and one prediction on sample files, shrunk), `params` and `MACs`',
         '(counted, equal as printed). No metric below was measured here, and no published weights were loaded. The',
         '[model zoo](../../docs/model_zoo.md) names the slides.',
