@@ -38,7 +38,8 @@ def write_results(folder, tool, tasks, holdout=False):
 
 def test_the_block_alone_is_rewritten(tool, tmp_path, monkeypatch):
     write_results(tmp_path, tool, tool.TASKS)
-    page = tmp_path / 'demonstration.md'
+    page = tmp_path / 'docs' / 'demonstration.md'
+    page.parent.mkdir()
     page.write_text(f'before\n{tool.BEGIN}\nold\n{tool.END}\nafter\n')
     argv = ['demo_table', str(tmp_path), '--machine', 'a machine', '--page', str(page)]
     monkeypatch.setattr('sys.argv', argv)
@@ -50,7 +51,7 @@ def test_the_block_alone_is_rewritten(tool, tmp_path, monkeypatch):
     assert '| 1,500 rendered faces -> 300 others | m (an error) | 12.3 | 0.0 | at most 10 | 62 |\n' in text
     assert text.count('\n| | | m | 12.3 | 0.0 | | |\n') == 5
     assert 'pose, nothing of pose; faces, nothing of faces' in text
-    assert (tmp_path / 'five_tasks.png').read_bytes() == b'a picture'
+    assert (page.parent / 'five_tasks.png').read_bytes() == b'a picture'
     tool.main()
     assert page.read_text() == text
 
