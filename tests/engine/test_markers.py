@@ -26,6 +26,11 @@ def test_a_scope_stays_only_where_a_registry_takes_it_out():
                 'worker_init_fn': {'type': 'x', '_scope_': 'mmdet'},
             },
             'train_cfg': {'by_epoch': True, '_scope_': 'mmdet'},
+            'model': {
+                'type': 'X',
+                'norm_cfg': {'type': 'BN', '_scope_': 'mmseg'},
+                'act_cfg': {'type': 'ReLU', '_scope_': 'mmseg'},
+            },
             'pipeline': [{'type': 'Resize', '_scope_': 'mmdet'}, ({'keys': 1, '_scope_': 'mmdet'},)],
         }
     )
@@ -36,12 +41,16 @@ def test_a_scope_stays_only_where_a_registry_takes_it_out():
         'worker_init_fn': {'type': 'x'},
     }
     assert config.train_cfg == {'by_epoch': True}
+    # Of these two, mmcv builds one by itself and one by a registry.
+    assert config.model == {'type': 'X', 'norm_cfg': {'type': 'BN'}, 'act_cfg': {'type': 'ReLU', '_scope_': 'mmseg'}}
     assert config.pipeline == [{'type': 'Resize', '_scope_': 'mmdet'}, ({'keys': 1},)]
 
 
 def test_a_delete_without_anything_to_delete_goes_at_every_depth(tmp_path):
     file = tmp_path / 'config.py'
-    file.write_text("model = dict(type='A', _delete_=True, neck=[dict(type='B', _delete_=True, act=dict(_delete_=True))])")
+    file.write_text(
+        "model = dict(type='A', _delete_=True, neck=[dict(type='B', _delete_=True, act=dict(_delete_=True))])"
+    )
     config = Config.fromfile(file)
     assert '_delete_' in config.model  # mmengine leaves it
     drop_markers(config)
