@@ -190,6 +190,10 @@ def test_new_style(project):
     assert resumed[0] == validations[6]
     assert runs.test() == resumed[9]
 
+    assert set(runs.test('--tta', '--out', 'found.pkl', '--show-dir', 'drawn')) == set(resumed[9])
+    assert Path('found.pkl').is_file()
+    assert list(Path('drawn').rglob('*.png'))
+
     # mmseg's inference finds the steps that it has to change by their names, and with classes as types it fails.
     named = Config.fromfile(runs.config)
     for step in [*named.test_pipeline, *named.test_dataloader.dataset.pipeline]:

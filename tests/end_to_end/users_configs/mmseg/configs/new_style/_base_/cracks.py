@@ -1,5 +1,5 @@
 from cracks.datasets import CracksDataset
-from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
+from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize, TestTimeAug
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, PhotoMetricDistortion, RandomCrop
 from mmseg.evaluation import IoUMetric
@@ -18,6 +18,21 @@ test_pipeline = [
     dict(type=Resize, scale=(96, 72), keep_ratio=True),
     dict(type=LoadAnnotations),
     dict(type=PackSegInputs),
+]
+tta_pipeline = [
+    dict(type=LoadImageFromFile, backend_args=None),
+    dict(
+        type=TestTimeAug,
+        transforms=[
+            [dict(type=Resize, scale_factor=r, keep_ratio=True) for r in (0.75, 1.0)],
+            [
+                dict(type=RandomFlip, prob=0.0, direction='horizontal'),
+                dict(type=RandomFlip, prob=1.0, direction='horizontal'),
+            ],
+            [dict(type=LoadAnnotations)],
+            [dict(type=PackSegInputs)],
+        ],
+    ),
 ]
 train_dataloader = dict(
     batch_size=2,

@@ -4,6 +4,7 @@ from mmengine.optim.scheduler import PolyLR
 from mmengine.runner import IterBasedTrainLoop, LogProcessor, TestLoop, ValLoop
 from mmengine.visualization import LocalVisBackend
 from mmseg.engine.hooks import SegVisualizationHook
+from mmseg.models import SegTTAModel
 from mmseg.visualization import SegLocalVisualizer
 from torch.optim import SGD
 
@@ -14,6 +15,7 @@ log_processor = dict(type=LogProcessor, by_epoch=False)
 log_level = 'INFO'
 load_from = None
 resume = False
+tta_model = dict(type=SegTTAModel)
 
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=SGD, lr=0.01, momentum=0.9, weight_decay=0.0005))
 param_scheduler = [dict(type=PolyLR, eta_min=1e-4, power=0.9, begin=0, end=4, by_epoch=False)]
