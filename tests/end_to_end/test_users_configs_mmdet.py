@@ -1,5 +1,6 @@
 """Configs that users of mmdet write as its documentation teaches: each by every command, and by mmdet's inferencers."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,17 @@ def test_two_data_sets_and_a_loop_a_metric_and_a_hook_of_ones_own(project):
     detections(user)
 
 
+def test_an_own_loop_that_passes_each_batch_twice_goes_on_within_an_epoch(project):
+    user = project('retinanet_hrnet_two_sources')
+    options = ['default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=2', 'randomness.seed=1']
+    options = ['--cfg-options', *options, 'train_cfg.max_epochs=1']
+    iterations, _, whole = user.train(*options)
+    resumed, _, in_two = user.train('--resume', user.work_dir / 'iter_2.pth', *options)
+    assert list(resumed) == [3, 4, 5, 6]
+    assert [line['loss'] for line in resumed.values()] == [iterations[i]['loss'] for i in resumed]
+    assert not differing(whole['state_dict'], in_two['state_dict'])
+
+
 def test_new_style_by_epochs(project):
     user = project('retinanet_hrnet_new_style')
     iterations, validations, _ = user.train()
@@ -148,7 +160,8 @@ def test_new_style_by_epochs(project):
     assert iterations[5]['lr'] == pytest.approx(0.001 * 2 / 16)
     iterations, resumed, _ = user.train('--resume', '--cfg-options', 'train_cfg.max_epochs=4')
     assert list(iterations) == [7, 8]
-    assert user.test() == resumed[8]
+    assert user.test('--out', 'results.pkl', '--show-dir', 'drawn') == resumed[8]
+    assert len(pickle.loads(Path('results.pkl').read_bytes())) == len(list(Path('drawn').rglob('*.jpg'))) == 4
     detections(user)
 
 
