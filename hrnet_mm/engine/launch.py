@@ -79,7 +79,7 @@ def test(args: argparse.Namespace) -> None:
     runner = _build_runner(config)
     if args.out is not None:
         # mmdet's own dump packs the masks, which are many and large.
-        dump = 'DumpDetResults' if scope_of(config) == 'mmdet' else 'DumpResults'
+        dump = 'mmdet.DumpDetResults' if scope_of(config) == 'mmdet' else 'DumpResults'
         runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': args.out}))
     runner.test()
 
