@@ -180,6 +180,13 @@ def test_hrnetv1_in_place_of_resnet_on_two_data_sets(project):
     assert runs.test() == validations[9]
     require_equal_inference(runs, keypoints=17)
 
+    # In a process of its own, where nothing has registered the user's classes.
+    arguments = [str(an_image()), '--model', runs.checkpoint, '--out', 'elsewhere']
+    command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '1 of 1 images answered' in done.stdout
+
 
 def test_new_style(project):
     runs = project('new_style/td-hm_hrnet_coco')

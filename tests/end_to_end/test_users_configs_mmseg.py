@@ -79,8 +79,15 @@ def test_bases_and_a_data_set_of_ones_own_with_early_stopping(project):
 
     assert runs.test() == resumed[6]
     assert runs.calls() == {'after_test_epoch': 1}
-    assert set(runs.test('--tta')) == set(resumed[6])
     require_equal_inference(runs, classes=3)
+    assert set(runs.test('--tta')) == set(resumed[6])
+
+    # In a process of its own, where nothing has registered the user's classes.
+    arguments = [str(image_of(runs)), '--model', runs.checkpoint, '--out', 'elsewhere']
+    command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '1 of 1 images answered' in done.stdout
 
 
 def test_the_librarys_own_config_with_the_drop_in_line_and_a_scaled_learning_rate(project):
@@ -190,13 +197,13 @@ def test_new_style(project):
     assert resumed[0] == validations[6]
     assert runs.test() == resumed[9]
 
-    assert set(runs.test('--tta', '--out', 'found.pkl', '--show-dir', 'drawn')) == set(resumed[9])
-    assert Path('found.pkl').is_file()
-    assert list(Path('drawn').rglob('*.png'))
-
     # mmseg's inference finds the steps that it has to change by their names, and with classes as types it fails.
     named = Config.fromfile(runs.config)
     for step in [*named.test_pipeline, *named.test_dataloader.dataset.pipeline]:
         step.type = step.type.__name__
     named.default_scope = 'mmseg'  # None is given to mmengine as a name, and names are looked up in nothing
     require_equal_inference(runs, classes=3, config=named)
+
+    assert set(runs.test('--tta', '--out', 'found.pkl', '--show-dir', 'drawn')) == set(resumed[9])
+    assert Path('found.pkl').is_file()
+    assert list(Path('drawn').rglob('*.png'))
