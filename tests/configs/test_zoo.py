@@ -98,22 +98,3 @@ def test_trains_a_step_and_predicts(path, read, shrink, with_samples, body_of):
     TRAINED[body] = path
     sample = train_and_predict(with_samples(config))
     assert PREDICTED[config.default_scope] in sample
-
-
-@pytest.mark.filterwarnings('ignore:__array__ implementation')
-@pytest.mark.parametrize(
-    'config_path',
-    [
-        'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py',
-        'detection/htc_hrnetv2p-w18_20e_coco.py',
-        'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
-        'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
-        'face/td-hm_hrnetv2-w18_8xb64-60e_wflw-256x256.py',
-        'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py',
-        'classification/hrnet-w18_8xb32_in1k.py',
-    ],
-)
-def test_trains_a_step_in_bf16(config_path, read, shrink, with_samples):
-    config = shrink(read(config_path))
-    config.optim_wrapper = {'type': 'hrnet_mm.Bf16OptimWrapper', 'optimizer': {'type': 'SGD', 'lr': 1e-3}}
-    assert PREDICTED[config.default_scope] in train_and_predict(with_samples(config))
