@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .registry import type_name
+from ..registry import type_name
 
 __all__ = ['missing_files']
 
