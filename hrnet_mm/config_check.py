@@ -1,57 +1,55 @@
-"""Finds what is wrong with an OpenMMLab config before anything is built: misspelt keys and types, first of all.
+"""The check of an OpenMMLab config before anything is built: keys, types, contradictions, missing files.
 
-Keys are compared with the signatures of the classes that would be built.
+Every `type` is looked up as mmengine would, and every key compared with what the class, or the code that reads the
+dict, takes. Where that cannot be told, a key is not judged.
 """
 
 import difflib
+import importlib
 import importlib.util
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import Runner
+from mmengine.utils import get_object_from_string
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from .contradictions import contradictions
+from .config_schemas import Argument, Schema, arguments_of, parameter_of, settings_of
+from .contradictions import contradictions, dicts
 from .missing_data import missing_files
 
 __all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
 
-_SECTIONS = (
-    *('model', 'data_preprocessor', 'tta_model', 'tta_pipeline', 'optim_wrapper', 'param_scheduler'),
-    *('train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg'),
-    *('val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'visualizer', 'log_processor'),
-    *('env_cfg', 'randomness', 'auto_scale_lr'),
-)
-"""What a Runner builds. Other top-level names are variables of the config, and only near-misses of these are wrong."""
+_LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain', 'mmengine', 'mmcv', 'hrnet_mm')
+_VARIABLES = ('custom_imports', 'default_scope', 'runner_type', 'train_pipeline', 'val_pipeline', 'test_pipeline')
+"""Names at the top level, besides what a Runner takes, for which another name may be a misspelling."""
 
-_CUSTOMARY = ('custom_imports', 'default_scope', 'train_pipeline', 'val_pipeline', 'test_pipeline')
-_UNTYPED: dict[str, tuple[str, ...]] = {
-    # Dicts whose type is left out because it is always the same, and the keys that their builders take out first.
-    'train_dataloader': ('torch.utils.data.DataLoader',),
-    'val_dataloader': ('torch.utils.data.DataLoader',),
-    'test_dataloader': ('torch.utils.data.DataLoader',),
-    'train_cfg': ('mmengine.runner.EpochBasedTrainLoop', 'mmengine.runner.IterBasedTrainLoop'),
-    'val_cfg': ('mmengine.runner.ValLoop',),
-    'test_cfg': ('mmengine.runner.TestLoop',),
-    'optim_wrapper': ('mmengine.optim.OptimWrapper',),
-    'log_processor': ('mmengine.runner.LogProcessor',),
+_READ_BY_METHODS = {
+    # The sections that a Runner hands to its loops, which hand them back to these methods: name and parameter.
+    '_dataloader': ('build_dataloader', 'dataloader'),
+    '_evaluator': ('build_evaluator', 'evaluator'),
 }
-_EXTRA = {'type', '_scope_', 'requires_grad'}  # the last is of norm layers, whose builder takes it
-_FOREIGN = {(name, 'transforms') for name in ('Albu', 'Albumentation', 'Albumentations')}
-"""Where the names are those of another package."""
-_EXTRA_OF = {
-    'train_dataloader': {'num_batch_per_epoch'},
-    'train_cfg': {'by_epoch'},
-    'optim_wrapper': {'constructor', 'paramwise_cfg', 'accumulative_counts', 'clip_grad'},
-    'param_scheduler': {'convert_to_iter_based'},
+_READ_FROM_CONFIG = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'model_wrapper_cfg')
+_OF_TESTS = ('tta_model', 'tta_pipeline')
+
+_HOOKS = ('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization')
+_UNREAD = {
+    # Keys, by the dict that holds them, which the libraries' own configs set but no code reads any more.
+    'stage1': ('num_branches', 'num_modules'),
 }
 
+_FOREIGN = ('metainfo', 'Albu.transforms', 'Albumentation.transforms', 'Albumentations.transforms')
+"""Parameters, some of one class, whose values use the names of something else."""
+
+_COMPLETE = ('data_prefix', 'dist_cfg')
+"""Parameters that code also passes through as a whole, but from which nothing is read besides the keys seen."""
+
+_CLIPPING = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
 
 _NEEDED = {
     True: ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -81,21 +79,16 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
 
 def check_config(config: Config) -> list[str]:
     """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
-    scope = config.get('default_scope', 'mmengine')
+    scope = config.get('default_scope') or 'mmengine'
+    if importlib.util.find_spec(scope) is None:
+        return [f'default_scope: no library is called {scope!r}{_hint(scope, _LIBRARIES)}']
     with DefaultScope.overwrite_default_scope(scope):
-        checker = _Checker(scope)
-        for name in config:
-            if close := _misspelt_section(name, config):
-                checker.problems.append(f'{name}: no such setting; did you mean {close!r}?')
-        for section in _SECTIONS:
-            checker.walk(section, config.get(section), section)
-    return checker.problems
+        return _Checker(config, scope).problems
 
 
-def _misspelt_section(name: str, config: Config) -> str | None:
+def _misspelt_section(name: str, config: Config, settings: set[str]) -> str | None:
     """The setting that a top-level name was meant to be; None if it is one, or a variable."""
-    settings = set(inspect.signature(Runner).parameters)
-    known = {*settings, *_SECTIONS, *_CUSTOMARY}
+    known = {*settings, *_VARIABLES}
     if name in known:
         return None
     if re.search(rf'\b{re.escape(name)}\b(?!\s*=[^=])', config.text):
@@ -129,45 +122,114 @@ def _external_path(base: str) -> tuple[str, str | None]:
 
 
 class _Checker:
-    def __init__(self, scope: str) -> None:
+    """Walks the sections of a config; what is wrong with them gathers in `problems`."""
+
+    def __init__(self, config: Config, scope: str) -> None:
         self.scope = scope
         self.problems: list[str] = []
+        runner = next(iter(self._owners(config.get('runner_type', 'Runner'))), Runner)
+        sections = {**arguments_of(runner).keys, **dict.fromkeys(_OF_TESTS, Schema(is_open=True))}
+        sections |= {name: sections['cfg'].keys[name] for name in _READ_FROM_CONFIG if name in sections['cfg'].keys}
+        for name in sections:
+            for ending, (method, parameter) in _READ_BY_METHODS.items():
+                if name.endswith(ending):
+                    sections[name] = parameter_of(runner, method, parameter)
+        for model in self._owners((config.get('model') or {}).get('type')):
+            sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema(is_open=True))
+        for name in config:
+            if close := _misspelt_section(name, config, set(sections)):
+                self.problems.append(f'{name}: no such setting; did you mean {close!r}?')
+        for name, schema in sections.items():
+            self._walk(name, config.get(name), schema)
 
-    def walk(self, where: str, value: Any, section: str) -> None:
-        """Check every dict at or below `value`."""
-        if isinstance(value, Mapping):
-            self._check_dict(where, value, section)
-            for key, item in value.items():
-                # What metainfo calls a type is a key-point's kind, not a class.
-                if key != 'metainfo' and (value.get('type'), key) not in _FOREIGN:
-                    self.walk(f'{where}.{key}', item, section)
-        elif isinstance(value, list | tuple):
+    def _walk(self, where: str, value: Any, schema: Schema, owner: Any = Runner) -> None:
+        """Check every dict at or below `value`, which is an argument of `owner` and goes where `schema` says."""
+        if isinstance(value, list | tuple):
             for i, item in enumerate(value):
-                self.walk(f'{where}[{i}]', item, section)
+                self._walk(f'{where}[{i}]', item, schema, owner)
+        elif isinstance(value, Mapping):
+            outer, self.scope = self.scope, value.get('_scope_') or self.scope
+            self._walk_dict(where, value, schema, owner)
+            self.scope = outer
 
-    def _check_dict(self, where: str, value: Mapping[str, Any], section: str) -> None:
-        top = where == section
+    def _walk_dict(self, where: str, value: Mapping[str, Any], schema: Schema, owner: Any) -> None:
         kind = value.get('type')
-        if kind is None and not (top and section in _UNTYPED):
-            # Nothing says what reads a dict without a type: a word that the library's source lacks is misspelt.
-            self._report(where, set(value) - set(_vocabulary(self.scope)), _vocabulary(self.scope))
-            return
-        if kind is None:
-            owners = [_imported(path) for path in _UNTYPED[section]]
-        else:
-            owners = [kind] if callable(kind) else _classes(str(kind), self.scope)
-        if not owners:
+        built = self._built(schema, value) if kind is None else self._owners(kind, schema)
+        if kind is not None and not built and (schema.registries or _is_of_library(owner)):
             self.problems.append(f'{where}: nothing is called {kind!r}{_hint(str(kind), registered_names(self.scope))}')
             return
-        known = set().union(*(_parameters(owner) for owner in owners)) | _EXTRA | _EXTRA_OF.get(where, set())
-        unknown = set(value) - known
-        if '**' in known:  # handed on to something that the signature does not name
-            unknown -= _vocabulary(self.scope)
-        self._report(where, unknown, known)
+        takers = [arguments_of(found) for found in built]
+        takers += [arguments_of(inner) for taker in takers for inner in self._built(taker, value)]
+        parts = [*takers, schema]
+        if '_delete_' in value:
+            self.problems.append(f'{where}._delete_: no base has a dict here that it could replace; remove the key')
+        if where == 'default_hooks' or '.custom_keys.' in where:  # further names are arbitrary
+            known = set(_HOOKS) if where == 'default_hooks' else set(schema.keys)
+            close = {key for key in set(value) - known if difflib.get_close_matches(str(key), known, 1, 0.8)}
+            self._report(where, close, known)
+        elif not any(part.open or part.rest for part in takers or parts):
+            unknown = {key for key in value if not any(key in taker.keys for taker in takers)}
+            if unknown := unknown - {'type', '_scope_', '_delete_'} - set(schema.keys):
+                self._report(where, unknown, {name for part in parts for name in part.keys})
+        for key, item in value.items():
+            if isinstance(item, Mapping | list | tuple):
+                inner = self._schema_of(key, value, parts, built[0] if built else owner)
+                if inner is not None:
+                    self._walk(f'{where}.{key}', item, inner, built[0] if built else owner)
 
-    def _report(self, where: str, unknown: Iterable[str], known: Iterable[str]) -> None:
+    def _schema_of(self, key: str, value: Mapping[str, Any], parts: list[Schema], owner: Any) -> Schema | None:
+        """Where the value of a key goes; None if it is not to be looked at."""
+        if key in _FOREIGN or f'{getattr(owner, "__name__", "")}.{key}' in _FOREIGN:
+            return None
+        if key == 'clip_grad' and isinstance(value[key], Mapping):
+            clip = _CLIPPING.get(value[key].get('type', 'norm'))
+            return Schema(is_open=True) if clip is None else arguments_of(clip).with_keys('type')
+        if key == 'paramwise_cfg':
+            constructors = self._owners(value.get('constructor', 'DefaultOptimWrapperConstructor'))
+            parts = [arguments_of(constructor) for constructor in constructors]
+        if key in ('train_cfg', 'test_cfg') and 'type' in value and isinstance(owner, type):
+            settings = self._settings(key, value, owner)
+            return settings.with_keys('debug', 'nms_post') if settings.keys else Schema(is_open=True)
+        schemas = [schema for part in parts for schema in (part.keys.get(key), part.rest) if schema is not None]
+        schema = schemas[0] if schemas else Schema(is_open=True)
+        schema = schema.with_keys(*_UNREAD[key]) if key in _UNREAD else schema
+        if parts[-1].recurs and not (isinstance(value[key], Mapping) and 'type' in value[key]):
+            return schema.united(parts[-1])
+        return schema.complete() if key in _COMPLETE else schema
+
+    def _settings(self, key: str, value: Mapping[str, Any], owner: type) -> Schema:
+        """The schema of a model's train_cfg or test_cfg, which its parts hand on to one another."""
+        kinds = [
+            part['type']
+            for part in dicts({name: part for name, part in value.items() if name != key})
+            if 'type' in part
+        ]
+        owners = dict.fromkeys(part for kind in kinds for part in self._owners(kind) if isinstance(part, type))
+        pattern = re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg')
+        return settings_of((owner, *owners), pattern.fullmatch)
+
+    def _report(self, where: str, unknown: Iterable[Any], known: Iterable[str]) -> None:
         for key in sorted(key for key in unknown if isinstance(key, str)):
             self.problems.append(f'{where}.{key}: no such key{_hint(key, known)}')
+
+    def _built(self, schema: Schema, value: Mapping[str, Any]) -> list[Any]:
+        """What a dict without a `type` is for: the default, or what another of its keys names."""
+        kinds = [value.get(kind.name, kind.default) if isinstance(kind, Argument) else kind for kind in schema.defaults]
+        return [owner for kind in kinds for owner in self._owners(kind, schema)]
+
+    def _owners(self, kind: Any, schema: Schema | None = None) -> list[Any]:
+        """What a type stands for: one thing, or more if several registries know the name and none is preferred."""
+        if not isinstance(kind, str):
+            return [kind] if callable(kind) else []
+        found = _named(kind, self.scope)
+        if len(found) > 1 and schema is not None:
+            roots = {_root(registry) for registry in schema.registries}
+            found = {owner: registry for owner, registry in found.items() if registry in roots} or found
+        return list(found)
+
+
+def _is_of_library(owner: Any) -> bool:
+    return getattr(owner, '__module__', '').partition('.')[0] in _LIBRARIES
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
@@ -175,65 +237,62 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f'; did you mean {close[0]!r}?' if close else ''
 
 
-def _imported(path: str) -> Any:
-    module, _, name = path.rpartition('.')
-    return getattr(importlib.import_module(module), name)
+def _named(name: str, scope: str) -> dict[Any, Registry | None]:
+    """What is registered under a name, with the root registry of each; else what it imports."""
+    prefix, _, last = name.rpartition('.')
+    if not prefix or _has_registries(prefix):
+        for registries in (_registries(prefix or scope), _registries('mmengine')):
+            found = {_registered(registry, last): _root(registry) for registry in registries}
+            found.pop(None, None)
+            if found:
+                return found
+    if prefix:
+        try:
+            return {get_object_from_string(name): None}
+        except ImportError:
+            return {}
+    if importlib.util.find_spec('mmcv') is not None and name in vars(importlib.import_module('mmcv.ops')):
+        return {vars(importlib.import_module('mmcv.ops'))[name]: None}
+    return {}
+
+
+def _registered(registry: Registry, name: str) -> Any:
+    current: Registry | None = registry
+    while current is not None:
+        current.import_from_location()
+        if name in current.module_dict:
+            return current.module_dict[name]
+        current = current.parent
+    return None
+
+
+def _root(registry: Registry) -> Registry:
+    while registry.parent is not None:
+        registry = registry.parent
+    return registry
 
 
 @cache
-def _registries(scope: str) -> list[Registry]:
-    modules = [importlib.import_module(name) for name in dict.fromkeys((f'{scope}.registry', 'mmengine.registry'))]
-    return list({id(r): r for m in modules for r in vars(m).values() if isinstance(r, Registry)}.values())
+def _has_registries(package: str) -> bool:
+    return (
+        '.' not in package
+        and importlib.util.find_spec(package) is not None
+        and importlib.util.find_spec(f'{package}.registry') is not None
+    )
 
 
-def _classes(name: str, scope: str) -> list[Any]:
-    """Whatever is registered under the name, of any kind, or importable by it, or an operator of mmcv."""
-    found = [registry.get(name) for registry in _registries(scope)]
-    if (
-        importlib.util.find_spec('mmcv') is not None
-    ):  # not an import above: the engine, which checks configs, needs none
-        found.append(vars(importlib.import_module('mmcv.ops')).get(name))
-    return [owner for owner in found if owner is not None]
+@cache
+def _registries(package: str) -> list[Registry]:
+    return [
+        value for value in vars(importlib.import_module(f'{package}.registry')).values() if isinstance(value, Registry)
+    ]
 
 
 @cache
 def registered_names(scope: str) -> list[str]:
     """The names that are registered in a library, and in mmengine."""
     names: set[str] = set()
-    for registry in _registries(scope):
-        current: Registry | None = registry
-        while current is not None:
-            current.import_from_location()
-            names.update(current.module_dict)
-            current = current.parent
+    for registry in (*_registries(scope), *_registries('mmengine')):
+        registry.import_from_location()
+        names.update(registry.module_dict)
     return sorted(names)
-
-
-def _parameters(owner: Callable[..., Any]) -> set[str]:
-    """The keyword arguments it takes; where it passes on **kwargs, those of the base classes, and '**' at the end."""
-    inits = (
-        [vars(cls)['__init__'] for cls in owner.__mro__[:-1] if '__init__' in vars(cls)]
-        if inspect.isclass(owner)
-        else [owner]
-    )
-    known: set[str] = set()
-    for init in inits:
-        parameters = inspect.signature(init).parameters.values()
-        known.update(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return known
-    return known | {'**'}
-
-
-@cache
-def _vocabulary(scope: str) -> frozenset[str]:
-    """Every word in the source of the library, of mmengine and mmcv, and of this package."""
-    words: set[str] = set()
-    for name in (scope, 'mmengine', 'mmcv', __package__):
-        if importlib.util.find_spec(name) is None:
-            continue
-        (folder,) = importlib.import_module(name).__path__
-        for file in Path(folder).rglob('*.py'):
-            if '.mim' not in file.parts:
-                words.update(re.findall(r'[A-Za-z_]\w*', file.read_text(encoding='utf-8')))
-    return frozenset(words)
