@@ -10,7 +10,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from mmengine.config import Config
@@ -30,25 +30,38 @@ _VARIABLES = ('custom_imports', 'default_scope', 'runner_type', 'train_pipeline'
 """Names at the top level, besides what a Runner takes, for which another name may be a misspelling."""
 
 _READ_BY_METHODS = {
-    # The sections that a Runner hands to its loops, which hand them back to these methods: name and parameter.
+    # The sections, by the ends of their names, that a Runner reads in these methods: name and parameter.
     '_dataloader': ('build_dataloader', 'dataloader'),
     '_evaluator': ('build_evaluator', 'evaluator'),
+    'optim_wrapper': ('build_optim_wrapper', 'optim_wrapper'),
 }
 _READ_FROM_CONFIG = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'model_wrapper_cfg')
 _OF_TESTS = ('tta_model', 'tta_pipeline')
 
-_HOOKS = ('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization')
-_UNREAD = {
-    # Keys, by the dict that holds them, which the libraries' own configs set but no code reads any more.
-    'stage1': ('num_branches', 'num_modules'),
-}
-
-_FOREIGN = ('metainfo', 'Albu.transforms', 'Albumentation.transforms', 'Albumentations.transforms')
+_FOREIGN = ('metainfo', 'Albu.bbox_params', 'Albu.transforms', 'Albumentations.transforms')
 """Parameters, some of one class, whose values use the names of something else."""
 
-_COMPLETE = ('data_prefix', 'dist_cfg')
-"""Parameters that code also passes through as a whole, but from which nothing is read besides the keys seen."""
-
+_FREE = {
+    # Dicts with arbitrary names, of which only misspelt ones can be told; and names that are not seen to be read.
+    'custom_keys[]': (),
+    'data_prefix': (),
+    'default_hooks': (
+        *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
+    ),
+    'dist_cfg': ('backend',),
+    'filter_cfg': (),
+}
+_TAKEN_OUT = {
+    # Keys, by the parameter that holds them, which are taken out where no source shows it.
+    'dcn': ('fallback_on_stride',),
+    'norm_cfg': ('requires_grad',),
+    'param_scheduler': ('convert_to_iter_based',),
+}
+_UNREAD = {
+    # Keys of a model's settings that the libraries' own configs set also for models that do not read them.
+    'train_cfg': ('allowed_border', 'assigner', 'debug', 'mask_size', 'nms_post', 'pos_weight', 'sampler'),
+    'test_cfg': ('align_corners', 'flip_mode', 'mask_thr_binary', 'nms_post', 'shift_coords', 'shift_heatmap'),
+}
 _CLIPPING = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
 
 _NEEDED = {
@@ -128,88 +141,96 @@ class _Checker:
         self.scope = scope
         self.problems: list[str] = []
         runner = next(iter(self._owners(config.get('runner_type', 'Runner'))), Runner)
-        sections = {**arguments_of(runner).keys, **dict.fromkeys(_OF_TESTS, Schema(is_open=True))}
+        sections = {**arguments_of(runner).keys, **dict.fromkeys(_OF_TESTS, Schema())}
         sections |= {name: sections['cfg'].keys[name] for name in _READ_FROM_CONFIG if name in sections['cfg'].keys}
         for name in sections:
             for ending, (method, parameter) in _READ_BY_METHODS.items():
                 if name.endswith(ending):
-                    sections[name] = parameter_of(runner, method, parameter)
+                    sections[name] = parameter_of(runner if hasattr(runner, method) else Runner, method, parameter)
         for model in self._owners((config.get('model') or {}).get('type')):
-            sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema(is_open=True))
+            sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema())
         for name in config:
             if close := _misspelt_section(name, config, set(sections)):
                 self.problems.append(f'{name}: no such setting; did you mean {close!r}?')
         for name, schema in sections.items():
-            self._walk(name, config.get(name), schema)
+            self._walk(name, name, config.get(name), schema)
 
-    def _walk(self, where: str, value: Any, schema: Schema, owner: Any = Runner) -> None:
-        """Check every dict at or below `value`, which is an argument of `owner` and goes where `schema` says."""
+    def _walk(self, where: str, name: str, value: Any, schema: Schema | None, owner: Any = Runner) -> None:
+        """Check every dict at or below `value`, the argument `name` of `owner`, which goes where `schema` says."""
         if isinstance(value, list | tuple):
             for i, item in enumerate(value):
-                self._walk(f'{where}[{i}]', item, schema, owner)
+                self._walk(f'{where}[{i}]', name, item, schema, owner)
         elif isinstance(value, Mapping):
             outer, self.scope = self.scope, value.get('_scope_') or self.scope
-            self._walk_dict(where, value, schema, owner)
+            self._walk_dict(where, name, value, schema, owner)
             self.scope = outer
 
-    def _walk_dict(self, where: str, value: Mapping[str, Any], schema: Schema, owner: Any) -> None:
+    def _walk_dict(self, where: str, name: str, value: Mapping[str, Any], place: Schema | None, owner: Any) -> None:
+        schema = place or Schema(is_open=True)
         kind = value.get('type')
         built = self._built(schema, value) if kind is None else self._owners(kind, schema)
-        if kind is not None and not built and (schema.registries or _is_of_library(owner)):
-            self.problems.append(f'{where}: nothing is called {kind!r}{_hint(str(kind), registered_names(self.scope))}')
+        is_traced = place is not None and (_is_of_library(owner) or not schema.open)
+        if kind is not None and not built:
+            self._report_type(where, str(kind), schema, is_traced)
             return
         takers = [arguments_of(found) for found in built]
-        takers += [arguments_of(inner) for taker in takers for inner in self._built(taker, value)]
+        inner = [self._built(taker, value) for taker in takers if taker.defaults]
+        takers += [arguments_of(found) for group in inner for found in group]
         parts = [*takers, schema]
         if '_delete_' in value:
             self.problems.append(f'{where}._delete_: no base has a dict here that it could replace; remove the key')
-        if where == 'default_hooks' or '.custom_keys.' in where:  # further names are arbitrary
-            known = set(_HOOKS) if where == 'default_hooks' else set(schema.keys)
-            close = {key for key in set(value) - known if difflib.get_close_matches(str(key), known, 1, 0.8)}
-            self._report(where, close, known)
-        elif not any(part.open or part.rest for part in takers or parts):
-            unknown = {key for key in value if not any(key in taker.keys for taker in takers)}
-            if unknown := unknown - {'type', '_scope_', '_delete_'} - set(schema.keys):
-                self._report(where, unknown, {name for part in parts for name in part.keys})
+        known = {key for part in parts for key in part.keys} | {'type', '_scope_', '_delete_'}
+        known.update(_FREE.get(name, ()), _TAKEN_OUT.get(name, ()))
+        unknown = {key for key in value if isinstance(key, str)} - known
+        if name in _FREE or (takers and not is_traced):
+            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=0.8)}
+        elif any(part.open or part.rest for part in takers or parts) or not all(inner):
+            unknown = set()
+        self._report(where, unknown, known - {'type', '_scope_', '_delete_'})
+        owner = built[0] if built else owner
         for key, item in value.items():
-            if isinstance(item, Mapping | list | tuple):
-                inner = self._schema_of(key, value, parts, built[0] if built else owner)
-                if inner is not None:
-                    self._walk(f'{where}.{key}', item, inner, built[0] if built else owner)
+            if isinstance(item, Mapping | list | tuple) and not _is_foreign(key, owner):
+                below = 'custom_keys[]' if name == 'custom_keys' else key
+                self._walk(f'{where}.{key}', below, item, self._schema_of(key, value, parts, owner), owner)
 
     def _schema_of(self, key: str, value: Mapping[str, Any], parts: list[Schema], owner: Any) -> Schema | None:
-        """Where the value of a key goes; None if it is not to be looked at."""
-        if key in _FOREIGN or f'{getattr(owner, "__name__", "")}.{key}' in _FOREIGN:
-            return None
+        """Where the value of a key goes; None if that cannot be told."""
         if key == 'clip_grad' and isinstance(value[key], Mapping):
             clip = _CLIPPING.get(value[key].get('type', 'norm'))
-            return Schema(is_open=True) if clip is None else arguments_of(clip).with_keys('type')
+            return arguments_of(clip).with_keys('type') if clip else None
         if key == 'paramwise_cfg':
             constructors = self._owners(value.get('constructor', 'DefaultOptimWrapperConstructor'))
             parts = [arguments_of(constructor) for constructor in constructors]
-        if key in ('train_cfg', 'test_cfg') and 'type' in value and isinstance(owner, type):
-            settings = self._settings(key, value, owner)
-            return settings.with_keys('debug', 'nms_post') if settings.keys else Schema(is_open=True)
+        if key in _UNREAD and 'type' in value and isinstance(owner, type):
+            return self._settings(key, value, owner)
         schemas = [schema for part in parts for schema in (part.keys.get(key), part.rest) if schema is not None]
-        schema = schemas[0] if schemas else Schema(is_open=True)
-        schema = schema.with_keys(*_UNREAD[key]) if key in _UNREAD else schema
-        if parts[-1].recurs and not (isinstance(value[key], Mapping) and 'type' in value[key]):
-            return schema.united(parts[-1])
-        return schema.complete() if key in _COMPLETE else schema
+        if not schemas:
+            return None
+        if re.fullmatch(r'stage\d', key):  # of HRNet; configs give all stages the same keys, though some are not read
+            stages = [part.keys[f'stage{i}'] for part in parts for i in range(1, 5) if f'stage{i}' in part.keys]
+            return reduce(Schema.united, stages)
+        is_built = isinstance(value[key], Mapping) and 'type' in value[key]
+        return schemas[0].united(parts[-1]) if parts[-1].recurs and not is_built else schemas[0]
 
-    def _settings(self, key: str, value: Mapping[str, Any], owner: type) -> Schema:
+    def _settings(self, key: str, value: Mapping[str, Any], owner: type) -> Schema | None:
         """The schema of a model's train_cfg or test_cfg, which its parts hand on to one another."""
-        kinds = [
-            part['type']
-            for part in dicts({name: part for name, part in value.items() if name != key})
-            if 'type' in part
-        ]
+        kinds = [part['type'] for name in value if name != key for part in dicts(value[name]) if 'type' in part]
         owners = dict.fromkeys(part for kind in kinds for part in self._owners(kind) if isinstance(part, type))
-        pattern = re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg')
-        return settings_of((owner, *owners), pattern.fullmatch)
+        settings = settings_of((owner, *owners), re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg').fullmatch)
+        if not settings.keys and key == 'train_cfg':  # mmpretrain's classifiers give it to their preprocessor
+            return next(map(arguments_of, self._owners('mmpretrain.RandomBatchAugment')), None)
+        return settings.with_keys(*_UNREAD[key]) if settings.keys else None
 
-    def _report(self, where: str, unknown: Iterable[Any], known: Iterable[str]) -> None:
-        for key in sorted(key for key in unknown if isinstance(key, str)):
+    def _report_type(self, where: str, kind: str, schema: Schema, is_traced: bool) -> None:
+        """Report a type that nothing is called, unless it may be a word for something else."""
+        registries = _building(schema)
+        names = {name for registry in registries for name in _names_in(registry, self.scope)}
+        is_sure = registries or (is_traced and 'type' not in schema.keys)
+        if hint := _hint(kind, names or registered_names(self.scope), 0.6 if is_sure else 0.85) or is_sure:
+            self.problems.append(f'{where}: nothing is called {kind!r}{hint}')
+
+    def _report(self, where: str, unknown: Iterable[str], known: Iterable[str]) -> None:
+        for key in sorted(unknown):
             self.problems.append(f'{where}.{key}: no such key{_hint(key, known)}')
 
     def _built(self, schema: Schema, value: Mapping[str, Any]) -> list[Any]:
@@ -222,18 +243,30 @@ class _Checker:
         if not isinstance(kind, str):
             return [kind] if callable(kind) else []
         found = _named(kind, self.scope)
-        if len(found) > 1 and schema is not None:
-            roots = {_root(registry) for registry in schema.registries}
-            found = {owner: registry for owner, registry in found.items() if registry in roots} or found
+        if schema is not None and (registries := _building(schema)):
+            roots = {_root(registry) for registry in registries}
+            preferred = {owner: root for owner, root in found.items() if root in roots}
+            is_certain = not schema.open and None not in found.values()
+            found = preferred if preferred or is_certain else found
         return list(found)
+
+
+def _building(schema: Schema) -> list[Registry]:
+    """The registries that build a dict, or that its `type` is looked up in."""
+    kind = schema.keys.get('type')
+    return [*schema.registries, *(kind.registries if kind else ())]
+
+
+def _is_foreign(key: str, owner: Any) -> bool:
+    return key in _FOREIGN or f'{getattr(owner, "__name__", "")}.{key}' in _FOREIGN
 
 
 def _is_of_library(owner: Any) -> bool:
     return getattr(owner, '__module__', '').partition('.')[0] in _LIBRARIES
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+def _hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f'; did you mean {close[0]!r}?' if close else ''
 
 
@@ -242,10 +275,9 @@ def _named(name: str, scope: str) -> dict[Any, Registry | None]:
     prefix, _, last = name.rpartition('.')
     if not prefix or _has_registries(prefix):
         for registries in (_registries(prefix or scope), _registries('mmengine')):
-            found = {_registered(registry, last): _root(registry) for registry in registries}
-            found.pop(None, None)
-            if found:
-                return found
+            found = [(_registered(registry, last), _root(registry)) for registry in registries]
+            if any(owner is not None for owner, _ in found):
+                return {owner: root for owner, root in found if owner is not None}
     if prefix:
         try:
             return {get_object_from_string(name): None}
@@ -285,6 +317,16 @@ def _has_registries(package: str) -> bool:
 def _registries(package: str) -> list[Registry]:
     return [
         value for value in vars(importlib.import_module(f'{package}.registry')).values() if isinstance(value, Registry)
+    ]
+
+
+def _names_in(registry: Registry, scope: str) -> list[str]:
+    """The names that a library, or mmengine, has in its registry of this kind."""
+    return [
+        name
+        for child in (*_registries(scope), *_registries('mmengine'))
+        if _root(child) is _root(registry)
+        for name in child.module_dict
     ]
 
 

@@ -7,20 +7,19 @@ it may have more keys than are known. Only functions on the way of a value are p
 """
 
 import ast
-import builtins
 import copy
-import functools
 import inspect
 import itertools
-import linecache
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from types import CodeType, FunctionType, MethodType, ModuleType
+from dataclasses import dataclass
+from functools import cache
+from types import FunctionType, MethodType
 from typing import Any
 
 from mmengine.config import ConfigDict
-from mmengine.registry import Registry, build_from_cfg
+from mmengine.registry import MODELS, Registry, build_from_cfg
+
+from .config_sources import Body, Function, Target, functions_of, method_of, resolve, target_of
 
 __all__ = ['Argument', 'Schema', 'arguments_of', 'parameter_of', 'settings_of']
 
@@ -29,8 +28,6 @@ _HARMLESS = (bool, callable, id, isinstance, len, print, repr, str, type)
 _MAPS = ('map', 'multi_apply')
 """Functions that call their first argument with each of the items of the others."""
 _NEUTRAL = (ast.If, ast.While, ast.Assert, ast.UnaryOp, ast.Expr, ast.FormattedValue, ast.Subscript, ast.Compare)
-_NOT_FOLLOWED = ('abc', 'builtins', 'torch', 'typing')
-"""Packages of base classes that read no attribute of the class that derives from them."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +39,8 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class _Function:
-    """A function of Python, the class of its `self`, and the class in whose body it stands."""
-
-    function: FunctionType
-    owner: type | None = None
-    definer: type | None = None
-
-    @property
-    def body(self) -> '_Body | None':
-        return _body(self.function.__code__)
-
-
-@dataclass(frozen=True)
 class _Variable:
-    function: _Function
+    function: Function
     name: str
 
 
@@ -68,7 +52,7 @@ class _Attribute:
 
 @dataclass(frozen=True)
 class _Expression:
-    function: _Function
+    function: Function
     node: ast.AST
 
 
@@ -94,6 +78,7 @@ class Schema:
         self._rest: Schema | None = None
         self._open = is_open
         self._complete = False
+        self._is_used = False
         self.recurs = False
         self._registries: dict[Registry, None] = {}
         self._defaults: dict[str | Argument, None] = {}
@@ -105,8 +90,7 @@ class Schema:
     @property
     def rest(self) -> 'Schema | None':  # noqa: D102
         rest = self._scan()._rest
-        is_used = rest is not None and (rest.keys or rest.open or rest.rest or rest.registries)
-        return rest if is_used and not self._complete else None
+        return rest if rest is not None and rest._scan()._is_used and not self._complete else None
 
     @property
     def open(self) -> bool:  # noqa: D102
@@ -160,6 +144,7 @@ class Schema:
     def _absorb(self, other: 'Schema') -> None:
         self._add(*other._places)
         self._open |= other._open
+        self._is_used |= other._is_used
         self._registries |= other._registries
         self._defaults |= other._defaults
         for name, schema in other._keys.items():
@@ -174,9 +159,10 @@ class Schema:
         self._rest = self._rest or Schema()
         return self._rest
 
-    def _use(self, function: _Function, node: ast.AST, body: '_Body') -> None:
+    def _use(self, function: Function, node: ast.AST, body: 'Body') -> None:
         """Take note of what happens to the value of an expression, which what stands around it says."""
         parent = body.parents[node]
+        self._is_used |= not isinstance(parent, ast.FormattedValue)  # all else but being printed
         whole = _Expression(function, parent)
         match parent:
             case ast.Attribute(attr=name):
@@ -224,7 +210,7 @@ class Schema:
             case _:
                 self._open = True
 
-    def _bind(self, function: _Function, target: ast.AST, body: '_Body') -> None:
+    def _bind(self, function: Function, target: ast.AST, body: 'Body') -> None:
         match target:
             case ast.Name(id=name):
                 self._add(_Variable(function, name))
@@ -233,7 +219,7 @@ class Schema:
             case _:
                 self._open = True
 
-    def _use_method(self, function: _Function, method: str, call: ast.Call, body: '_Body') -> None:
+    def _use_method(self, function: Function, method: str, call: ast.Call, body: 'Body') -> None:
         whole = _Expression(function, call)
         match method, call.args:
             case 'get' | 'pop' | 'setdefault', [ast.Constant(value=str(name)), *others]:
@@ -259,10 +245,10 @@ class Schema:
             case _:
                 self._open = True
 
-    def _use_call(self, function: _Function, call: ast.AST, where: int | str | None, body: '_Body') -> None:
+    def _use_call(self, function: Function, call: ast.AST, where: int | str | None, body: 'Body') -> None:
         """Follow an argument, which is given by its position or its name, or as `**value` if that is None."""
         assert isinstance(call, ast.Call)
-        called = _resolve(function, call.func, body)
+        called = resolve(function, call.func, body)
         if any(called is copying for copying in _COPIES):
             self._default(function, call)
             self._add(_Expression(function, call))
@@ -271,19 +257,22 @@ class Schema:
         elif called in (getattr, hasattr) and where == 0 and isinstance(call.args[1], ast.Constant):
             self._key(str(call.args[1].value))._add(_Expression(function, call))
         elif isinstance(called, MethodType) and isinstance(called.__self__, Registry):
-            self._built(called.__self__ if called.__name__ == 'build' else None)
+            self._built(called.__self__ if called.__name__ in ('build', 'get') else None)
+        elif isinstance(called, FunctionType) and called.__name__.startswith('build_') and _is_builder(called):
+            self._registries[MODELS] = None
+            self._hand_to(target_of(called) or Target(), where or 0)
         elif getattr(called, '__name__', '') in _MAPS and call.args and where != 0:
-            target = _target(_resolve(function, call.args[0], body))
-            self._hand_to(target or _Target(), where - 1 if isinstance(where, int) else where or '')
+            target = target_of(resolve(function, call.args[0], body))
+            self._hand_to(target or Target(), where - 1 if isinstance(where, int) else where or '')
         elif called is build_from_cfg:
-            self._built(_resolve(function, call.args[1], body) if len(call.args) > 1 else None)
+            self._built(resolve(function, call.args[1], body) if len(call.args) > 1 else None)
         elif isinstance(call.func, ast.Attribute) and call.func.attr == 'update' and where in (0, None):
             # x.update(value): what happens to x from here on happens to these keys.
             if isinstance(call.func.value, ast.Name):
                 for value in body.assigned.get(call.func.value.id, ()):
                     self._default(function, value)
             self._bind(function, call.func.value, body)
-        elif (target := _target(called)) is None:
+        elif (target := target_of(called)) is None:
             self._open = True
         elif where is None:
             arguments = itertools.takewhile(lambda argument: not isinstance(argument, ast.Starred), call.args)
@@ -300,7 +289,7 @@ class Schema:
         else:
             self._open = True
 
-    def _default(self, function: _Function, display: ast.AST) -> None:
+    def _default(self, function: Function, display: ast.AST) -> None:
         """Take note of the `type` that a dict display gives to the keys it is extended with."""
         match display:
             case ast.Call(keywords=keywords):
@@ -313,7 +302,7 @@ class Schema:
         for value in values:
             self._default_from(function, value)
 
-    def _default_from(self, function: _Function, value: ast.AST) -> None:
+    def _default_from(self, function: Function, value: ast.AST) -> None:
         match value:
             case ast.Constant(value=str(name)):
                 self._defaults[name] = None
@@ -322,17 +311,19 @@ class Schema:
                 if parameter is not None:
                     self._defaults[Argument(name, parameter.default)] = None
 
-    def _expand(self, target: '_Target', given: Collection[str | None]) -> None:
+    def _expand(self, target: 'Target', given: Collection[str | None]) -> None:
         """Take note of `target(**value)`, where some parameters are given otherwise."""
         for name in target.names:
             if name not in given:
                 self._key(name)._hand_to(target, name)
-        if target.variadic and target.function:
-            self._add(_Variable(target.function, target.variadic))
-        elif target.variadic:
-            self._open = True
+        if target.variadic:
+            body = target.function.body if target.function else None
+            if target.function is None or body is None or target.variadic not in body.names:
+                self._open = True  # it cannot be read, or takes what it does not name and drops it
+            else:
+                self._add(_Variable(target.function, target.variadic))
 
-    def _hand_to(self, target: '_Target', where: int | str) -> None:
+    def _hand_to(self, target: 'Target', where: int | str) -> None:
         if isinstance(where, int):
             if where >= len(target.positional):
                 self._open = True
@@ -351,125 +342,40 @@ class Schema:
 def arguments_of(owner: Callable[..., Any]) -> Schema:
     """The keyword arguments that a class or function takes; those behind its **kwargs are among them."""
     schema = Schema()
-    target = _target(owner)
+    target = target_of(owner)
     if target is None:
         schema._open = True
         return schema
     schema._expand(target, ())
-    if target.variadic and target.function and target.function.body is not None:
-        (variable,) = schema._places
-        schema._open = not any(True for _ in _loads(variable))  # it drops what it does not name
     return schema
+
+
+def _is_builder(function: FunctionType) -> bool:
+    """Whether it is one of mmcv's `build_norm_layer` and the like, which take the `type` out of the dict themselves."""
+    return function.__module__.startswith(('mmcv.cnn.bricks', 'mmengine.model'))
 
 
 def parameter_of(owner: type, method: str, name: str) -> Schema:
     """What a method does with one of its parameters."""
     schema = Schema()
-    schema._hand_to(_target(_method(owner, method)) or _Target(), name)
+    schema._hand_to(target_of(method_of(owner, method)) or Target(), name)
     return schema
 
 
 def settings_of(owners: Iterable[type], is_one: Callable[[str], object]) -> Schema:
-    """What classes together read from attributes of `self` and parameters whose names are among those asked for."""
+    """What classes together read from variables and attributes of `self` with the names asked for."""
     places: list[_Place] = []
     for owner in owners:
-        for function in _functions(owner):
+        for function in functions_of(owner):
             if function.body is not None:
-                names = inspect.signature(function.function).parameters
-                places += [_Variable(function, name) for name in names if is_one(name)]
+                places += [_Variable(function, name) for name in function.body.names if is_one(name)]
                 places += [_Attribute(owner, name) for name in function.body.attributes if is_one(name)]
     schema = Schema(places).complete()
     schema.recurs = True
     return schema
 
 
-@dataclass(frozen=True)
-class _Target:
-    """What is called: its parameters, without `self`, and the function that receives them if it can be read."""
-
-    names: Collection[str] = ()
-    positional: list[str] = field(default_factory=list)
-    variadic: str | None = None
-    function: _Function | None = None
-
-
-def _target(called: Any) -> _Target | None:
-    bound = False
-    function: _Function | None = None
-    if inspect.isclass(called):
-        method = _method(called, '__init__')
-        function, bound = (method, True) if isinstance(method, _Function) else (None, False)
-    elif isinstance(called, _Function):
-        function = called
-        kind = inspect.getattr_static(called.owner, called.function.__name__, None) if called.owner else None
-        bound = called.owner is not None and not isinstance(kind, staticmethod)
-    elif isinstance(called, MethodType):
-        owner = called.__self__ if inspect.isclass(called.__self__) else type(called.__self__)
-        found = _method(owner, called.__name__)
-        function, bound = (found, True) if isinstance(found, _Function) else (None, False)
-    elif isinstance(called, functools.partial):
-        target = _target(called.func)
-        if target is None:
-            return None
-        taken = target.positional[: len(called.args)]
-        names = [name for name in target.names if name not in taken]
-        return _Target(names, target.positional[len(called.args) :], target.variadic, target.function)
-    elif inspect.isfunction(called):
-        function = _Function(inspect.unwrap(called))
-    if called is None or not (callable(called) or function):
-        return None
-    try:
-        signature = inspect.signature(function.function if function else called)
-    except (TypeError, ValueError):
-        return None
-    parameters = list(signature.parameters.values())[1 if bound else 0 :]
-    return _Target(
-        [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)] + _renamed(called, function),
-        [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)],
-        next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None),
-        function,
-    )
-
-
-def _renamed(called: Any, function: _Function | None) -> list[str]:
-    """Old names of parameters, which mmengine's `deprecated_api_warning` replaces by their new ones."""
-    if function and function.owner:
-        called = inspect.getattr_static(function.owner, function.function.__name__, None)
-    if not isinstance(called, FunctionType) or 'name_dict' not in called.__code__.co_freevars:
-        return []
-    return list(inspect.getclosurevars(called).nonlocals['name_dict'])
-
-
-def _method(owner: type, name: str, after: type | None = None) -> Any:
-    """A method as a `_Function`, what else the name stands for, or None; `after` is where `super()` starts from."""
-    mro = owner.__mro__
-    for definer in mro[mro.index(after) + 1 :] if after in mro else mro:
-        if name in vars(definer):
-            member = vars(definer)[name]
-            member = getattr(member, '__func__', member)
-            member = inspect.unwrap(member) if callable(member) else member
-            return _Function(member, owner, definer) if isinstance(member, FunctionType) else member
-    return None
-
-
-@cache
-def _functions(owner: type) -> list[_Function]:
-    """The methods and properties of a class and of its base classes, without those that cannot read its attributes."""
-    found = []
-    for definer in owner.__mro__:
-        if definer.__module__.partition('.')[0] in _NOT_FOLLOWED:
-            continue
-        for member in vars(definer).values():
-            accessors = (member.fget, member.fset) if isinstance(member, property) else (member,)
-            for accessor in accessors:
-                function = getattr(accessor, '__func__', accessor)
-                function = inspect.unwrap(function) if isinstance(function, FunctionType) else function
-                if isinstance(function, FunctionType):
-                    found.append(_Function(function, owner, definer))
-    return found
-
-
-def _loads(place: _Place) -> Iterator[tuple[_Function, ast.AST]]:
+def _loads(place: _Place) -> Iterator[tuple[Function, ast.AST]]:
     """Where the value of a variable or an attribute is used; a function without a source once, with nothing."""
     match place:
         case _Expression(function, node):
@@ -478,79 +384,6 @@ def _loads(place: _Place) -> Iterator[tuple[_Function, ast.AST]]:
             body = function.body
             yield from ((function, node) for node in (body.names.get(name, ()) if body else [ast.Pass()]))
         case _Attribute(owner, name):
-            for function in _functions(owner):
+            for function in functions_of(owner):
                 if function.body is not None:
                     yield from ((function, node) for node in function.body.attributes.get(name, ()))
-
-
-def _resolve(function: _Function, expression: ast.AST, body: '_Body') -> Any:
-    """The class, function, module or registry that an expression names; None if that cannot be told."""
-    match expression:
-        case ast.Name(id=name):
-            code = function.function.__code__
-            if name in code.co_varnames or name in code.co_freevars:
-                return None
-            return function.function.__globals__.get(name, getattr(builtins, name, None))
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == body.self_name and function.owner:
-            return _method(function.owner, attribute)
-        case ast.Attribute(value=ast.Call(func=ast.Name(id='super')), attr=attribute) if function.owner:
-            return _method(function.owner, attribute, function.definer)
-        case ast.Attribute(value=value, attr=attribute):
-            base = _resolve(function, value, body)
-            if isinstance(base, ModuleType | Registry) or inspect.isclass(base):
-                return getattr(base, attribute, None)
-    return None
-
-
-class _Body:
-    """The source of a function, with the uses of every name and every attribute of `self`."""
-
-    def __init__(self, root: ast.FunctionDef) -> None:
-        self.root = root
-        arguments = [*root.args.posonlyargs, *root.args.args]
-        self.self_name = arguments[0].arg if arguments else ''
-
-    @cached_property
-    def parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self.root) for child in ast.iter_child_nodes(node)}
-
-    @cached_property
-    def names(self) -> dict[str, list[ast.AST]]:
-        found: dict[str, list[ast.AST]] = {}
-        for node in ast.walk(self.root):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                found.setdefault(node.id, []).append(node)
-        return found
-
-    @cached_property
-    def attributes(self) -> dict[str, list[ast.AST]]:
-        found: dict[str, list[ast.AST]] = {}
-        for node in self.names.get(self.self_name, ()):
-            parent = self.parents[node]
-            if isinstance(parent, ast.Attribute) and isinstance(parent.ctx, ast.Load):
-                found.setdefault(parent.attr, []).append(parent)
-        return found
-
-    @cached_property
-    def assigned(self) -> dict[str, list[ast.AST]]:
-        found: dict[str, list[ast.AST]] = {}
-        for node in ast.walk(self.root):
-            if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    if isinstance(target, ast.Name):
-                        found.setdefault(target.id, []).append(node.value)
-        return found
-
-
-@cache
-def _body(code: CodeType) -> _Body | None:
-    root = _definitions(code.co_filename).get((code.co_name, code.co_firstlineno))
-    return None if root is None else _Body(root)
-
-
-@cache
-def _definitions(file: str) -> dict[tuple[str, int], ast.FunctionDef]:
-    """The functions of a source file, by their names and first lines, decorators included."""
-    tree = ast.parse(''.join(linecache.getlines(file)))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    return {(node.name, min([node.lineno, *(part.lineno for part in node.decorator_list)])): node for node in functions}
