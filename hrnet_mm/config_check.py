@@ -49,6 +49,7 @@ _FREE = {
         *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
     ),
     'dist_cfg': ('backend',),
+    'extra': ('stage1', 'stage2', 'stage3', 'stage4'),
     'filter_cfg': (),
 }
 _TAKEN_OUT = {
@@ -62,6 +63,8 @@ _UNREAD = {
     'train_cfg': ('allowed_border', 'assigner', 'debug', 'mask_size', 'nms_post', 'pos_weight', 'sampler'),
     'test_cfg': ('align_corners', 'flip_mode', 'mask_thr_binary', 'nms_post', 'shift_coords', 'shift_heatmap'),
 }
+_STAGE = ('block', 'num_blocks', 'num_branches', 'num_channels', 'num_modules')
+"""Keys of the stages of HRNet's `extra`, which configs set for all of them although some are not read."""
 _CLIPPING = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
 
 _NEEDED = {
@@ -182,10 +185,12 @@ class _Checker:
         known = {key for part in parts for key in part.keys} | {'type', '_scope_', '_delete_'}
         known.update(_FREE.get(name, ()), _TAKEN_OUT.get(name, ()))
         unknown = {key for key in value if isinstance(key, str)} - known
-        if name in _FREE or (takers and not is_traced):
-            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=0.8)}
-        elif any(part.open or part.rest for part in takers or parts) or not all(inner):
+        judging = takers or [schema]
+        is_open = any(part.open or part.rest for part in judging) or not all(inner)
+        if name not in _FREE and is_open:
             unknown = set()
+        elif name in _FREE or (takers and not is_traced) or any(part.drops for part in judging):
+            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=0.8)}
         self._report(where, unknown, known - {'type', '_scope_', '_delete_'})
         owner = built[0] if built else owner
         for key, item in value.items():
@@ -206,9 +211,9 @@ class _Checker:
         schemas = [schema for part in parts for schema in (part.keys.get(key), part.rest) if schema is not None]
         if not schemas:
             return None
-        if re.fullmatch(r'stage\d', key):  # of HRNet; configs give all stages the same keys, though some are not read
+        if re.fullmatch(r'stage\d', key):
             stages = [part.keys[f'stage{i}'] for part in parts for i in range(1, 5) if f'stage{i}' in part.keys]
-            return reduce(Schema.united, stages)
+            return reduce(Schema.united, stages or schemas).complete().with_keys(*_STAGE)
         is_built = isinstance(value[key], Mapping) and 'type' in value[key]
         return schemas[0].united(parts[-1]) if parts[-1].recurs and not is_built else schemas[0]
 
@@ -226,7 +231,9 @@ class _Checker:
         registries = _building(schema)
         names = {name for registry in registries for name in _names_in(registry, self.scope)}
         is_sure = registries or (is_traced and 'type' not in schema.keys)
-        if hint := _hint(kind, names or registered_names(self.scope), 0.6 if is_sure else 0.85) or is_sure:
+        names |= set() if names else {*registered_names(self.scope), *_operators()}
+        hint = _hint(kind, names, 0.6 if is_sure else 0.85)
+        if hint or is_sure:
             self.problems.append(f'{where}: nothing is called {kind!r}{hint}')
 
     def _report(self, where: str, unknown: Iterable[str], known: Iterable[str]) -> None:
@@ -271,7 +278,7 @@ def _hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def _named(name: str, scope: str) -> dict[Any, Registry | None]:
-    """What is registered under a name, with the root registry of each; else what it imports."""
+    """What is registered under a name, with the root registry of each; else the operator or import."""
     prefix, _, last = name.rpartition('.')
     if not prefix or _has_registries(prefix):
         for registries in (_registries(prefix or scope), _registries('mmengine')):
@@ -283,9 +290,16 @@ def _named(name: str, scope: str) -> dict[Any, Registry | None]:
             return {get_object_from_string(name): None}
         except ImportError:
             return {}
-    if importlib.util.find_spec('mmcv') is not None and name in vars(importlib.import_module('mmcv.ops')):
-        return {vars(importlib.import_module('mmcv.ops'))[name]: None}
-    return {}
+    return {_operators()[name]: None} if name in _operators() else {}
+
+
+@cache
+def _operators() -> dict[str, Any]:
+    """The operators of mmcv, which no registry holds; mmcv itself is optional."""
+    if importlib.util.find_spec('mmcv') is None:
+        return {}
+    module = importlib.import_module('mmcv.ops')
+    return {name: getattr(module, name) for name in module.__all__}
 
 
 def _registered(registry: Registry, name: str) -> Any:

@@ -66,6 +66,7 @@ class Schema:
         keys: The keys that are read, each with the schema of its value.
         rest: The schema of values under arbitrary names; None if names are not arbitrary.
         open: Whether the dict may hold keys that are not in `keys`.
+        drops: Whether such keys are taken and never looked at.
         registries: The registries that build it.
         defaults: Names of the classes that it is for if it has no `type`.
         recurs: Whether the dicts inside it may have the same keys.
@@ -77,6 +78,9 @@ class Schema:
         self._keys: dict[str, Schema] = {}
         self._rest: Schema | None = None
         self._open = is_open
+        self._drops = False
+        self._calls: dict[FunctionType, list[_Place]] = {}
+        self._returning: set[FunctionType] = set()
         self._complete = False
         self._is_used = False
         self.recurs = False
@@ -95,6 +99,10 @@ class Schema:
     @property
     def open(self) -> bool:  # noqa: D102
         return self._scan()._open and not self._complete
+
+    @property
+    def drops(self) -> bool:  # noqa: D102
+        return self._scan()._drops
 
     @property
     def registries(self) -> Collection[Registry]:  # noqa: D102
@@ -144,6 +152,7 @@ class Schema:
     def _absorb(self, other: 'Schema') -> None:
         self._add(*other._places)
         self._open |= other._open
+        self._drops |= other._drops
         self._is_used |= other._is_used
         self._registries |= other._registries
         self._defaults |= other._defaults
@@ -205,6 +214,10 @@ class Schema:
                 self._use_call(function, body.parents[parent], name, body)
             case ast.Call(args=arguments) if node in arguments:
                 self._use_call(function, parent, arguments.index(node), body)
+            case ast.Return():
+                self._open |= function.function not in self._calls
+                self._returning.add(function.function)
+                self._add(*self._calls.get(function.function, ()))
             case _ if isinstance(parent, _NEUTRAL):
                 pass
             case _:
@@ -278,9 +291,13 @@ class Schema:
             arguments = itertools.takewhile(lambda argument: not isinstance(argument, ast.Starred), call.args)
             positional = target.positional[: len(list(arguments))]
             self._expand(target, {*positional, *(keyword.arg for keyword in call.keywords)})
-        elif any(isinstance(argument, ast.Starred) for argument in call.args) and isinstance(where, int):
+        elif isinstance(where, int) and any(isinstance(argument, ast.Starred) for argument in call.args[:where]):
             self._open = True
         else:
+            if target.function:
+                self._calls.setdefault(target.function.function, []).append(_Expression(function, call))
+                if target.function.function in self._returning:
+                    self._add(_Expression(function, call))
             self._hand_to(target, where)
 
     def _built(self, registry: Any) -> None:
@@ -318,8 +335,10 @@ class Schema:
                 self._key(name)._hand_to(target, name)
         if target.variadic:
             body = target.function.body if target.function else None
-            if target.function is None or body is None or target.variadic not in body.names:
-                self._open = True  # it cannot be read, or takes what it does not name and drops it
+            if target.function is None or body is None:
+                self._open = True
+            elif target.variadic not in body.names:
+                self._drops = True
             else:
                 self._add(_Variable(target.function, target.variadic))
 
@@ -358,7 +377,10 @@ def _is_builder(function: FunctionType) -> bool:
 def parameter_of(owner: type, method: str, name: str) -> Schema:
     """What a method does with one of its parameters."""
     schema = Schema()
-    schema._hand_to(target_of(method_of(owner, method)) or Target(), name)
+    target = target_of(method_of(owner, method)) or Target()
+    if target.function:
+        schema._calls[target.function.function] = []
+    schema._hand_to(target, name)
     return schema
 
 

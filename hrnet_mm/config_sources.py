@@ -12,6 +12,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from mmengine.registry import Registry
+from mmengine.runner import Runner
 from torch import nn
 
 __all__ = ['Body', 'Function', 'Target', 'functions_of', 'method_of', 'resolve', 'target_of']
@@ -137,6 +138,8 @@ def resolve(function: Function, expression: ast.AST, body: 'Body') -> Any:
             return function.function.__globals__.get(name, getattr(builtins, name, None))
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == body.self_name and function.owner:
             return method_of(function.owner, attribute)
+        case ast.Attribute(value=ast.Name(id='runner') | ast.Attribute(attr='runner'), attr=attribute):
+            return method_of(Runner, attribute)  # hooks and loops call it so
         case ast.Attribute(value=ast.Call(func=ast.Name(id='super'), args=base), attr=attribute) if function.owner:
             after = resolve(function, base[0], body) if base else function.definer
             return method_of(function.owner, attribute, after)
