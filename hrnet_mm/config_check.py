@@ -51,6 +51,7 @@ _FREE = {
     'dist_cfg': ('backend',),
     'extra': ('stage1', 'stage2', 'stage3', 'stage4'),
     'filter_cfg': (),
+    'paramwise_cfg': (),
 }
 _TAKEN_OUT = {
     # Keys, by the parameter that holds them, which are taken out where no source shows it.
@@ -61,7 +62,16 @@ _TAKEN_OUT = {
 _UNREAD = {
     # Keys of a model's settings that the libraries' own configs set also for models that do not read them.
     'train_cfg': ('allowed_border', 'assigner', 'debug', 'mask_size', 'nms_post', 'pos_weight', 'sampler'),
-    'test_cfg': ('align_corners', 'flip_mode', 'mask_thr_binary', 'nms_post', 'shift_coords', 'shift_heatmap'),
+    'test_cfg': (
+        'align_corners',
+        'flip_mode',
+        'mask_thr_binary',
+        'min_bbox_size',
+        'nms_post',
+        'score_thr',
+        'shift_coords',
+        'shift_heatmap',
+    ),
 }
 _STAGE = ('block', 'num_blocks', 'num_branches', 'num_channels', 'num_modules')
 """Keys of the stages of HRNet's `extra`, which configs set for all of them although some are not read."""
@@ -174,7 +184,7 @@ class _Checker:
         built = self._built(schema, value) if kind is None else self._owners(kind, schema)
         is_traced = place is not None and (_is_of_library(owner) or not schema.open)
         if kind is not None and not built:
-            self._report_type(where, str(kind), schema, is_traced)
+            self._report_type(where, str(kind), schema, place is not None and _is_of_library(owner))
             return
         takers = [arguments_of(found) for found in built]
         inner = [self._built(taker, value) for taker in takers if taker.defaults]
@@ -211,7 +221,7 @@ class _Checker:
         schemas = [schema for part in parts for schema in (part.keys.get(key), part.rest) if schema is not None]
         if not schemas:
             return None
-        if re.fullmatch(r'stage\d', key):
+        if re.fullmatch(r'stage\d', str(key)):
             stages = [part.keys[f'stage{i}'] for part in parts for i in range(1, 5) if f'stage{i}' in part.keys]
             return reduce(Schema.united, stages or schemas).complete().with_keys(*_STAGE)
         is_built = isinstance(value[key], Mapping) and 'type' in value[key]
@@ -222,15 +232,15 @@ class _Checker:
         kinds = [part['type'] for name in value if name != key for part in dicts(value[name]) if 'type' in part]
         owners = dict.fromkeys(part for kind in kinds for part in self._owners(kind) if isinstance(part, type))
         settings = settings_of((owner, *owners), re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg').fullmatch)
-        if not settings.keys and key == 'train_cfg':  # mmpretrain's classifiers give it to their preprocessor
-            return next(map(arguments_of, self._owners('mmpretrain.RandomBatchAugment')), None)
+        if self.scope == 'mmpretrain' and key == 'train_cfg':  # classifiers give it to their preprocessor
+            settings = reduce(Schema.united, map(arguments_of, self._owners('RandomBatchAugment')), settings).complete()
         return settings.with_keys(*_UNREAD[key]) if settings.keys else None
 
-    def _report_type(self, where: str, kind: str, schema: Schema, is_traced: bool) -> None:
+    def _report_type(self, where: str, kind: str, schema: Schema, is_to_be_built: bool) -> None:
         """Report a type that nothing is called, unless it may be a word for something else."""
         registries = _building(schema)
         names = {name for registry in registries for name in _names_in(registry, self.scope)}
-        is_sure = registries or (is_traced and 'type' not in schema.keys)
+        is_sure = registries or (is_to_be_built and 'type' not in schema.keys)
         names |= set() if names else {*registered_names(self.scope), *_operators()}
         hint = _hint(kind, names, 0.6 if is_sure else 0.85)
         if hint or is_sure:

@@ -139,7 +139,9 @@ class Schema:
         while self._scanned < len(self._places):
             place = list(self._places)[self._scanned]
             self._scanned += 1
-            for function, node in _loads(place):
+            loads = list(_loads(place))
+            self._open |= isinstance(place, _Attribute) and not loads  # it is kept for others
+            for function, node in loads:
                 if function.body is None:
                     self._open = True
                 else:
@@ -279,8 +281,8 @@ class Schema:
             self._hand_to(target or Target(), where - 1 if isinstance(where, int) else where or '')
         elif called is build_from_cfg:
             self._built(resolve(function, call.args[1], body) if len(call.args) > 1 else None)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr == 'update' and where in (0, None):
-            # x.update(value): what happens to x from here on happens to these keys.
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in ('update', 'append') and where in (0, None):
+            # x.update(value): what happens to x from here on happens to these keys; so to the items of a list.
             if isinstance(call.func.value, ast.Name):
                 for value in body.assigned.get(call.func.value.id, ()):
                     self._default(function, value)

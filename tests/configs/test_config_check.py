@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
-from mmengine.runner import Runner
 from torch import nn, optim
 
 from hrnet_mm.config_check import check_config, quick_reading
@@ -60,7 +60,7 @@ def step_into(config, keys):
 
 def put(config, path, value):
     *parents, last = path.split('.')
-    step_into(config, parents)[last] = value
+    step_into(config, parents)[int(last) if last.isdigit() else last] = value
 
 
 def test_every_config_of_ours(path, read):
@@ -178,3 +178,238 @@ def test_misspelt_type(name, place, wrong, right, parse):
     put(config, f'{place}.type', wrong)
     (problem,) = check_config(config)
     assert problem.endswith(f'nothing is called {wrong!r}; did you mean {right!r}?')
+
+
+@HOOKS.register_module(force=True)
+class UserHook(Hook):
+    """Keeps what it is given."""
+
+    def __init__(self, message, **options):
+        self.options = options
+
+
+@MODELS.register_module(force=True)
+class UserNeck(nn.Module):
+    """Hands on to PyTorch, and builds a part of its own."""
+
+    def __init__(self, shape, loss=None, **kwargs):
+        super().__init__()
+        self.conv = nn.Conv2d(**kwargs)
+        self.shape = shape
+        if loss is not None:
+            self.loss = MODELS.build(loss)
+
+
+@DATASETS.register_module(force=True)
+class UserDataset(BaseDataset):
+    """Takes a setting that is not in mmengine's, and hands on the others."""
+
+    def __init__(self, subset=None, **kwargs):
+        self.subset = subset
+        super().__init__(**kwargs)
+
+
+@TRANSFORMS.register_module(force=True)
+class UserTransform:
+    """Reads a nested dict."""
+
+    def __init__(self, settings):
+        self.low, self.high = settings['range']
+        self.mode = settings.get('mode', 'add')
+
+
+def make_hook(first, second, third=3):
+    raise NotImplementedError
+
+
+LEGAL = [
+    (OURS_DETECTION, 'optim_wrapper.optimizer', dict(type='AdamW', lr=1e-4, betas=(0.9, 0.95), eps=1e-6, foreach=True)),
+    (OURS_DETECTION, 'optim_wrapper.optimizer', dict(type='SGD', lr=1e-2, momentum=0.9, nesterov=True, dampening=0)),
+    (OURS_DETECTION, 'optim_wrapper.optimizer', dict(type=optim.Adam, lr=1e-4, amsgrad=True)),
+    (OURS_DETECTION, 'optim_wrapper.clip_grad', dict(type='value', clip_value=0.1)),
+    (OURS_DETECTION, 'optim_wrapper.clip_grad', dict(max_norm=1, error_if_nonfinite=True)),
+    (
+        OURS_DETECTION,
+        'optim_wrapper',
+        dict(
+            type='AmpOptimWrapper',
+            optimizer=dict(type='SGD', lr=0.1),
+            loss_scale=dict(init_scale=512.0, growth_interval=100),
+            accumulative_counts=2,
+            dtype='bfloat16',
+        ),
+    ),
+    (
+        OURS_DETECTION,
+        'optim_wrapper.paramwise_cfg',
+        dict(
+            norm_decay_mult=0.0,
+            bypass_duplicate=True,
+            custom_keys={'backbone.stage4': dict(lr_mult=0.1), '.anything': dict(decay_mult=0, momentum=0.8)},
+        ),
+    ),
+    (
+        OURS_DETECTION,
+        'param_scheduler',
+        dict(type='CosineAnnealingLR', T_max=12, eta_min_ratio=0.1, convert_to_iter_based=True, verbose=True),
+    ),
+    (OURS_DETECTION, 'train_dataloader.prefetch_factor', 4),
+    (OURS_DETECTION, 'train_dataloader.collate_fn', dict(type='pseudo_collate')),
+    (OURS_DETECTION, 'train_dataloader.worker_init_fn', dict(type=make_hook, third=1)),
+    (OURS_DETECTION, 'train_dataloader.num_batch_per_epoch', 100),
+    (OURS_DETECTION, 'train_dataloader.sampler', dict(type='InfiniteSampler', shuffle=True)),
+    (
+        OURS_DETECTION,
+        'train_dataloader.dataset',
+        dict(
+            type='RepeatDataset',
+            times=3,
+            dataset=dict(
+                type='mmdet.CocoDataset',
+                metainfo=dict(classes=('cell',), palette=[(1, 2, 3)], anything=dict(type='upper', wings=2)),
+                data_prefix=dict(img='a/', depth='b/'),
+                filter_cfg=dict(occluded=True),
+                indices=10,
+                lazy_init=True,
+                backend_args=dict(backend='petrel', path_mapping={'data/': 's3://bucket/'}),
+                pipeline=[],
+            ),
+        ),
+    ),
+    (
+        OURS_DETECTION,
+        'train_dataloader.dataset.pipeline.3',
+        dict(
+            type='Albu',
+            transforms=[dict(type='OneOf', transforms=[dict(type='Blur', blur_limit=3, p=1.0)], p=0.1)],
+            bbox_params=dict(type='BboxParams', format='pascal_voc', label_fields=['gt_ignore_flags']),
+            keymap={'img': 'image', 'gt_bboxes': 'bboxes'},
+        ),
+    ),
+    (
+        OURS_DETECTION,
+        'train_dataloader.dataset.pipeline.3',
+        dict(type='RandomChoice', transforms=[[dict(type='RandomFlip', prob=0.5)], []], prob=[0.5, 0.5]),
+    ),
+    (OURS_DETECTION, 'train_dataloader.dataset.pipeline.3', dict(type=UserTransform, settings=dict(range=(0, 1)))),
+    (OURS_DETECTION, 'train_dataloader.dataset', dict(type='UserDataset', subset='a', serialize_data=False)),
+    (
+        OURS_DETECTION,
+        'model.neck',
+        dict(type='UserNeck', shape=dict(type='circle'), in_channels=8, padding_mode='zeros'),
+    ),
+    (OURS_DETECTION, 'model.rpn_head.loss_cls', dict(type='torch.nn.SmoothL1Loss', beta=0.1)),
+    (
+        OURS_DETECTION,
+        'model.test_cfg.rcnn.nms',
+        dict(type='nms', iou_threshold=0.5, class_agnostic=True, split_thr=100),
+    ),
+    (OURS_DETECTION, 'model.test_cfg.rcnn.nms', dict(type='soft_nms', sigma=0.4, min_score=0.1, method='linear')),
+    (OURS_DETECTION, 'model.test_cfg._scope_', 'mmdet'),
+    (CASCADE, 'model.roi_head.bbox_roi_extractor.roi_layer', dict(type='RoIAlign', out_size=7, sample_num=0)),
+    (FCOS, 'model.bbox_head.conv_cfg', dict(type='DCNv2', deform_groups=2)),
+    (FCOS, 'model.bbox_head.norm_cfg', dict(type='GN', num_groups=8, requires_grad=False, eps=1e-3)),
+    (
+        FCOS,
+        'model.bbox_head.init_cfg',
+        [dict(type='Normal', layer='Conv2d', std=0.01, override=dict(type='Normal', name='conv_cls', bias_prob=0.01))],
+    ),
+    (OCR, 'model.decode_head.0.act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
+    (
+        OCR,
+        'model.decode_head.0.loss_decode',
+        dict(type='CrossEntropyLoss', class_weight=[1.0] * 19, avg_non_ignore=True),
+    ),
+    (OCR, 'model.decode_head.0.sampler', dict(type='OHEMPixelSampler', thresh=0.7, min_kept=100)),
+    (OCR, 'tta_model', dict(type='SegTTAModel')),
+    (
+        UDP,
+        'model.backbone.init_cfg',
+        dict(type='Pretrained', checkpoint='a.pth', prefix='backbone.', map_location='cpu'),
+    ),
+    (
+        UDP,
+        'model.test_cfg',
+        dict(flip_test=True, flip_mode='heatmap', output_heatmaps=True, output_keypoint_indices=[0]),
+    ),
+    (UDP, 'train_dataloader.dataset.pipeline.6.encoder', [dict(type='MSRAHeatmap', input_size=(8, 8), unbiased=True)]),
+    (
+        UDP,
+        'val_evaluator',
+        dict(type='Evaluator', metrics=[dict(type='PCKAccuracy', thr=0.1, norm_item='bbox', collect_device='gpu')]),
+    ),
+    (IMAGENET, 'model.train_cfg', dict(augments=[dict(type='Mixup', alpha=0.8)], probs=[0.5])),
+    (
+        IMAGENET,
+        'model.backbone',
+        dict(type='TIMMBackbone', model_name='hrnet_w18', features_only=True, out_indices=(1, 2), drop_path_rate=0.1),
+    ),
+    (
+        IMAGENET,
+        'train_dataloader.dataset.pipeline.1',
+        dict(
+            type='RandAugment',
+            policies=[dict(type='Posterize', magnitude_range=(4, 0))],
+            num_policies=1,
+            magnitude_level=5,
+            hparams=dict(pad_val=[1, 2, 3], interpolation='bicubic'),
+        ),
+    ),
+    (OURS_POSE, 'custom_hooks', [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-4, gamma=2000)]),
+    (OURS_POSE, 'custom_hooks', [dict(type='EMAHook', momentum=1e-4, update_buffers=True, priority=49)]),
+    (OURS_POSE, 'custom_hooks', [dict(type='UserHook', message='a', anything=1, priority='LOW')]),
+    (OURS_POSE, 'custom_hooks', [dict(type=functools.partial(make_hook, 1, third=4), second=2)]),
+    (OURS_POSE, 'custom_hooks', [dict(type='mmengine.hooks.IterTimerHook')]),
+    (OURS_POSE, 'default_hooks.mine', dict(type=UserHook, message='a')),
+    (OURS_POSE, 'default_hooks.memory', None),
+    (OURS_POSE, 'default_hooks.checkpoint', dict(type='CheckpointHook', published_keys=['meta'], save_begin=3)),
+    (
+        OURS_POSE,
+        'visualizer.vis_backends',
+        [dict(type='WandbVisBackend', init_kwargs=dict(project='a', entity='b', mode='offline'), commit=False)],
+    ),
+    (
+        OURS_POSE,
+        'log_processor.custom_cfg',
+        [dict(data_src='loss', method_name='mean', window_size=100, log_name='long')],
+    ),
+    (OURS_POSE, 'env_cfg', dict(resource_limit=65536, dist_cfg=dict(backend='gloo', timeout=1800))),
+    (OURS_POSE, 'randomness', dict(seed=0, diff_rank_seed=True, deterministic=True)),
+    (OURS_POSE, 'model_wrapper_cfg', dict(type='MMDistributedDataParallel', find_unused_parameters=True)),
+    (OURS_POSE, 'compile', dict(backend='inductor', mode='default')),
+    (OURS_POSE, 'train_cfg', dict(type='EpochBasedTrainLoop', max_epochs=2, dynamic_intervals=[(1, 1)])),
+    (OURS_POSE, 'number_of_mice', 3),
+]
+
+
+@pytest.mark.parametrize(('name', 'place', 'value'), LEGAL)
+def test_legal_but_unusual(name, place, value, parse):
+    config = parse(name)
+    put(config, place, value)
+    assert check_config(config) == []
+
+
+def test_classes_as_types(parse):
+    config = parse(CASCADE)
+    config.model.neck.type = MODELS.get('mmdet.HRFPN')
+    config.train_dataloader.dataset.type = DATASETS.get('mmdet.CocoDataset')
+    assert check_config(config) == []
+    config.model.neck.out_chanels = 1
+    assert check_config(config) == ["model.neck.out_chanels: no such key; did you mean 'out_channels'?"]
+
+
+def test_left_over_delete(tmp_path):
+    (tmp_path / 'base.py').write_text("model = dict(type='mmengine.model.BaseModule', init_cfg=dict(type='Normal'))")
+    (tmp_path / 'config.py').write_text(
+        "_base_ = 'base.py'\nmodel = dict(init_cfg=dict(_delete_=True, type='Constant', val=0))\n"
+        "visualizer = dict(_delete_=True, type='Visualizer')"
+    )
+    config = Config.fromfile(tmp_path / 'config.py')
+    assert check_config(config) == [
+        'visualizer._delete_: no base has a dict here that it could replace; remove the key'
+    ]
+
+
+def test_unknown_default_scope():
+    config = Config(dict(default_scope='mmdett'))
+    assert check_config(config) == ["default_scope: no library is called 'mmdett'; did you mean 'mmdet'?"]
