@@ -41,6 +41,8 @@ _OF_TESTS = ('tta_model', 'tta_pipeline')
 _FOREIGN = ('metainfo', 'Albu.bbox_params', 'Albu.transforms', 'Albumentations.transforms')
 """Parameters, some of one class, whose values use the names of something else."""
 
+_NEAR = 0.85
+"""How similar a name that may be arbitrary is to a known one, from 0 to 1, if it is to be a misspelling of it."""
 _FREE = {
     # Dicts with arbitrary names, of which only misspelt ones can be told; and names that are not seen to be read.
     'custom_keys[]': (),
@@ -192,15 +194,22 @@ class _Checker:
         parts = [*takers, schema]
         if '_delete_' in value:
             self.problems.append(f'{where}._delete_: no base has a dict here that it could replace; remove the key')
-        known = {key for part in parts for key in part.keys} | {'type', '_scope_', '_delete_'}
+        known = {'type', '_scope_', '_delete_'}.union(
+            schema.taken if takers else schema.keys, *(t.keys for t in takers)
+        )
         known.update(_FREE.get(name, ()), _TAKEN_OUT.get(name, ()))
         unknown = {key for key in value if isinstance(key, str)} - known
         judging = takers or [schema]
         is_open = any(part.open or part.rest for part in judging) or not all(inner)
         if name not in _FREE and is_open:
             unknown = set()
-        elif name in _FREE or (takers and not is_traced) or any(part.drops for part in judging):
-            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=0.8)}
+        elif (
+            name in _FREE
+            or any(part.drops for part in judging)
+            or (takers and not is_traced)
+            or (schema.registries and not takers)  # what builds it adds the type
+        ):
+            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=_NEAR)}
         self._report(where, unknown, known - {'type', '_scope_', '_delete_'})
         owner = built[0] if built else owner
         for key, item in value.items():
@@ -242,7 +251,7 @@ class _Checker:
         names = {name for registry in registries for name in _names_in(registry, self.scope)}
         is_sure = registries or (is_to_be_built and 'type' not in schema.keys)
         names |= set() if names else {*registered_names(self.scope), *_operators()}
-        hint = _hint(kind, names, 0.6 if is_sure else 0.85)
+        hint = _hint(kind, names, 0.6 if is_sure else _NEAR)
         if hint or is_sure:
             self.problems.append(f'{where}: nothing is called {kind!r}{hint}')
 

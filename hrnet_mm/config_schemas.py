@@ -64,6 +64,7 @@ class Schema:
 
     Attributes:
         keys: The keys that are read, each with the schema of its value.
+        taken: The keys that are taken out of the dict before it goes on.
         rest: The schema of values under arbitrary names; None if names are not arbitrary.
         open: Whether the dict may hold keys that are not in `keys`.
         drops: Whether such keys are taken and never looked at.
@@ -76,6 +77,7 @@ class Schema:
         self._places: dict[_Place, None] = dict.fromkeys(places)
         self._scanned = 0
         self._keys: dict[str, Schema] = {}
+        self._taken: dict[str, None] = {}
         self._rest: Schema | None = None
         self._open = is_open
         self._drops = False
@@ -90,6 +92,10 @@ class Schema:
     @property
     def keys(self) -> Mapping[str, 'Schema']:  # noqa: D102
         return self._scan()._keys
+
+    @property
+    def taken(self) -> Collection[str]:  # noqa: D102
+        return self._scan()._taken
 
     @property
     def rest(self) -> 'Schema | None':  # noqa: D102
@@ -133,6 +139,7 @@ class Schema:
         schema._complete, schema.recurs = self._complete, self.recurs
         for name in names:
             schema._key(name)
+            schema._taken[name] = None
         return schema
 
     def _scan(self) -> 'Schema':
@@ -156,6 +163,7 @@ class Schema:
         self._open |= other._open
         self._drops |= other._drops
         self._is_used |= other._is_used
+        self._taken |= other._taken
         self._registries |= other._registries
         self._defaults |= other._defaults
         for name, schema in other._keys.items():
@@ -183,9 +191,11 @@ class Schema:
                 elif isinstance(parent.ctx, ast.Load):
                     self._key(name)._add(whole)
             case ast.Subscript(value=value, slice=index) if value is node:
-                if not isinstance(parent.ctx, ast.Load):
-                    return
                 match index:
+                    case ast.Constant(value=str(name)) if isinstance(parent.ctx, ast.Del):
+                        self._taken[name] = None
+                    case _ if not isinstance(parent.ctx, ast.Load):
+                        pass
                     case ast.Constant(value=str(name)):
                         self._key(name)._add(whole)
                     case ast.Slice() | ast.Constant() | ast.UnaryOp():
@@ -239,6 +249,8 @@ class Schema:
         match method, call.args:
             case 'get' | 'pop' | 'setdefault', [ast.Constant(value=str(name)), *others]:
                 self._key(name)._add(whole)
+                if method == 'pop':
+                    self._taken[name] = None
                 if name == 'type' and others:
                     self._default_from(function, others[0])
             case 'get' | 'pop' | 'setdefault', [_, *_]:
