@@ -5,8 +5,6 @@ dict, takes. Where that cannot be told, a key is not judged.
 """
 
 import difflib
-import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,18 +12,17 @@ from functools import cache, reduce
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, Registry
-from mmengine.runner import Runner
-from mmengine.utils import get_object_from_string
+from mmengine.registry import RUNNERS, DefaultScope, Registry
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from .config_schemas import Argument, Schema, arguments_of, parameter_of, settings_of
+from .config_types import LIBRARIES, find_type, has_registries, registered_names, root_of, type_names
 from .contradictions import contradictions, dicts
 from .missing_data import missing_files
 
 __all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
 
-_LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain', 'mmengine', 'mmcv', 'hrnet_mm')
 _VARIABLES = ('custom_imports', 'default_scope', 'runner_type', 'train_pipeline', 'val_pipeline', 'test_pipeline')
 """Names at the top level, besides what a Runner takes, for which another name may be a misspelling."""
 
@@ -108,8 +105,8 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
 def check_config(config: Config) -> list[str]:
     """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
     scope = config.get('default_scope') or 'mmengine'
-    if importlib.util.find_spec(scope) is None:
-        return [f'default_scope: no library is called {scope!r}{_hint(scope, _LIBRARIES)}']
+    if not has_registries(scope):
+        return [f'default_scope: no library is called {scope!r}{_hint(scope, LIBRARIES)}']
     with DefaultScope.overwrite_default_scope(scope):
         return _Checker(config, scope).problems
 
@@ -155,7 +152,11 @@ class _Checker:
     def __init__(self, config: Config, scope: str) -> None:
         self.scope = scope
         self.problems: list[str] = []
-        runner = next(iter(self._owners(config.get('runner_type', 'Runner'))), Runner)
+        kind = config.get('runner_type', 'Runner')
+        runner = next(iter(self._owners(kind)), Runner)
+        if not self._owners(kind):
+            names = type_names(kind, scope, [RUNNERS])
+            self.problems.append(f'runner_type: nothing is called {kind!r}{_hint(kind, names)}')
         sections = {**arguments_of(runner).keys, **dict.fromkeys(_OF_TESTS, Schema())}
         sections |= {name: sections['cfg'].keys[name] for name in _READ_FROM_CONFIG if name in sections['cfg'].keys}
         for name in sections:
@@ -176,14 +177,21 @@ class _Checker:
             for i, item in enumerate(value):
                 self._walk(f'{where}[{i}]', name, item, schema, owner)
         elif isinstance(value, Mapping):
-            outer, self.scope = self.scope, value.get('_scope_') or self.scope
+            outer, scope = self.scope, value.get('_scope_') or self.scope
+            if not has_registries(scope):
+                self.problems.append(f'{where}._scope_: no library is called {scope!r}{_hint(scope, LIBRARIES)}')
+                return
+            self.scope = scope
             self._walk_dict(where, name, value, schema, owner)
             self.scope = outer
 
     def _walk_dict(self, where: str, name: str, value: Mapping[str, Any], place: Schema | None, owner: Any) -> None:
         schema = place or Schema(is_open=True)
         kind = value.get('type')
-        built = self._built(schema, value) if kind is None else self._owners(kind, schema)
+        if kind is None and where == 'train_cfg' and 'by_epoch' in value:
+            built = [EpochBasedTrainLoop if value['by_epoch'] else IterBasedTrainLoop]
+        else:
+            built = self._built(schema, value) if kind is None else self._owners(kind, schema)
         is_traced = place is not None and (_is_of_library(owner) or not schema.open)
         if kind is not None and not built:
             self._report_type(where, str(kind), schema, place is not None and _is_of_library(owner))
@@ -201,30 +209,29 @@ class _Checker:
         unknown = {key for key in value if isinstance(key, str)} - known
         judging = takers or [schema]
         is_open = any(part.open or part.rest for part in judging) or not all(inner)
-        if name not in _FREE and is_open:
+        is_free = name in _FREE or (schema.registries and not takers)  # what builds it adds the type
+        if is_open and not is_free:
             unknown = set()
-        elif (
-            name in _FREE
-            or any(part.drops for part in judging)
-            or (takers and not is_traced)
-            or (schema.registries and not takers)  # what builds it adds the type
-        ):
+        elif is_free or any(part.drops for part in judging) or (takers and not is_traced):
             unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=_NEAR)}
-        self._report(where, unknown, known - {'type', '_scope_', '_delete_'})
+        self._report(where, unknown, known - {'_scope_', '_delete_'})
         owner = built[0] if built else owner
         for key, item in value.items():
             if isinstance(item, Mapping | list | tuple) and not _is_foreign(key, owner):
                 below = 'custom_keys[]' if name == 'custom_keys' else key
-                self._walk(f'{where}.{key}', below, item, self._schema_of(key, value, parts, owner), owner)
+                self._walk(f'{where}.{key}', below, item, self._schema_of(name, key, value, parts, owner), owner)
 
-    def _schema_of(self, key: str, value: Mapping[str, Any], parts: list[Schema], owner: Any) -> Schema | None:
-        """Where the value of a key goes; None if that cannot be told."""
+    def _schema_of(
+        self, name: str, key: str, value: Mapping[str, Any], parts: list[Schema], owner: Any
+    ) -> Schema | None:
+        """Where the value of a key of the dict `name` goes; None if that cannot be told."""
         if key == 'clip_grad' and isinstance(value[key], Mapping):
             clip = _CLIPPING.get(value[key].get('type', 'norm'))
             return arguments_of(clip).with_keys('type') if clip else None
-        if key == 'paramwise_cfg':
+        if key in ('optimizer', 'paramwise_cfg') and name == 'optim_wrapper':
             constructors = self._owners(value.get('constructor', 'DefaultOptimWrapperConstructor'))
             parts = [arguments_of(constructor) for constructor in constructors]
+            parts += [part.keys['optim_wrapper_cfg'] for part in parts if 'optim_wrapper_cfg' in part.keys]
         if key in _UNREAD and 'type' in value and isinstance(owner, type):
             return self._settings(key, value, owner)
         schemas = [schema for part in parts for schema in (part.keys.get(key), part.rest) if schema is not None]
@@ -242,16 +249,15 @@ class _Checker:
         owners = dict.fromkeys(part for kind in kinds for part in self._owners(kind) if isinstance(part, type))
         settings = settings_of((owner, *owners), re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg').fullmatch)
         if self.scope == 'mmpretrain' and key == 'train_cfg':  # classifiers give it to their preprocessor
-            settings = reduce(Schema.united, map(arguments_of, self._owners('RandomBatchAugment')), settings).complete()
+            for preprocessor in self._owners('ClsDataPreprocessor'):
+                settings = settings.united(arguments_of(preprocessor).keys['batch_augments']).complete()
         return settings.with_keys(*_UNREAD[key]) if settings.keys else None
 
     def _report_type(self, where: str, kind: str, schema: Schema, is_to_be_built: bool) -> None:
         """Report a type that nothing is called, unless it may be a word for something else."""
         registries = _building(schema)
-        names = {name for registry in registries for name in _names_in(registry, self.scope)}
         is_sure = registries or (is_to_be_built and 'type' not in schema.keys)
-        names |= set() if names else {*registered_names(self.scope), *_operators()}
-        hint = _hint(kind, names, 0.6 if is_sure else _NEAR)
+        hint = _hint(kind, type_names(kind, self.scope, registries), 0.6 if is_sure else _NEAR)
         if hint or is_sure:
             self.problems.append(f'{where}: nothing is called {kind!r}{hint}')
 
@@ -268,12 +274,11 @@ class _Checker:
         """What a type stands for: one thing, or more if several registries know the name and none is preferred."""
         if not isinstance(kind, str):
             return [kind] if callable(kind) else []
-        found = _named(kind, self.scope)
+        found = find_type(kind, self.scope)
         if schema is not None and (registries := _building(schema)):
-            roots = {_root(registry) for registry in registries}
+            roots = {root_of(registry) for registry in registries}
             preferred = {owner: root for owner, root in found.items() if root in roots}
-            is_certain = not schema.open and None not in found.values()
-            found = preferred if preferred or is_certain else found
+            found = preferred if preferred or None not in found.values() else found
         return list(found)
 
 
@@ -288,86 +293,9 @@ def _is_foreign(key: str, owner: Any) -> bool:
 
 
 def _is_of_library(owner: Any) -> bool:
-    return getattr(owner, '__module__', '').partition('.')[0] in _LIBRARIES
+    return getattr(owner, '__module__', '').partition('.')[0] in LIBRARIES
 
 
 def _hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f'; did you mean {close[0]!r}?' if close else ''
-
-
-def _named(name: str, scope: str) -> dict[Any, Registry | None]:
-    """What is registered under a name, with the root registry of each; else the operator or import."""
-    prefix, _, last = name.rpartition('.')
-    if not prefix or _has_registries(prefix):
-        for registries in (_registries(prefix or scope), _registries('mmengine')):
-            found = [(_registered(registry, last), _root(registry)) for registry in registries]
-            if any(owner is not None for owner, _ in found):
-                return {owner: root for owner, root in found if owner is not None}
-    if prefix:
-        try:
-            return {get_object_from_string(name): None}
-        except ImportError:
-            return {}
-    return {_operators()[name]: None} if name in _operators() else {}
-
-
-@cache
-def _operators() -> dict[str, Any]:
-    """The operators of mmcv, which no registry holds; mmcv itself is optional."""
-    if importlib.util.find_spec('mmcv') is None:
-        return {}
-    module = importlib.import_module('mmcv.ops')
-    return {name: getattr(module, name) for name in module.__all__}
-
-
-def _registered(registry: Registry, name: str) -> Any:
-    current: Registry | None = registry
-    while current is not None:
-        current.import_from_location()
-        if name in current.module_dict:
-            return current.module_dict[name]
-        current = current.parent
-    return None
-
-
-def _root(registry: Registry) -> Registry:
-    while registry.parent is not None:
-        registry = registry.parent
-    return registry
-
-
-@cache
-def _has_registries(package: str) -> bool:
-    return (
-        '.' not in package
-        and importlib.util.find_spec(package) is not None
-        and importlib.util.find_spec(f'{package}.registry') is not None
-    )
-
-
-@cache
-def _registries(package: str) -> list[Registry]:
-    return [
-        value for value in vars(importlib.import_module(f'{package}.registry')).values() if isinstance(value, Registry)
-    ]
-
-
-def _names_in(registry: Registry, scope: str) -> list[str]:
-    """The names that a library, or mmengine, has in its registry of this kind."""
-    return [
-        name
-        for child in (*_registries(scope), *_registries('mmengine'))
-        if _root(child) is _root(registry)
-        for name in child.module_dict
-    ]
-
-
-@cache
-def registered_names(scope: str) -> list[str]:
-    """The names that are registered in a library, and in mmengine."""
-    names: set[str] = set()
-    for registry in (*_registries(scope), *_registries('mmengine')):
-        registry.import_from_location()
-        names.update(registry.module_dict)
-    return sorted(names)

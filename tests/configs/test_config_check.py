@@ -180,6 +180,30 @@ def test_misspelt_type(name, place, wrong, right, parse):
     assert problem.endswith(f'nothing is called {wrong!r}; did you mean {right!r}?')
 
 
+@pytest.mark.parametrize(
+    ('place', 'value', 'sentence'),
+    [
+        ('runner_type', 'hrnet_mm.ReliabelRunner', "did you mean 'hrnet_mm.ReliableRunner'?"),
+        ('train_cfg', dict(by_epoch=True, max_iters=9), "train_cfg.max_iters: no such key; did you mean 'max_epochs'?"),
+        ('train_dataloader.dataset.type', 'mmdte.CocoDataset', "did you mean 'mmdet.CocoDataset'?"),
+        ('train_dataloader.dataset._scope_', 'mmdett', "no library is called 'mmdett'; did you mean 'mmdet'?"),
+        ('model.neck', dict(typ='HRFPN', arch='w32'), "model.neck.typ: no such key; did you mean 'type'?"),
+        ('custom_hooks', [dict(type='CocoMetric')], "custom_hooks[0]: nothing is called 'CocoMetric'"),
+        ('custom_hooks', [dict(type='EMAHook', momentm=1)], "did you mean 'momentum'?"),
+        ('custom_hooks', [dict(type='EMAHook', ema_type='ExpMomentumEMA', gama=1)], "did you mean 'gamma'?"),
+        ('default_hooks.finite', dict(type='hrnet_mm.StopOnNonFiniteHok'), "mean 'hrnet_mm.StopOnNonFiniteHook'?"),
+        ('log_processor', dict(by_epoc=False), "log_processor.by_epoc: no such key; did you mean 'by_epoch'?"),
+        ('optim_wrapper.optimizer.type', 'SDG', "did you mean 'SGD'?"),
+        ('test_evaluator.metrics', 'bbox', "test_evaluator.metrics: no such key; did you mean 'metric'?"),
+    ],
+)
+def test_mistake(place, value, sentence, parse):
+    config = parse(OURS_DETECTION)
+    put(config, place, value)
+    (problem,) = check_config(config)
+    assert problem.endswith(sentence)
+
+
 @HOOKS.register_module(force=True)
 class UserHook(Hook):
     """Keeps what it is given."""
