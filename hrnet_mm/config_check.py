@@ -113,7 +113,7 @@ def check_config(config: Config) -> list[str]:
 
 def _misspelt_section(name: str, config: Config, settings: set[str]) -> str | None:
     """The setting that a top-level name was meant to be; None if it is one, or a variable."""
-    known = {*settings, *_VARIABLES}
+    known = {*settings, *_READ_FROM_CONFIG, *_OF_TESTS, *_VARIABLES}
     if name in known:
         return None
     if re.search(rf'\b{re.escape(name)}\b(?!\s*=[^=])', config.text):
@@ -166,7 +166,7 @@ class _Checker:
         for model in self._owners((config.get('model') or {}).get('type')):
             sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema())
         for name in config:
-            if close := _misspelt_section(name, config, set(sections)):
+            if close := _misspelt_section(name, config, set(arguments_of(runner).keys)):
                 self.problems.append(f'{name}: no such setting; did you mean {close!r}?')
         for name, schema in sections.items():
             self._walk(name, name, config.get(name), schema)

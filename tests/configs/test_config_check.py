@@ -3,6 +3,7 @@
 import copy
 import functools
 import importlib.util
+import time
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 from torch import nn, optim
 
+from hrnet_mm import config_sources
 from hrnet_mm.config_check import check_config, quick_reading
+from hrnet_mm.config_schemas import arguments_of
 
 ROOT = Path(__file__).parents[2]
 UPSTREAM = {  # where HRNet is in a library's configs, and in how many of them
@@ -82,6 +85,17 @@ def test_every_upstream_config(library):
     of_hrnet = {path: config for path, config in configs.items() if "'HRNet'" in str(config.model)}
     assert len(of_hrnet) == count
     assert {path: problems for path, config in of_hrnet.items() if (problems := check_config(config))} == {}
+
+
+@pytest.mark.parametrize('name', [CASCADE, DEKR, OCR, IMAGENET])
+def test_quick_enough(name, parse):
+    config = parse(name)
+    check_config(config)  # imports the library
+    for remembered in (arguments_of, config_sources.functions_of, config_sources._body, config_sources._definitions):
+        remembered.cache_clear()
+    start = time.process_time()
+    check_config(config)
+    assert time.process_time() - start < 2
 
 
 MISSPELT = [
