@@ -1,4 +1,4 @@
-"""Every config parses, knows its keys, builds, and survives a dump; tests/end_to_end runs them."""
+"""Every config parses, builds, and survives a dump; tests/end_to_end runs them."""
 
 import copy
 from pathlib import Path
@@ -7,7 +7,6 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from hrnet_mm.config.check import check_config
 from hrnet_mm.config.consistency import contradictions
 
 ROOT = Path(__file__).parents[2]
@@ -35,9 +34,8 @@ def test_bases_are_short():
         assert len(base.read_text().splitlines()) <= MAX_LINES, base
 
 
-def test_keys_are_known_and_the_model_builds(path, read):
+def test_the_model_builds_and_a_dump_is_equal(path, read):
     config = read(path)
-    assert check_config(config) == []
     if (model_text := str(config.model)) not in SOUND:  # many differ in their schedules alone
         assert contradictions(config, training=True, on_cpu=True, processes=1) == []
         SOUND.add(model_text)
