@@ -16,6 +16,7 @@ from mmengine.registry import RUNNERS, DefaultScope, Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
+from ..registry import scope_of
 from .consistency import contradictions, dicts
 from .files import missing_files
 from .schemas import Argument, Schema, arguments_of, parameter_of, settings_of
@@ -104,7 +105,7 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
 
 def check_config(config: Config) -> list[str]:
     """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
-    scope = config.get('default_scope') or 'mmengine'
+    scope = scope_of(config) or 'mmengine'
     if not has_registries(scope):
         return [f'default_scope: no library is called {scope!r}{_hint(scope, LIBRARIES)}']
     with DefaultScope.overwrite_default_scope(scope):

@@ -12,13 +12,6 @@ from user_project import UserProject
 pytestmark = pytest.mark.slow
 
 CONFIGS = Path(__file__).parent / 'users_configs' / 'mmdet'
-REFUSED = {  # legal, and refused by the check of configs
-    'fcos_hrnet_balloon',
-    'retinanet_hrnet_iters_new_style',
-    'retinanet_hrnet_new_style',
-    'retinanet_hrnet_two_sources',
-    'yolox_hrnet_balloon',
-}
 
 
 @pytest.fixture
@@ -28,7 +21,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(CONFIGS)
 
     def make(name):
-        user = UserProject(CONFIGS / f'{name}.py', unchecked=name in REFUSED)
+        user = UserProject(CONFIGS / f'{name}.py')
         user.make_data()
         return user
 

@@ -14,12 +14,6 @@ from user_project import UserProject
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parent / 'users_configs' / 'mmpose'
-REFUSED = {
-    # Legal, and yet refused by the check of configs.
-    'td-hm_hrnet-w32_210e_coco',
-    'rtmpose_hrnet_coco',
-    'new_style/td-hm_hrnet_coco',
-}
 
 
 @pytest.fixture
@@ -30,7 +24,7 @@ def project(tmp_path, monkeypatch):
     Path('configs').symlink_to(FOLDER / 'configs')  # a data set's metadata are named from here
 
     def make(name):
-        found = UserProject(FOLDER / 'configs' / f'{name}.py', unchecked=name in REFUSED)
+        found = UserProject(FOLDER / 'configs' / f'{name}.py')
         found.make_data()
         return found
 

@@ -13,7 +13,6 @@ from user_project import UserProject
 pytestmark = pytest.mark.slow
 
 CONFIGS = Path(__file__).parent / 'users_configs' / 'mmpretrain'
-REFUSED = {'hrnet_iters_new_style_in1k', 'hrnet_new_style_in1k'}  # legal, and refused by the check of configs
 SHAPES = ('square', 'round')
 
 
@@ -48,7 +47,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(CONFIGS)
     make_shapes(tmp_path)
-    return lambda name: UserProject(CONFIGS / f'{name}.py', unchecked=name in REFUSED)
+    return lambda name: UserProject(CONFIGS / f'{name}.py')
 
 
 def classified(user, image, classes):

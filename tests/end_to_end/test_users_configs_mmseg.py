@@ -17,12 +17,6 @@ from user_project import UserProject
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parent / 'users_configs' / 'mmseg'
-REFUSED = {
-    # Legal, and yet refused by the check of configs.
-    'fcn_hrnet_epochs_cracks',
-    'deeplabv3_hrnet_voc12aug',
-    'new_style/fcn_hrnet_cracks',
-}
 
 
 @pytest.fixture
@@ -32,7 +26,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
 
     def make(name):
-        found = UserProject(FOLDER / 'configs' / f'{name}.py', unchecked=name in REFUSED)
+        found = UserProject(FOLDER / 'configs' / f'{name}.py')
         found.make_data()
         return found
 

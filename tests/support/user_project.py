@@ -13,17 +13,13 @@ from hrnet_mm.weights import read_checkpoint
 
 
 class UserProject:
-    """The runs of one config in the current folder, where its data are made.
+    """The runs of one config in the current folder, where its data are made."""
 
-    `unchecked` is for a config that is legal and that the check of configs refuses.
-    """
-
-    def __init__(self, config, unchecked=False):
+    def __init__(self, config):
         self.config = config
         self.work_dir = Path('work_dirs', config.stem)
         with quick_runs():
             self.settings = Config.fromfile(config)
-        self._unchecked = ['--unchecked'] if unchecked else []
 
     def make_data(self):
         make_data(self.settings, Path())
@@ -32,7 +28,7 @@ class UserProject:
         """Run a command; give the folder that it logged into."""
         before = set(self.work_dir.glob('*/'))
         with quick_runs():
-            assert main([command, str(self.config), *map(str, arguments), *self._unchecked]) == 0
+            assert main([command, str(self.config), *map(str, arguments)]) == 0
         (folder,) = set(self.work_dir.glob('*/')) - before
         return folder
 
