@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command.run(args) or 0
     except (ValueError, RuntimeError) as error:
+        if not str(error):
+            raise  # such as a library's NotImplementedError, of which only the place says something
         print(f'hrnet-mm {args.command}: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -107,3 +108,30 @@ def wheel(tmp_path_factory):
     assert result.returncode == 0, result.stdout + result.stderr
     (built,) = copy.glob('dist/*.whl')
     return built
+
+
+@pytest.fixture(scope='session')
+def mim(wheel, tmp_path_factory):
+    """A function that runs MIM where the wheel is installed, and gives what it printed.
+
+    In an editable installation MIM finds no package, neither this nor another.
+    """
+    folder = tmp_path_factory.mktemp('mim')
+    python = folder / 'venv' / 'bin' / 'python'
+    _run(sys.executable, '-m', 'venv', '--without-pip', folder / 'venv')
+    version = f'python{sys.version_info.major}.{sys.version_info.minor}'
+    packages = folder / 'venv' / 'lib' / version / 'site-packages'
+    # Everything else comes from this environment. The .pth file in there that points to the checkout is not read.
+    (packages / 'others.pth').write_text(sysconfig.get_path('purelib'))
+    _run(sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index', wheel)
+
+    def run_mim(*arguments, cwd=folder):
+        return _run(python, '-W', 'ignore', '-m', 'mim', *arguments, cwd=cwd)
+
+    return run_mim
+
+
+def _run(*command, cwd=None):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout

@@ -1,38 +1,11 @@
-"""MIM's commands on an installed wheel; in an editable one MIM finds no package, neither this nor another."""
+"""MIM's commands on an installed wheel."""
 
-import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 import yaml
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope='module')
-def mim(wheel, tmp_path_factory):
-    """A function that runs MIM where the wheel is installed, and returns what it printed."""
-    folder = tmp_path_factory.mktemp('mim')
-    python = folder / 'venv' / 'bin' / 'python'
-    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', folder / 'venv'], check=True)
-    version = f'python{sys.version_info.major}.{sys.version_info.minor}'
-    packages = folder / 'venv' / 'lib' / version / 'site-packages'
-    # Everything else comes from this environment. The .pth file in there that points to the checkout is not read.
-    (packages / 'others.pth').write_text(sysconfig.get_path('purelib'))
-    run(sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index', wheel)
-
-    def run_mim(*arguments):
-        return run(python, '-W', 'ignore', '-m', 'mim', *arguments, cwd=folder)
-
-    return run_mim
-
-
-def run(*command, cwd=None):
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 def test_train_with_the_library(mim, tiny_config, tmp_path):

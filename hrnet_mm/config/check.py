@@ -1,57 +1,81 @@
-"""Finds what is wrong with an OpenMMLab config before anything is built: misspelt keys and types, first of all.
+"""The check of an OpenMMLab config before anything is built: keys, types, contradictions, missing files.
 
-Keys are compared with the signatures of the classes that would be built.
+Every `type` is looked up as mmengine would, and every key compared with what the class, or the code that reads the
+dict, takes. Where that cannot be told, a key is not judged.
 """
 
 import difflib
-import importlib.util
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from functools import cache, reduce
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, Registry
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS, DefaultScope, Registry
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from .consistency import contradictions
+from ..registry import scope_of
+from .consistency import contradictions, dicts
 from .files import missing_files
+from .schemas import Argument, Schema, arguments_of, parameter_of, settings_of
+from .types import LIBRARIES, find_type, has_registries, registered_names, root_of, type_names
 
 __all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
 
-_SECTIONS = (
-    *('model', 'data_preprocessor', 'tta_model', 'tta_pipeline', 'optim_wrapper', 'param_scheduler'),
-    *('train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg'),
-    *('val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'visualizer', 'log_processor'),
-    *('env_cfg', 'randomness', 'auto_scale_lr'),
-)
-"""What a Runner builds. Other top-level names are variables of the config, and only near-misses of these are wrong."""
+_VARIABLES = ('custom_imports', 'default_scope', 'runner_type', 'train_pipeline', 'val_pipeline', 'test_pipeline')
+"""Names at the top level, besides what a Runner takes, for which another name may be a misspelling."""
 
-_CUSTOMARY = ('custom_imports', 'default_scope', 'train_pipeline', 'val_pipeline', 'test_pipeline')
-_UNTYPED: dict[str, tuple[str, ...]] = {
-    # Dicts whose type is left out because it is always the same, and the keys that their builders take out first.
-    'train_dataloader': ('torch.utils.data.DataLoader',),
-    'val_dataloader': ('torch.utils.data.DataLoader',),
-    'test_dataloader': ('torch.utils.data.DataLoader',),
-    'train_cfg': ('mmengine.runner.EpochBasedTrainLoop', 'mmengine.runner.IterBasedTrainLoop'),
-    'val_cfg': ('mmengine.runner.ValLoop',),
-    'test_cfg': ('mmengine.runner.TestLoop',),
-    'optim_wrapper': ('mmengine.optim.OptimWrapper',),
-    'log_processor': ('mmengine.runner.LogProcessor',),
+_READ_BY_METHODS = {
+    # The sections, by the ends of their names, that a Runner reads in these methods: name and parameter.
+    '_dataloader': ('build_dataloader', 'dataloader'),
+    '_evaluator': ('build_evaluator', 'evaluator'),
+    'optim_wrapper': ('build_optim_wrapper', 'optim_wrapper'),
 }
-_EXTRA = {'type', '_scope_', 'requires_grad'}  # the last is of norm layers, whose builder takes it
-_FOREIGN = {(name, 'transforms') for name in ('Albu', 'Albumentation', 'Albumentations')}
-"""Where the names are those of another package."""
-_EXTRA_OF = {
-    'train_dataloader': {'num_batch_per_epoch'},
-    'train_cfg': {'by_epoch'},
-    'optim_wrapper': {'constructor', 'paramwise_cfg', 'accumulative_counts', 'clip_grad'},
-    'param_scheduler': {'convert_to_iter_based'},
-}
+_READ_FROM_CONFIG = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'model_wrapper_cfg')
+_OF_TESTS = ('tta_model', 'tta_pipeline')
 
+_FOREIGN = ('metainfo', 'Albu.bbox_params', 'Albu.transforms', 'Albumentations.transforms')
+"""Parameters, some of one class, whose values use the names of something else."""
+
+_NEAR = 0.85
+"""How similar a name that may be arbitrary is to a known one, from 0 to 1, if it is to be a misspelling of it."""
+_FREE = {
+    # Dicts with arbitrary names, of which only misspelt ones can be told; and names that are not seen to be read.
+    'custom_keys[]': (),
+    'data_prefix': (),
+    'default_hooks': (
+        *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer', 'visualization'),
+    ),
+    'dist_cfg': ('backend',),
+    'extra': ('stage1', 'stage2', 'stage3', 'stage4'),
+    'filter_cfg': (),
+    'paramwise_cfg': (),
+}
+_TAKEN_OUT = {
+    # Keys, by the parameter that holds them, which are taken out where no source shows it.
+    'dcn': ('fallback_on_stride',),
+    'norm_cfg': ('requires_grad',),
+    'param_scheduler': ('convert_to_iter_based',),
+}
+_UNREAD = {
+    # Keys of a model's settings that the libraries' own configs set also for models that do not read them.
+    'train_cfg': ('allowed_border', 'assigner', 'debug', 'mask_size', 'nms_post', 'pos_weight', 'sampler'),
+    'test_cfg': (
+        'align_corners',
+        'flip_mode',
+        'mask_thr_binary',
+        'min_bbox_size',
+        'nms_post',
+        'score_thr',
+        'shift_coords',
+        'shift_heatmap',
+    ),
+}
+_STAGE = ('block', 'num_blocks', 'num_branches', 'num_channels', 'num_modules')
+"""Keys of the stages of HRNet's `extra`, which configs set for all of them although some are not read."""
+_CLIPPING = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
 
 _NEEDED = {
     True: ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -81,21 +105,16 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
 
 def check_config(config: Config) -> list[str]:
     """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
-    scope = config.get('default_scope', 'mmengine')
+    scope = scope_of(config) or 'mmengine'
+    if not has_registries(scope):
+        return [f'default_scope: no library is called {scope!r}{_hint(scope, LIBRARIES)}']
     with DefaultScope.overwrite_default_scope(scope):
-        checker = _Checker(scope)
-        for name in config:
-            if close := _misspelt_section(name, config):
-                checker.problems.append(f'{name}: no such setting; did you mean {close!r}?')
-        for section in _SECTIONS:
-            checker.walk(section, config.get(section), section)
-    return checker.problems
+        return _Checker(config, scope).problems
 
 
-def _misspelt_section(name: str, config: Config) -> str | None:
+def _misspelt_section(name: str, config: Config, settings: set[str]) -> str | None:
     """The setting that a top-level name was meant to be; None if it is one, or a variable."""
-    settings = set(inspect.signature(Runner).parameters)
-    known = {*settings, *_SECTIONS, *_CUSTOMARY}
+    known = {*settings, *_READ_FROM_CONFIG, *_OF_TESTS, *_VARIABLES}
     if name in known:
         return None
     if re.search(rf'\b{re.escape(name)}\b(?!\s*=[^=])', config.text):
@@ -129,111 +148,155 @@ def _external_path(base: str) -> tuple[str, str | None]:
 
 
 class _Checker:
-    def __init__(self, scope: str) -> None:
+    """Walks the sections of a config; what is wrong with them gathers in `problems`."""
+
+    def __init__(self, config: Config, scope: str) -> None:
         self.scope = scope
         self.problems: list[str] = []
+        kind = config.get('runner_type', 'Runner')
+        runner = next(iter(self._owners(kind)), Runner)
+        if not self._owners(kind):
+            names = type_names(kind, scope, [RUNNERS])
+            self.problems.append(f'runner_type: nothing is called {kind!r}{_hint(kind, names)}')
+        sections = {**arguments_of(runner).keys, **dict.fromkeys(_OF_TESTS, Schema())}
+        sections |= {name: sections['cfg'].keys[name] for name in _READ_FROM_CONFIG if name in sections['cfg'].keys}
+        for name in sections:
+            for ending, (method, parameter) in _READ_BY_METHODS.items():
+                if name.endswith(ending):
+                    sections[name] = parameter_of(runner if hasattr(runner, method) else Runner, method, parameter)
+        for model in self._owners((config.get('model') or {}).get('type')):
+            sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema())
+        for name in config:
+            if close := _misspelt_section(name, config, set(arguments_of(runner).keys)):
+                self.problems.append(f'{name}: no such setting; did you mean {close!r}?')
+        for name, schema in sections.items():
+            self._walk(name, name, config.get(name), schema)
 
-    def walk(self, where: str, value: Any, section: str) -> None:
-        """Check every dict at or below `value`."""
-        if isinstance(value, Mapping):
-            self._check_dict(where, value, section)
-            for key, item in value.items():
-                # What metainfo calls a type is a key-point's kind, not a class.
-                if key != 'metainfo' and (value.get('type'), key) not in _FOREIGN:
-                    self.walk(f'{where}.{key}', item, section)
-        elif isinstance(value, list | tuple):
+    def _walk(self, where: str, name: str, value: Any, schema: Schema | None, owner: Any = Runner) -> None:
+        """Check every dict at or below `value`, the argument `name` of `owner`, which goes where `schema` says."""
+        if isinstance(value, list | tuple):
             for i, item in enumerate(value):
-                self.walk(f'{where}[{i}]', item, section)
+                self._walk(f'{where}[{i}]', name, item, schema, owner)
+        elif isinstance(value, Mapping):
+            outer, scope = self.scope, value.get('_scope_') or self.scope
+            if not has_registries(scope):
+                self.problems.append(f'{where}._scope_: no library is called {scope!r}{_hint(scope, LIBRARIES)}')
+                return
+            self.scope = scope
+            self._walk_dict(where, name, value, schema, owner)
+            self.scope = outer
 
-    def _check_dict(self, where: str, value: Mapping[str, Any], section: str) -> None:
-        top = where == section
+    def _walk_dict(self, where: str, name: str, value: Mapping[str, Any], place: Schema | None, owner: Any) -> None:
+        schema = place or Schema(is_open=True)
         kind = value.get('type')
-        if kind is None and not (top and section in _UNTYPED):
-            # Nothing says what reads a dict without a type: a word that the library's source lacks is misspelt.
-            self._report(where, set(value) - set(_vocabulary(self.scope)), _vocabulary(self.scope))
-            return
-        if kind is None:
-            owners = [_imported(path) for path in _UNTYPED[section]]
+        if kind is None and where == 'train_cfg' and 'by_epoch' in value:
+            built = [EpochBasedTrainLoop if value['by_epoch'] else IterBasedTrainLoop]
         else:
-            owners = [kind] if callable(kind) else _classes(str(kind), self.scope)
-        if not owners:
-            self.problems.append(f'{where}: nothing is called {kind!r}{_hint(str(kind), registered_names(self.scope))}')
+            built = self._built(schema, value) if kind is None else self._owners(kind, schema)
+        is_traced = place is not None and (_is_of_library(owner) or not schema.open)
+        if kind is not None and not built:
+            self._report_type(where, str(kind), schema, place is not None and _is_of_library(owner))
             return
-        known = set().union(*(_parameters(owner) for owner in owners)) | _EXTRA | _EXTRA_OF.get(where, set())
-        unknown = set(value) - known
-        if '**' in known:  # handed on to something that the signature does not name
-            unknown -= _vocabulary(self.scope)
-        self._report(where, unknown, known)
+        takers = [arguments_of(found) for found in built]
+        inner = [self._built(taker, value) for taker in takers if taker.defaults]
+        takers += [arguments_of(found) for group in inner for found in group]
+        parts = [*takers, schema]
+        if '_delete_' in value:
+            self.problems.append(f'{where}._delete_: no base has a dict here that it could replace; remove the key')
+        known = {'type', '_scope_', '_delete_'}.union(
+            schema.taken if takers else schema.keys, *(t.keys for t in takers)
+        )
+        known.update(_FREE.get(name, ()), _TAKEN_OUT.get(name, ()))
+        unknown = {key for key in value if isinstance(key, str)} - known
+        judging = takers or [schema]
+        is_open = any(part.open or part.rest for part in judging) or not all(inner)
+        is_free = name in _FREE or (schema.registries and not takers)  # what builds it adds the type
+        if is_open and not is_free:
+            unknown = set()
+        elif is_free or any(part.drops for part in judging) or (takers and not is_traced):
+            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=_NEAR)}
+        self._report(where, unknown, known - {'_scope_', '_delete_'})
+        owner = built[0] if built else owner
+        for key, item in value.items():
+            if isinstance(item, Mapping | list | tuple) and not _is_foreign(key, owner):
+                below = 'custom_keys[]' if name == 'custom_keys' else key
+                self._walk(f'{where}.{key}', below, item, self._schema_of(name, key, value, parts, owner), owner)
+
+    def _schema_of(
+        self, name: str, key: str, value: Mapping[str, Any], parts: list[Schema], owner: Any
+    ) -> Schema | None:
+        """Where the value of a key of the dict `name` goes; None if that cannot be told."""
+        if key == 'clip_grad' and isinstance(value[key], Mapping):
+            clip = _CLIPPING.get(value[key].get('type', 'norm'))
+            return arguments_of(clip).with_keys('type') if clip else None
+        if key in ('optimizer', 'paramwise_cfg') and name == 'optim_wrapper':
+            constructors = self._owners(value.get('constructor', 'DefaultOptimWrapperConstructor'))
+            parts = [arguments_of(constructor) for constructor in constructors]
+            parts += [part.keys['optim_wrapper_cfg'] for part in parts if 'optim_wrapper_cfg' in part.keys]
+        if key in _UNREAD and 'type' in value and isinstance(owner, type):
+            return self._settings(key, value, owner)
+        schemas = [schema for part in parts for schema in (part.keys.get(key), part.rest) if schema is not None]
+        if not schemas:
+            return None
+        if re.fullmatch(r'stage\d', str(key)):
+            stages = [part.keys[f'stage{i}'] for part in parts for i in range(1, 5) if f'stage{i}' in part.keys]
+            return reduce(Schema.united, stages or schemas).complete().with_keys(*_STAGE)
+        is_built = isinstance(value[key], Mapping) and 'type' in value[key]
+        return schemas[0].united(parts[-1]) if parts[-1].recurs and not is_built else schemas[0]
+
+    def _settings(self, key: str, value: Mapping[str, Any], owner: type) -> Schema | None:
+        """The schema of a model's train_cfg or test_cfg, which its parts hand on to one another."""
+        kinds = [part['type'] for name in value if name != key for part in dicts(value[name]) if 'type' in part]
+        owners = dict.fromkeys(part for kind in kinds for part in self._owners(kind) if isinstance(part, type))
+        settings = settings_of((owner, *owners), re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg').fullmatch)
+        if self.scope == 'mmpretrain' and key == 'train_cfg':  # classifiers give it to their preprocessor
+            for preprocessor in self._owners('ClsDataPreprocessor'):
+                settings = settings.united(arguments_of(preprocessor).keys['batch_augments']).complete()
+        return settings.with_keys(*_UNREAD[key]) if settings.keys else None
+
+    def _report_type(self, where: str, kind: str, schema: Schema, is_to_be_built: bool) -> None:
+        """Report a type that nothing is called, unless it may be a word for something else."""
+        registries = _building(schema)
+        is_sure = registries or (is_to_be_built and 'type' not in schema.keys)
+        hint = _hint(kind, type_names(kind, self.scope, registries), 0.6 if is_sure else _NEAR)
+        if hint or is_sure:
+            self.problems.append(f'{where}: nothing is called {kind!r}{hint}')
 
     def _report(self, where: str, unknown: Iterable[str], known: Iterable[str]) -> None:
-        for key in sorted(key for key in unknown if isinstance(key, str)):
+        for key in sorted(unknown):
             self.problems.append(f'{where}.{key}: no such key{_hint(key, known)}')
 
+    def _built(self, schema: Schema, value: Mapping[str, Any]) -> list[Any]:
+        """What a dict without a `type` is for: the default, or what another of its keys names."""
+        kinds = [value.get(kind.name, kind.default) if isinstance(kind, Argument) else kind for kind in schema.defaults]
+        return [owner for kind in kinds for owner in self._owners(kind, schema)]
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    def _owners(self, kind: Any, schema: Schema | None = None) -> list[Any]:
+        """What a type stands for: one thing, or more if several registries know the name and none is preferred."""
+        if not isinstance(kind, str):
+            return [kind] if callable(kind) else []
+        found = find_type(kind, self.scope)
+        if schema is not None and (registries := _building(schema)):
+            roots = {root_of(registry) for registry in registries}
+            preferred = {owner: root for owner, root in found.items() if root in roots}
+            found = preferred if preferred or None not in found.values() else found
+        return list(found)
+
+
+def _building(schema: Schema) -> list[Registry]:
+    """The registries that build a dict, or that its `type` is looked up in."""
+    kind = schema.keys.get('type')
+    return [*schema.registries, *(kind.registries if kind else ())]
+
+
+def _is_foreign(key: str, owner: Any) -> bool:
+    return key in _FOREIGN or f'{getattr(owner, "__name__", "")}.{key}' in _FOREIGN
+
+
+def _is_of_library(owner: Any) -> bool:
+    return getattr(owner, '__module__', '').partition('.')[0] in LIBRARIES
+
+
+def _hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f'; did you mean {close[0]!r}?' if close else ''
-
-
-def _imported(path: str) -> Any:
-    module, _, name = path.rpartition('.')
-    return getattr(importlib.import_module(module), name)
-
-
-@cache
-def _registries(scope: str) -> list[Registry]:
-    modules = [importlib.import_module(name) for name in dict.fromkeys((f'{scope}.registry', 'mmengine.registry'))]
-    return list({id(r): r for m in modules for r in vars(m).values() if isinstance(r, Registry)}.values())
-
-
-def _classes(name: str, scope: str) -> list[Any]:
-    """Whatever is registered under the name, of any kind, or importable by it, or an operator of mmcv."""
-    found = [registry.get(name) for registry in _registries(scope)]
-    if (
-        importlib.util.find_spec('mmcv') is not None
-    ):  # not an import above: the engine, which checks configs, needs none
-        found.append(vars(importlib.import_module('mmcv.ops')).get(name))
-    return [owner for owner in found if owner is not None]
-
-
-@cache
-def registered_names(scope: str) -> list[str]:
-    """The names that are registered in a library, and in mmengine."""
-    names: set[str] = set()
-    for registry in _registries(scope):
-        current: Registry | None = registry
-        while current is not None:
-            current.import_from_location()
-            names.update(current.module_dict)
-            current = current.parent
-    return sorted(names)
-
-
-def _parameters(owner: Callable[..., Any]) -> set[str]:
-    """The keyword arguments it takes; where it passes on **kwargs, those of the base classes, and '**' at the end."""
-    inits = (
-        [vars(cls)['__init__'] for cls in owner.__mro__[:-1] if '__init__' in vars(cls)]
-        if inspect.isclass(owner)
-        else [owner]
-    )
-    known: set[str] = set()
-    for init in inits:
-        parameters = inspect.signature(init).parameters.values()
-        known.update(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return known
-    return known | {'**'}
-
-
-@cache
-def _vocabulary(scope: str) -> frozenset[str]:
-    """Every word in the source of the library, of mmengine and mmcv, and of this package."""
-    words: set[str] = set()
-    for name in (scope, 'mmengine', 'mmcv', 'hrnet_mm'):
-        if importlib.util.find_spec(name) is None:
-            continue
-        (folder,) = importlib.import_module(name).__path__
-        for file in Path(folder).rglob('*.py'):
-            if '.mim' not in file.parts:
-                words.update(re.findall(r'[A-Za-z_]\w*', file.read_text(encoding='utf-8')))
-    return frozenset(words)

@@ -39,6 +39,8 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
         problems.append(
             'model: SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN'
         )
+    if on_cpu and training and type_name(config.get('optim_wrapper') or {}) == 'AmpOptimWrapper':
+        problems.append('optim_wrapper: AmpOptimWrapper works on GPUs only; to train in bfloat16 on a CPU add --amp')
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
         if loader.get('persistent_workers') and not loader.get('num_workers'):

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..registry import type_name
+
 __all__ = ['missing_files']
 
 _SOURCES = {
@@ -46,7 +48,7 @@ def missing_files(config: Mapping[str, Any], dataloaders: Sequence[str]) -> list
             if path is not None and not dataset.get('backend_args'):
                 known = next((text for name, text in _SOURCES.items() if name in path.parts), None)
                 source = f'; get {known}' if known else ''
-                sentences.append(f'{dataset["type"]} looks for {path}, which does not exist{source}')
+                sentences.append(f'{type_name(dataset)} looks for {path}, which does not exist{source}')
         evaluator = name.replace('dataloader', 'evaluator')
         others[evaluator] = config.get(evaluator)
     for where, path in _strings('', others):
@@ -56,8 +58,11 @@ def missing_files(config: Mapping[str, Any], dataloaders: Sequence[str]) -> list
 
 
 def _strings(where: str, part: Any) -> Iterator[tuple[str, Path]]:
-    """The local paths at any depth, by the keys that hold one, and their places."""
-    if isinstance(part, Mapping):
+    """The local paths at any depth, by the keys that hold one, and their places.
+
+    Not those of data sets, which some evaluators name, too: they are below a `data_root` of their own.
+    """
+    if isinstance(part, Mapping) and 'data_root' not in part:
         for key, value in part.items():
             place = f'{where}.{key}' if where else str(key)
             if key in ('ann_file', 'checkpoint', 'load_from', 'pretrained') and isinstance(value, str):

@@ -96,7 +96,7 @@ def test(
     runner = _build_runner(settings)
     if out is not None:
         # mmdet's own dump packs the masks, which are many and large.
-        dump = 'DumpDetResults' if scope_of(settings) == 'mmdet' else 'DumpResults'
+        dump = 'mmdet.DumpDetResults' if scope_of(settings) == 'mmdet' else 'DumpResults'
         runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': out}))
     runner.test()
 
@@ -175,7 +175,9 @@ def _use_mixed_precision(config: Any) -> None:
 def _augment_tests(config: Any) -> None:
     if missing := [name for name in ('tta_model', 'tta_pipeline') if name not in config]:
         sys.exit(f'--tta: the config has no {" and no ".join(missing)}; test without --tta')
-    config.model = {**config.tta_model, 'module': config.model}
+    # In place: taken out of its config, a dict of a new-style one holds classes, which a config cannot be written with.
+    config.tta_model.module = config.model
+    config.model = config.tta_model
     config.test_dataloader.dataset.pipeline = config.tta_pipeline
 
 

@@ -7,8 +7,11 @@ from mmengine.config import Config
 
 __all__ = ['drop_markers']
 
-_NOT_FROM_A_REGISTRY = ('collate_fn', 'worker_init_fn')
-"""Dicts with a type from which mmengine makes a call by itself, with every other key as an argument."""
+_NOT_FROM_A_REGISTRY = (
+    *('collate_fn', 'worker_init_fn'),  # mmengine
+    *('conv_cfg', 'norm_cfg', 'upsample_cfg', 'nms', 'roi_layer'),  # mmcv, and mmdet
+)
+"""Dicts with a type from which a library makes a call by itself, with every other key as an argument."""
 
 
 def drop_markers(config: Any) -> None:
@@ -16,7 +19,7 @@ def drop_markers(config: Any) -> None:
 
     A `_delete_` stays behind where the base has nothing under its key, as in a dict below one that is itself replaced.
     A `_scope_`, which mmengine adds to what comes from an installed library's config, is taken out by registries, but
-    not by code of mmengine that calls a function or a class without one.
+    not by code that calls a function or a class without one.
     """
     if isinstance(config, Config):
         config = config._cfg_dict

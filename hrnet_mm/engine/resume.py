@@ -37,8 +37,7 @@ class ResumeHook(Hook):
     def __init__(self) -> None:
         self._state: dict[str, Any] | None = None
         self._counters: dict[str, int] = {}
-        self._first_batch = 0
-        self._epoch_began = 0
+        self._batch = 0  # the next of the epoch
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add what `before_train` needs."""
@@ -46,7 +45,7 @@ class ResumeHook(Hook):
         validated = runner.message_hub.get_info('loop_stage') == 'val'
         is_whole = validated or meta['epoch'] > runner.epoch
         checkpoint[_KEY] = {
-            'batch': 0 if is_whole else meta['iter'] - self._epoch_began,
+            'batch': 0 if is_whole else self._batch,
             'batches': len(loop.dataloader),
             'sampler_seed': getattr(_sampler(loop), 'seed', None),
             'validated': validated,
@@ -72,7 +71,7 @@ class ResumeHook(Hook):
             # With another batch size or number of processes, the nearest place.
             first_batch = self._state['batch'] * len(loop.dataloader) // self._state['batches']
             if isinstance(loop, EpochBasedTrainLoop):
-                self._first_batch = loop.first_batch = first_batch
+                self._batch = loop.first_batch = first_batch
                 if isinstance(batches, SampleBatches):
                     batches.seek(first_batch)
             elif first_batch:
@@ -86,12 +85,12 @@ class ResumeHook(Hook):
             runner.val_loop.run()
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Remember with which iteration the epoch began."""
-        self._epoch_began = runner.iter - self._first_batch
-        self._first_batch = 0
+        """Remember with which batch the epoch begins."""
+        self._batch = getattr(runner.train_loop, 'first_batch', 0)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Let the model's random numbers follow from the iteration."""
+        """Remember the place in the epoch, and let the model's random numbers follow from the iteration."""
+        self._batch = batch_idx + 1  # not a difference of iterations: a loop may pass a batch more than once
         _seed_process(runner.seed, get_rank(), runner.iter, _ITERATION)
 
     def before_val_epoch(self, runner: Any) -> None:
@@ -107,7 +106,7 @@ class ResumeHook(Hook):
         else:
             return False
         assert self._state is not None
-        if runner.val_loop is None or self._state['validated'] or self._first_batch or not done:
+        if runner.val_loop is None or self._state['validated'] or self._batch or not done:
             return False
         loop._decide_current_val_interval()
         return bool(done >= loop.val_begin and (done % loop.val_interval == 0 or done == end))

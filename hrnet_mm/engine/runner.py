@@ -56,7 +56,7 @@ class ReliableRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         """Build it, or name the data set that holds nothing."""
-        with naming_an_empty_data_set(dataloader):
+        with naming_an_empty_data_set():
             return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def build_visualizer(self, visualizer: Any = None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -158,20 +159,22 @@ def _check_size(sample: Any, dataset: Any, number: int) -> None:
 
 
 @contextmanager
-def naming_an_empty_data_set(settings: Any) -> Iterator[None]:
-    """Say which data set of a data loader's settings holds nothing, where mmengine fails while it packs the samples."""
+def naming_an_empty_data_set() -> Iterator[None]:
+    """Say which of a data loader's data sets holds nothing, where mmengine fails while it packs the samples."""
     try:
         yield
     except ValueError as error:
-        if 'need at least one array' not in str(error) or not isinstance(settings, dict):
+        owners = [frame.f_locals.get('self') for frame, _ in traceback.walk_tb(error.__traceback__)]
+        datasets = [owner for owner in owners if isinstance(owner, BaseDataset)]
+        if 'need at least one array' not in str(error) or not datasets:
             raise
-        raise ValueError(_nothing_in(settings['dataset'])) from error
+        raise ValueError(_nothing_in(datasets[-1])) from error
 
 
-def _nothing_in(settings: Any) -> str:
-    named = {name: settings.get(name) for name in ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')}
+def _nothing_in(dataset: Any) -> str:
+    named = {name: getattr(dataset, name, None) for name in ('data_root', 'ann_file', 'data_prefix', 'filter_cfg')}
     known = ', '.join(f'{name}={value}' for name, value in named.items() if value)
-    return f'the data set has no samples: all are missing or filtered out ({settings["type"]}, {known})'
+    return f'the data set has no samples: all are missing or filtered out ({type(dataset).__name__}, {known})'
 
 
 def _require_batches(loader: Any) -> None:

@@ -67,28 +67,41 @@ class Bf16OptimWrapper(OptimWrapper):
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16), ExitStack() as stack:
             for part in _without_bfloat16(model):
-                stack.enter_context(_fp32_interface(part))
+                stack.enter_context(_fp32_interface(part, device))
             yield
 
 
 def _without_bfloat16(model: nn.Module) -> list[nn.Module]:
     """What passes its input or output to code that has no bfloat16.
 
-    NumPy, by which mmpose measures accuracy, has none, and of mmcv's operators neither NMS, behind a dense head, nor
-    RoIAlign.
+    NumPy, by which mmpose measures accuracy, has none, nor have mmcv's operators, such as NMS behind a dense head,
+    RoIAlign and deformable convolution.
     """
     heads = ('head', 'rpn_head', 'bbox_head')
     bare = model.get_submodule('module') if is_model_wrapper(model) else model
-    return [part for name, part in bare.named_modules() if name in heads or hasattr(part, 'roi_layers')]
+    return [
+        part
+        for name, part in bare.named_modules()
+        if name in heads or hasattr(part, 'roi_layers') or _is_mmcv_operator(part)
+    ]
+
+
+def _is_mmcv_operator(module: nn.Module) -> bool:
+    return any(cls.__module__.startswith('mmcv.ops.') for cls in type(module).__mro__)
 
 
 @contextmanager
-def _fp32_interface(module: nn.Module) -> Iterator[None]:
-    """Within, `module.forward` takes and gives fp32 in place of bf16, also if it is called by this name."""
+def _fp32_interface(module: nn.Module, device: str) -> Iterator[None]:
+    """Within, `module.forward` takes and gives fp32 in place of bf16, also if it is called by this name.
+
+    An operator of mmcv computes in fp32 throughout: some hold a convolution, whose output they pass on.
+    """
     forward, own = module.forward, vars(module).get('forward')
+    in_bfloat16 = not _is_mmcv_operator(module)
 
     def converted(*args: Any, **kwargs: Any) -> Any:
-        return tree_map(_as_fp32, forward(*tree_map(_as_fp32, args), **tree_map(_as_fp32, kwargs)))
+        with torch.autocast(device, torch.bfloat16, enabled=in_bfloat16):
+            return tree_map(_as_fp32, forward(*tree_map(_as_fp32, args), **tree_map(_as_fp32, kwargs)))
 
     module.forward = converted
     try:

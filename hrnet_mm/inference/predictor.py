@@ -90,6 +90,8 @@ class Predictor:
         self.model: Any = MODELS.build(model)
         fill(self.model, weights, name)
         self.model.to(device).eval()
+        if config.get('test_dataloader') is None:
+            raise ValueError('the config has no test_dataloader, whose pipeline reads images; give one with --config')
         dataset = _innermost(config.test_dataloader.dataset)
         self.dataset_meta = dict(dataset_meta or _meta_of(dataset, scope))
         steps = [step for step in dataset.get('pipeline', []) if not _reads_truth(step)]
@@ -141,8 +143,9 @@ class Predictor:
 
 
 def _innermost(dataset: Any) -> Any:
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
+    """The data set that has the pipeline: the first of several, unless they share one."""
+    while inner := dataset.get('dataset') or (not dataset.get('pipeline') and dataset.get('datasets')):
+        dataset = inner[0] if isinstance(inner, list | tuple) else inner
     return dataset
 
 

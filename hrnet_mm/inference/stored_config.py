@@ -41,8 +41,9 @@ def stored_config(checkpoint: Any) -> Config | None:
     library = scope_of(config)
     if library not in _LIBRARIES:
         raise _refusal(f'is for {library or "no library"!r}; expected one of {", ".join(_LIBRARIES)}')
-    if meta.get('dataset_meta'):
-        _drop_what_names_the_classes(config)
+    dataset = (config.get('test_dataloader') or {}).get('dataset')
+    if dataset and meta.get('dataset_meta'):
+        _drop_what_names_the_classes(dataset)
     imports = (settings.get('custom_imports') or {}).get('imports', [])
     for name in [imports] if isinstance(imports, str) else imports:
         if str(name).startswith('hrnet_mm.'):  # of what another module registers, no type is known
@@ -55,13 +56,13 @@ def stored_config(checkpoint: Any) -> Config | None:
     return config
 
 
-def _drop_what_names_the_classes(config: Config) -> None:
+def _drop_what_names_the_classes(dataset: Any) -> None:
     """The data set's own class and metadata: where a checkpoint has the metadata, they may be a user's own."""
-    dataset = (config.get('test_dataloader') or {}).get('dataset')
-    while dataset:
-        for name in ('type', 'metainfo'):
-            dataset.pop(name, None)
-        dataset = dataset.get('dataset')
+    for name in ('type', 'metainfo'):
+        dataset.pop(name, None)
+    for inner in dataset.get('datasets') or [dataset.get('dataset')]:
+        if inner:
+            _drop_what_names_the_classes(inner)
 
 
 def _registered(kind: str, library: str) -> str:

@@ -40,8 +40,13 @@ _NORMS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def _lookup(kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]) -> Callable[..., nn.Module]:
-    """The layer class of a config: PyTorch's own, or any that a library registered (such as mmcv's DCNv2).
+_MARKERS = ('_delete_', '_scope_')  # which mmengine leaves in what comes from other config files
+
+
+def _layer_of(
+    kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]
+) -> tuple[Callable[..., nn.Module], Config]:
+    """A config's layer class, PyTorch's own or any that a library registered (such as mmcv's DCNv2), and its arguments.
 
     The type is a name, or in new-style configs the class itself.
     """
@@ -53,8 +58,7 @@ def _lookup(kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]) 
     if found is None:
         known = did_you_mean(cfg['type'], table)
         raise ValueError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
-    layer: Callable[..., nn.Module] = found
-    return layer
+    return found, {key: value for key, value in cfg.items() if key not in ('type', *_MARKERS)}
 
 
 def build_conv(
@@ -64,10 +68,9 @@ def build_conv(
 
     Raises ValueError for a type that neither PyTorch nor a registry knows.
     """
-    cfg = dict(cfg or {'type': 'Conv2d'})
-    layer = _lookup('conv', cfg, _CONVS)
-    del cfg['type']
-    return layer(in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=bias, **cfg)
+    layer, arguments = _layer_of('conv', cfg or {'type': 'Conv2d'}, _CONVS)
+    padding = kernel_size // 2
+    return layer(in_channels, out_channels, kernel_size, stride=stride, padding=padding, bias=bias, **arguments)
 
 
 def build_norm(cfg: Config, channels: int) -> nn.Module:
@@ -75,11 +78,9 @@ def build_norm(cfg: Config, channels: int) -> nn.Module:
 
     Raises ValueError for a type that neither PyTorch nor a registry knows.
     """
-    cfg = dict(cfg)
-    layer = _lookup('norm', cfg, _NORMS)
-    del cfg['type']
-    requires_grad = cfg.pop('requires_grad', True)
-    built = layer(num_channels=channels, **cfg) if layer is nn.GroupNorm else layer(channels, **cfg)
+    layer, arguments = _layer_of('norm', cfg, _NORMS)
+    requires_grad = arguments.pop('requires_grad', True)
+    built = layer(num_channels=channels, **arguments) if layer is nn.GroupNorm else layer(channels, **arguments)
     return built.requires_grad_(requires_grad)
 
 

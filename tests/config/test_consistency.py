@@ -86,6 +86,14 @@ def test_synchronised_norm_needs_gpus_where_there_is_something_to_synchronise(re
     assert 'SyncBN works on GPUs only' in sentence
 
 
+def test_half_precision_on_a_cpu_is_refused(read):
+    config = read(POSE)
+    config.optim_wrapper.type = 'AmpOptimWrapper'
+    assert found(config) == found(config, on_cpu=True, training=False) == []
+    (sentence,) = found(config, on_cpu=True)
+    assert sentence.startswith('optim_wrapper: AmpOptimWrapper works on GPUs only')
+
+
 def test_everything_is_reported_at_once(tmp_path, read):
     config = read(POSE)
     config.merge_from_dict(

@@ -60,3 +60,21 @@ def test_names_evaluators_and_checkpoints(tmp_path):
         f'{place}: {gone} does not exist' for place in places
     ]
     assert missing_files(config, ['test_dataloader']) == [f'load_from: {gone} does not exist']
+
+
+def test_the_data_sets_that_an_evaluator_names_are_not_looked_for_without_their_root():
+    evaluator = {
+        'type': 'MultiDatasetEvaluator',
+        'datasets': [{'type': 'CocoDataset', 'data_root': 'data/coco/', 'ann_file': 'annotations/val.json'}],
+    }
+    assert missing_files({'val_evaluator': evaluator}, ['val_dataloader']) == []
+
+
+def test_a_data_set_may_be_named_by_its_class():
+    class CracksDataset:
+        pass
+
+    (sentence,) = missing_files(
+        {'val_dataloader': {'dataset': {'type': CracksDataset, 'data_root': 'gone'}}}, ['val_dataloader']
+    )
+    assert sentence.startswith('CracksDataset looks for gone, ')

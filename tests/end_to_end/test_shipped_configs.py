@@ -8,13 +8,16 @@ import pytest
 from made_data import make_data
 from mmengine.config import Config
 from mmengine.visualization import Visualizer
+from quick import quick_runs
 from shrink import loader_options, round_options, shrinking_options
 
 from hrnet_mm.cli import main
-from hrnet_mm.config.check import quick_reading
 from hrnet_mm.weights import read_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings('ignore:__array__ implementation'),  # mmdet's masks, on numpy 2
+]
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob('configs/*/*.py') if file.parent.name != '_base_')
@@ -32,7 +35,7 @@ class Runs:
     """The runs of one config, all with the same options but for their length."""
 
     def __init__(self, path):
-        with quick_reading():
+        with quick_runs():
             self.config = Config.fromfile(path)
         self._path = path
         self._options = [*shrinking_options(self.config), *loader_options(self.config)]
@@ -44,7 +47,7 @@ class Runs:
         for kind in [Visualizer, *_subclasses(Visualizer)]:  # mmengine keeps them, with their files, for the process
             kind._instance_dict.clear()
         where = ['--work-dir', str(self.work_dir), '--cfg-options', *self._options, *options]
-        with quick_reading():
+        with quick_runs():
             assert main([command, self._path, *arguments, *where]) == 0
         (folder,) = set(self.work_dir.glob('*/')) - before
         return folder
@@ -94,7 +97,9 @@ def test_trains_validates_resumes_and_tests(path, place, monkeypatch):
     folder = runs.call('test', str(checkpoint))
     (written,) = folder.glob('*.json')
     tested = metrics(json.loads(written.read_text()))
-    assert tested
+    if not tested:  # CenterNet keeps boxes with a keypoint in their middle alone, and an untrained one finds none
+        (log,) = folder.glob('*.log')
+        assert 'The testing results of the whole dataset is empty' in log.read_text()
     assert all(isinstance(value, int | float) for value in tested.values())
     if all(runs.config[f'test_{part}'] == runs.config.get(f'val_{part}') for part in ('dataloader', 'evaluator')):
         assert tested == validations[-1]

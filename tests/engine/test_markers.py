@@ -26,6 +26,11 @@ def test_a_scope_stays_only_where_a_registry_takes_it_out():
                 'worker_init_fn': {'type': 'x', '_scope_': 'mmdet'},
             },
             'train_cfg': {'by_epoch': True, '_scope_': 'mmdet'},
+            'model': {
+                'type': 'X',
+                'norm_cfg': {'type': 'BN', '_scope_': 'mmseg'},
+                'act_cfg': {'type': 'ReLU', '_scope_': 'mmseg'},
+            },
             'pipeline': [{'type': 'Resize', '_scope_': 'mmdet'}, ({'keys': 1, '_scope_': 'mmdet'},)],
         }
     )
@@ -36,6 +41,8 @@ def test_a_scope_stays_only_where_a_registry_takes_it_out():
         'worker_init_fn': {'type': 'x'},
     }
     assert config.train_cfg == {'by_epoch': True}
+    # Of these two, mmcv builds one by itself and one by a registry.
+    assert config.model == {'type': 'X', 'norm_cfg': {'type': 'BN'}, 'act_cfg': {'type': 'ReLU', '_scope_': 'mmseg'}}
     assert config.pipeline == [{'type': 'Resize', '_scope_': 'mmdet'}, ({'keys': 1},)]
 
 

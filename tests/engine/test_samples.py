@@ -184,6 +184,21 @@ def test_an_empty_data_set(library, make_config):
         RUNNERS.build(make_config(library, {})).train()
 
 
+def test_an_empty_data_set_among_others(make_config, tmp_path):
+    config = make_config('mmpose', {'plain': None})
+    dataset, empty = config.train_dataloader.dataset, tmp_path / 'data' / 'empty.json'
+    empty.write_text('{"images": [], "annotations": [], "categories": []}')
+    parts = [{**dataset, 'pipeline': []}, {**dataset, 'pipeline': [], 'ann_file': empty.name}]
+    config.train_dataloader.dataset = {
+        'type': 'CombinedDataset',
+        'metainfo': {'from_file': 'configs/_base_/datasets/coco.py'},
+        'datasets': parts,
+        'pipeline': dataset.pipeline,
+    }
+    with pytest.raises(ValueError, match=r'the data set has no samples: .* \(CocoDataset, .*ann_file=.*empty\.json'):
+        RUNNERS.build(config).train()
+
+
 def test_less_than_a_batch(make_config):
     config = make_config('mmpretrain', {'plain': None})
     config.train_dataloader.drop_last = True

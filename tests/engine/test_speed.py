@@ -156,6 +156,26 @@ def test_bf16_does_not_reach_code_that_has_none(tmp_path: Path) -> None:
     assert model.extractor.forward is own
 
 
+class Deforming(Regression):
+    """A regression behind deformable convolutions, of which one computes its offsets and one is given them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        ops = pytest.importorskip('mmcv.ops')
+        self.packed = ops.ModulatedDeformConv2dPack(3, 3, 3, padding=1)
+        self.given = ops.DeformConv2d(3, 3, 3, padding=1)
+        self.offset = torch.nn.Conv2d(3, 18, 1)
+
+    def forward(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
+        inputs = self.packed(inputs)
+        return super().forward(self.given(inputs, self.offset(inputs)), *args, **kwargs)
+
+
+def test_bf16_does_not_reach_deformable_convolutions(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    assert all(map(math.isfinite, losses(tmp_path, Deforming(), 2, dict(type='hrnet_mm.Bf16OptimWrapper'))))
+
+
 @pytest.mark.parametrize('with_cp', [True, [1, 3]])
 def test_recomputing_stages_changes_nothing(with_cp: Any) -> None:
     torch.manual_seed(0)

@@ -249,12 +249,13 @@ def test_modules_of_others_are_not_imported():
 def test_the_class_of_a_data_set_matters_only_without_its_metadata():
     text = (
         'default_scope = "mmseg"\n'
-        'test_dataloader = dict(dataset=dict(type="RepeatDataset", dataset=dict(type="MyDataset", pipeline=[])))'
+        'test_dataloader = dict(dataset=dict(type="RepeatDataset", dataset=dict(type="ConcatDataset", datasets=['
+        'dict(type="MyDataset", pipeline=[]), dict(type="MyDataset", metainfo=dict(from_file="/my/file.py"))])))'
     )
     with pytest.raises(ValueError, match="the type 'MyDataset', which is not registered"):
         stored_config({'meta': {'cfg': text}})
     stored = stored_config({'meta': {'cfg': text, 'dataset_meta': {'classes': ('wall', 'crack')}}})
-    assert stored.test_dataloader == {'dataset': {'dataset': {'pipeline': []}}}
+    assert stored.test_dataloader == {'dataset': {'dataset': {'datasets': [{'pipeline': []}, {}]}}}
 
 
 def test_types_of_new_style_configs_are_paths_of_classes():
@@ -268,6 +269,22 @@ def test_types_of_new_style_configs_are_paths_of_classes():
         'torch.nn.BatchNorm2d',
         'torch.nn.ReLU',
     ]
+
+
+def test_the_first_of_several_data_sets_reads_the_images(checkpoint, tiny_config, images, tmp_path, capsys):
+    config = Config.fromfile(tiny_config('mmpretrain'))
+    model = checkpoint('mmpretrain')
+    assert run(images / '0.png', '--model', model, '--out', tmp_path / 'one') == 0
+    dataset = config.test_dataloader.dataset
+    config.test_dataloader.dataset = {'type': 'ConcatDataset', 'datasets': [dataset, dataset]}
+    config.dump(tmp_path / 'several.py')
+    assert run(images / '0.png', '--model', model, '--config', tmp_path / 'several.py', '--out', tmp_path / 'two') == 0
+    one, two = ((tmp_path / name / 'predictions.jsonl').read_text() for name in ('one', 'two'))
+    assert one == two
+    config.test_dataloader = None
+    config.dump(tmp_path / 'none.py')
+    assert run(images / '0.png', '--model', model, '--config', tmp_path / 'none.py', '--out', tmp_path / 'three') == 2
+    assert 'the config has no test_dataloader' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('library', LIBRARIES)

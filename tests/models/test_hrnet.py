@@ -236,6 +236,12 @@ def test_norm_arguments_arrive() -> None:
     assert all(m.momentum == 0.01 and m.eps == 1e-3 and not m.weight.requires_grad for m in norms(backbone))
 
 
+@pytest.mark.parametrize('marker', [{'_scope_': 'mmseg'}, {'_delete_': True}])
+def test_markers_of_config_files_are_no_arguments(marker: dict[str, Any]) -> None:
+    backbone = net(norm_cfg={'type': 'BN', **marker}, conv_cfg={'type': 'Conv2d', **marker})
+    assert backbone.state_dict().keys() == net().state_dict().keys()
+
+
 @pytest.mark.parametrize('kind', ['Conv2d', nn.Conv2d])
 def test_conv_cfg_and_in_channels(kind: Any) -> None:
     backbone = net(conv_cfg={'type': kind, 'padding_mode': 'reflect'}, in_channels=4)

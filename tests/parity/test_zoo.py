@@ -3,17 +3,16 @@
 import copy
 import importlib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine import Config
 from mmengine.registry import DefaultScope, Registry
 from torch import Tensor, nn
+from upstream import COUNTS, configs_root, upstream_paths
 
 LIBRARIES = {
     'mmdet': {'HRNet': 'models.backbones.hrnet', 'HRFPN': 'models.necks.hrfpn'},
@@ -21,29 +20,13 @@ LIBRARIES = {
     'mmpose': {'HRNet': 'models.backbones.hrnet'},
     'mmpretrain': {'HRNet': 'models.backbones.hrnet', 'HRFuseScales': 'models.necks.hr_fuse'},
 }
-# What the installed releases ship (mmdet 3.3.0, mmsegmentation 1.2.2, mmpose 1.3.2, mmpretrain 1.2.0).
-COUNTS = {'mmdet': 29, 'mmseg': 66, 'mmpose': 87, 'mmpretrain': 7}
 TOLERANCE = 1e-10  # relative to the largest output, in float64
-
-
-def configs_root(library: str) -> Path:
-    return Path(importlib.util.find_spec(library).origin).parent / '.mim' / 'configs'
-
-
-@cache
-def mentions_hrnet(path: Path) -> bool:
-    """Whether a config, or one that it inherits, names the class; by text, as loading all configs takes minutes."""
-    text = path.read_text()
-    bases = [(path.parent / base).resolve() for base in re.findall(r"'([^']+\.py)'", text)]
-    return "'HRNet'" in text or any(base != path and base.is_file() and mentions_hrnet(base) for base in bases)
 
 
 @cache
 def zoo(library: str) -> dict[str, dict]:
     """The model part of each HRNet config, by path below the library's configs."""
-    root = configs_root(library)
-    paths = [p for p in sorted(root.rglob('*.py')) if '_base_' not in p.parts and mentions_hrnet(p)]
-    return {str(p.relative_to(root)): Config.fromfile(p).model for p in paths}
+    return {path: Config.fromfile(configs_root(library) / path).model for path in upstream_paths(library)}
 
 
 def registry(library: str) -> Registry:

@@ -52,6 +52,8 @@ def _detection(root: Path, dataset: Any, owner: Any) -> None:
 def _pose(root: Path, dataset: Any, owner: Any) -> None:
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
+    if owner.__name__ == 'DeepFashionDataset':
+        owner._check_subset_and_metainfo(dataset.subset)  # sets METAINFO
     count = parse_pose_metainfo(dict(dataset.get('metainfo', owner.METAINFO)))['num_keypoints']
     names = [f'{i:09d}.jpg' for i in range(1, IMAGES + 1)]  # the names of MPII and UBody are numbers
     folder = _place(root, dataset)
@@ -64,7 +66,8 @@ def _pose(root: Path, dataset: Any, owner: Any) -> None:
     annotations = [_person(box, 17 if whole_body else count) for box in OBJECTS]
     if whole_body:
         annotations = [{**person, **_whole_body(box)} for person, box in zip(annotations, OBJECTS, strict=True)]
-    _coco(folder / dataset.ann_file, names, annotations, [{'id': 1, 'name': 'person'}])
+    step = dataset.get('sample_interval', 1)  # images of other numbers are passed over
+    _coco(folder / dataset.ann_file, names, annotations, [{'id': 1, 'name': 'person'}], step)
     if dataset.get('bbox_file'):
         found = [
             {'image_id': i, 'category_id': 1, 'bbox': list(box), 'score': 0.9}
@@ -143,8 +146,14 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def _coco(path: Path, names: list[str], annotations: list[dict[str, Any]], categories: list[dict[str, Any]]) -> None:
-    images = [{'id': i, 'file_name': name, 'width': WIDTH, 'height': HEIGHT} for i, name in enumerate(names, 1)]
+def _coco(
+    path: Path,
+    names: list[str],
+    annotations: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
+    step: int = 1,
+) -> None:
+    images = [{'id': i * step, 'file_name': name, 'width': WIDTH, 'height': HEIGHT} for i, name in enumerate(names, 1)]
     repeated = [
         {**annotation, 'id': len(annotations) * (image['id'] - 1) + k, 'image_id': image['id']}
         for image in images

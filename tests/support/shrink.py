@@ -96,6 +96,10 @@ def _classification_channels(model: Any) -> None:
         model.head.in_channels = sum(WIDTHS)
 
 
+_FEW_BOXES = {'nms_pre': 50, 'max_per_img': 20, 'score_thr': 0.0}
+"""Few boxes, for speed; and any score will do, so that an untrained network detects something."""
+
+
 def _detection_channels(model: Any) -> None:
     wide = (256, 1024, model.neck.get('out_channels'))
     model.neck.out_channels = 8
@@ -103,7 +107,9 @@ def _detection_channels(model: Any) -> None:
     narrow = {'in_channels': 8, 'feat_channels': 8, 'out_channels': 8, 'conv_out_channels': 8, 'fc_out_channels': 16}
     for name in ('rpn_head', 'roi_head', 'bbox_head'):
         for part in _dicts(model.get(name)):
-            part.update({key: value for key, value in narrow.items() if part.get(key) in wide})
+            part.update({key: value for key, value in narrow.items() if key in part and part[key] in wide})
+    for part in _dicts([model.get('train_cfg'), model.get('test_cfg')]):
+        part.update({key: value for key, value in _FEW_BOXES.items() if key in part})
     if model.get('bbox_head', {}).get('loss_cls'):
         model.bbox_head.norm_cfg = {'type': 'GN', 'num_groups': 4}
 

@@ -42,7 +42,8 @@ model = dict(
 )
 train_cfg = dict(max_iters={iterations}, val_interval=25)
 param_scheduler = dict(total_steps={iterations})
-load, _, turn, _, pack = _base_.train_pipeline
+load, pack = dict(type='LoadImageFromFile'), dict(type='PackInputs')
+turn = dict(type='Rotate', angle=10.0, prob=0.7, pad_val=0)
 train_pipeline = [load, turn, dict(type='RandomCrop', crop_size=28, padding=2), pack]
 train_dataloader = dict(
     batch_size=8, num_workers=1, persistent_workers=True, dataset=dict(pipeline=train_pipeline)

@@ -1,0 +1,202 @@
+"""One config of each family by the other ways to start it: MIM, the scripts, torchrun, and the commands' options."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_data import make_data
+from mmengine.config import Config, DictAction
+from quick import quick_runs
+from shrink import loader_options, round_options, shrinking_options
+from upstream import configs_root
+
+from hrnet_mm.cli import main
+from hrnet_mm.weights import read_checkpoint
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
+
+ROOT = Path(__file__).parents[2]
+FAMILIES = [
+    'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py',
+    'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py',
+    'detection/cascade-mask-rcnn_hrnetv2p-w18_20e_coco.py',
+    'detection/htc_hrnetv2p-w18_20e_coco.py',
+    'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
+    'detection/centernet-triplet_hrnetv2p-w48_8xb6-480k_coco.py',
+    'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
+    'pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
+    'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
+    'pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py',
+    'face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py',
+    'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py',
+    'segmentation/ocrnet_hr48_ohem-4xb4-152k_ade20k-520x520.py',
+    'classification/hrnet-w18_8xb32_in1k.py',
+    'ablations/fcn_hr48_product_cityscapes-512x1024.py',
+    'ablations/td-hm_hrnet-w32_2x-stream_coco-256x192.py',
+    'ablations/hrnet-w27-ci_8xb32_in1k.py',
+    'demo/mask-rcnn_hrnetv2p_nuclei.py',
+    'learn/td-hm_hrnetv1_openfield.py',
+]
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder as the commands expect it: with configs/, and with the data that the tests make in data/."""
+    folder = tmp_path_factory.mktemp('place')
+    (folder / 'configs').symlink_to(ROOT / 'configs')
+    return folder
+
+
+@pytest.fixture
+def prepared(place, monkeypatch):
+    """A function that reads a config and makes its data; it gives the config and the settings of one short round."""
+    monkeypatch.chdir(place)
+
+    def prepare(file, loaders):
+        with quick_runs():
+            config = Config.fromfile(file)
+            make_data(config, place)
+        options = [*shrinking_options(config), *round_options(config, 1)]
+        return config, [*options, *loader_options(config)] if loaders else options
+
+    return prepare
+
+
+def trained(work_dir, iterations=None):
+    """The checkpoint of a training of so many iterations, none of whose losses was lost or infinite."""
+    (log,) = work_dir.glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = {line['iter']: line['loss'] for line in lines if 'loss' in line}
+    end = max(losses) if iterations is None else iterations
+    assert list(losses) == list(range(1, end + 1))
+    assert end >= 2
+    assert all(math.isfinite(loss) for loss in losses.values())
+    checkpoint = read_checkpoint(Path((work_dir / 'last_checkpoint').read_text()))
+    assert checkpoint['meta']['iter'] == end
+    return checkpoint
+
+
+def value_at(part, key):
+    for name in key.split('.'):
+        part = part[int(name)] if isinstance(part, list | tuple) else part[name]
+    return part
+
+
+def run(*command):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ('library', 'path', 'iterations'),
+    [
+        ('mmdet', 'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py', 2),
+        ('mmseg', 'segmentation/ocrnet_hr18_4xb2-160k_cityscapes-512x1024.py', 2),
+        ('mmpose', 'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py', 2),
+        ('mmpretrain', 'classification/hrnet-w32_8xb32_in1k.py', 2),
+    ],
+)
+def test_mim_train_library(library, path, iterations, mim, prepared, place):
+    _, options = prepared(f'configs/{path}', loaders=True)
+    work_dir = place / 'mim' / library
+    run_options = ['--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options]
+    output = mim('train', library, f'configs/{path}', *run_options, cwd=place)
+    assert f'{library}/.mim/tools/train.py' in output
+    trained(work_dir, iterations)
+
+
+@pytest.mark.parametrize(
+    ('path', 'iterations'),
+    [
+        ('detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py', 2),
+        ('demo/fcn_hrnetv2_nuclei.py', 2),
+        ('face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py', 4),
+        ('ablations/hrnet-w36-ci_8xb32_in1k.py', 2),
+    ],
+)
+def test_mim_train_by_name(path, iterations, mim, prepared, place):
+    _, options = prepared(f'configs/{path}', loaders=True)
+    work_dir, name = (place / 'mim' / path).with_suffix(''), Path(path).name
+    run_options = ['--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options]
+    output = mim('train', 'hrnet_mm', name, *run_options, cwd=place)
+    assert 'hrnet_mm/.mim/tools/train.py' in output
+    trained(work_dir, iterations)
+
+
+@pytest.mark.parametrize(
+    ('path', 'iterations'),
+    [
+        ('detection/htc_hrnetv2p-w18_20e_coco.py', 2),
+        ('segmentation/fcn_hr18_4xb2-160k_cityscapes-512x1024.py', 2),
+        ('pose/td-hm_hrnet-w32_4xb32-210e_mpii-256x256.py', 4),
+        ('classification/hrnet-w18_8xb32_in1k.py', 2),
+    ],
+)
+def test_scripts_with_worker_processes(path, iterations, prepared, place):
+    config, options = prepared(f'configs/{path}', loaders=False)
+    assert config.train_dataloader.num_workers > 0
+    if config.default_scope != 'mmpretrain':  # whose configs leave it out
+        assert config.train_dataloader.persistent_workers
+    options += ['train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
+    work_dir = (place / 'scripts' / path).with_suffix('')
+    common = ['--work-dir', work_dir, '--cfg-options', *options]
+    run(sys.executable, ROOT / 'tools' / 'train.py', f'configs/{path}', *common)
+    trained(work_dir, iterations)
+    checkpoint = (work_dir / 'last_checkpoint').read_text()
+    run(sys.executable, ROOT / 'tools' / 'test.py', f'configs/{path}', checkpoint, *common)
+    (metrics,) = work_dir.glob('*/*.json')
+    assert all(isinstance(value, int | float) for value in json.loads(metrics.read_text()).values())
+
+
+@pytest.mark.parametrize(
+    ('path', 'iterations'),
+    [
+        ('detection/faster-rcnn_hrnetv2p-w18_1x_coco.py', 2),
+        ('segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py', 2),
+        ('pose/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py', 4),
+        ('classification/hrnet-w18_8xb32_in1k.py', 2),
+    ],
+)
+def test_two_processes(path, iterations, prepared, place):
+    _, options = prepared(f'configs/{path}', loaders=True)
+    options += ['train_dataloader.batch_size=1']  # two together
+    work_dir = (place / 'two_processes' / path).with_suffix('')
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    script = [ROOT / 'tools' / 'train.py', f'configs/{path}', '--launcher', 'pytorch', '--work-dir', work_dir]
+    run(*torchrun, *script, '--cfg-options', *options)
+    trained(work_dir, iterations)
+
+
+@pytest.mark.parametrize('path', FAMILIES)
+def test_bfloat16_with_a_scaled_learning_rate_and_settings(path, prepared, place):
+    config, options = prepared(f'configs/{path}', loaders=True)
+    work_dir = (place / 'amp' / path).with_suffix('')
+    switches = ['--amp', '--auto-scale-lr'] if 'auto_scale_lr' in config else ['--amp']
+    with quick_runs():
+        assert (
+            main(['train', f'configs/{path}', *switches, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
+        )
+
+    written = Config.fromfile(next(work_dir.glob('*.py')))
+    assert written.optim_wrapper.type == 'hrnet_mm.Bf16OptimWrapper'
+    for option in options:  # places in lists among them
+        key, _, value = option.partition('=')
+        assert value_at(written, key) == DictAction._parse_iterable(value), option
+    checkpoint = trained(work_dir)
+    if 'auto_scale_lr' in config:
+        scaled = config.optim_wrapper.optimizer.lr * 2 / config.auto_scale_lr.base_batch_size
+        assert checkpoint['optimizer']['param_groups'][0]['initial_lr'] == pytest.approx(scaled)
+
+
+def test_an_upstream_config_with_the_drop_in_by_the_script(prepared, place):
+    file = configs_root('mmdet') / 'hrnet' / 'faster-rcnn_hrnetv2p-w18-1x_coco.py'
+    _, options = prepared(file, loaders=True)
+    drop_in = ['custom_imports.imports=[hrnet_mm.drop_in.mmdet]', 'custom_imports.allow_failed_imports=False']
+    work_dir = place / 'drop_in'
+    options += [*drop_in, 'model.backbone.fuse_upsample=nearest']  # which mmdet's own HRNet does not take
+    run(sys.executable, ROOT / 'tools' / 'train.py', file, '--work-dir', work_dir, '--cfg-options', *options)
+    trained(work_dir, 2)

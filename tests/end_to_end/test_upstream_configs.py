@@ -1,0 +1,94 @@
+"""Every HRNet config that the libraries ship: one iteration by `hrnet-mm train` with the drop-in, on made data."""
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+from made_data import make_data
+from mmengine.config import Config
+from mmengine.runner import Runner
+from quick import quick_runs
+from shrink import loader_options, shrinking_options
+from upstream import COUNTS, configs_root, upstream_paths
+
+from hrnet_mm.cli import main
+from hrnet_mm.weights import read_checkpoint
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
+
+_BODY = 'body_2d_keypoint'
+_NO_ALBUMENTATIONS = '' if importlib.util.find_spec('albumentations') else 'albumentations is not installed'
+_NOT_RUN = {
+    f'{_BODY}/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py': (
+        'its train_pipeline is empty: mmpose ships it for the test of published weights'
+    ),
+    f'{_BODY}/topdown_heatmap/coco/td-hm_hrnet-w32_coarsedropout-8xb64-210e_coco-256x192.py': _NO_ALBUMENTATIONS,
+    f'{_BODY}/topdown_heatmap/coco/td-hm_hrnet-w32_gridmask-8xb64-210e_coco-256x192.py': _NO_ALBUMENTATIONS,
+}
+
+
+def _config(library, path):
+    reason = _NOT_RUN.get(path)
+    return pytest.param(library, path, id=f'{library}/{path}', marks=[pytest.mark.skip(reason)] if reason else [])
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder with the data that the tests make in data/, where the configs look for it."""
+    return tmp_path_factory.mktemp('place')
+
+
+@pytest.fixture
+def runners(monkeypatch):
+    """Those that train during a test."""
+    found = []
+    train = Runner.train
+
+    def keep_and_train(runner):
+        found.append(runner)
+        return train(runner)
+
+    monkeypatch.setattr(Runner, 'train', keep_and_train)
+    return found
+
+
+def one_iteration(config):
+    """What ends a training after its first iteration, before a validation."""
+    if config.train_cfg.get('by_epoch', 'Epoch' in str(config.train_cfg.get('type'))):
+        options = ['train_cfg.max_epochs=1', 'train_dataloader.num_batch_per_epoch=1', 'train_cfg.val_begin=2']
+    else:
+        options = ['train_cfg.max_iters=1', 'train_cfg.val_begin=2']
+    if 'PoseTrack18Metric' in str(config.val_evaluator):
+        options += [f'val_{part}=None' for part in ('cfg', 'dataloader', 'evaluator')]  # needs poseval, not on PyPI
+    if config.get('load_from'):
+        options.append('load_from=None')  # published weights, which do not fit the small network
+    return options
+
+
+CONFIGS = [_config(library, path) for library in COUNTS for path in upstream_paths(library)]
+
+
+@pytest.mark.parametrize(('library', 'path'), CONFIGS)
+def test_trains_an_iteration(library, path, place, runners, monkeypatch):
+    monkeypatch.chdir(place)
+    file = configs_root(library) / path
+    with quick_runs():
+        config = Config.fromfile(file)
+        make_data(config, place)
+        drop_in = [f'custom_imports.imports=[hrnet_mm.drop_in.{library}]', 'custom_imports.allow_failed_imports=False']
+        options = [*drop_in, *shrinking_options(config), *loader_options(config), *one_iteration(config)]
+        work_dir = Path('work_dirs', library, path).with_suffix('')
+        amp = ['--amp'] if config.optim_wrapper.get('type') == 'AmpOptimWrapper' else []  # bfloat16, on a CPU
+        assert main(['train', str(file), *amp, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
+
+    (runner,) = runners
+    assert type(runner.model.backbone).__module__ == f'hrnet_mm.drop_in.{library}'
+    assert runner.iter == 1
+    (log,) = work_dir.glob('*/vis_data/scalars.json')
+    (line,) = log.read_text().splitlines()
+    assert math.isfinite(json.loads(line)['loss'])
+    checkpoint = read_checkpoint(Path((work_dir / 'last_checkpoint').read_text()))
+    assert checkpoint['meta']['iter'] == 1
+    assert any(name.startswith('backbone.stage4.') for name in checkpoint['state_dict'])
