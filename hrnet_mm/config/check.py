@@ -167,6 +167,8 @@ class _Checker:
         for model in self._owners((config.get('model') or {}).get('type')):
             sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema())
         for name in config:
+            if callable(config[name]):  # a class that a new-style config imports
+                continue
             if close := _misspelt_section(name, config, set(arguments_of(runner).keys)):
                 self.problems.append(f'{name}: no such setting; did you mean {close!r}?')
         for name, schema in sections.items():

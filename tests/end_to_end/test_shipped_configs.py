@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from made_data import make_data
 from mmengine.config import Config
-from mmengine.visualization import Visualizer
-from quick import quick_runs
+from quick import await_new_folder, quick_runs
 from shrink import loader_options, round_options, shrinking_options
 
 from hrnet_mm.cli import main
@@ -44,8 +43,7 @@ class Runs:
     def call(self, command, *arguments, options=()):
         """Run a command; give the folder that this run logged into."""
         before = set(self.work_dir.glob('*/'))
-        for kind in [Visualizer, *_subclasses(Visualizer)]:  # mmengine keeps them, with their files, for the process
-            kind._instance_dict.clear()
+        await_new_folder(self.work_dir)
         where = ['--work-dir', str(self.work_dir), '--cfg-options', *self._options, *options]
         with quick_runs():
             assert main([command, self._path, *arguments, *where]) == 0
@@ -59,10 +57,6 @@ class Runs:
         losses = {line['iter']: line['loss'] for line in lines if 'loss' in line}
         checkpoint = Path((self.work_dir / 'last_checkpoint').read_text())
         return losses, [metrics(line) for line in lines if 'loss' not in line], checkpoint
-
-
-def _subclasses(kind):
-    return [found for child in kind.__subclasses__() for found in [child, *_subclasses(child)]]
 
 
 def metrics(logged):

@@ -94,7 +94,9 @@ def _segmentation(root: Path, dataset: Any, owner: Any) -> None:
     ]
     if owner.__name__ == 'CocoSegDataset':
         names = [f'{i:012d}' for i in range(1, IMAGES + 1)]
-        _coco(folder / dataset.ann_file, [f'{name}.jpg' for name in names], [], [])
+        objects = [{**_box(box), 'category_id': 1, 'segmentation': [_polygon(box)]} for box in OBJECTS]
+        categories = [{'id': 1, 'name': dataset.metainfo['classes'][-1]}]  # after the background
+        _coco(folder / dataset.ann_file, [f'{name}.jpg' for name in names], objects, categories)
     elif dataset.get('ann_file'):
         _write(folder / dataset.ann_file, ''.join(f'{name}\n' for name in names))
     for i, name in enumerate(names):
@@ -153,7 +155,8 @@ def _coco(
     categories: list[dict[str, Any]],
     step: int = 1,
 ) -> None:
-    images = [{'id': i * step, 'file_name': name, 'width': WIDTH, 'height': HEIGHT} for i, name in enumerate(names, 1)]
+    size = {'width': WIDTH, 'height': HEIGHT, 'crowdIndex': 0.5}  # the last for CrowdPose
+    images = [{'id': i * step, 'file_name': name, **size} for i, name in enumerate(names, 1)]
     repeated = [
         {**annotation, 'id': len(annotations) * (image['id'] - 1) + k, 'image_id': image['id']}
         for image in images

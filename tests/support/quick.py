@@ -1,8 +1,10 @@
 """Savings of time where many runs share a process."""
 
 import ast
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from unittest.mock import patch
 
 from hrnet_mm.config.check import quick_reading
@@ -26,3 +28,9 @@ def quick_runs() -> Iterator[None]:
         patch('mmengine.dataset.base_dataset.gc'),
     ):
         yield
+
+
+def await_new_folder(work_dir: Path) -> None:
+    """Wait for the second after the last run's, because mmengine names the folder of a run by the second."""
+    while (work_dir / time.strftime('%Y%m%d_%H%M%S')).exists():
+        time.sleep(0.05)

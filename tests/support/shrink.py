@@ -15,12 +15,18 @@ def shrinking_options(config: Any) -> list[str]:
     _backbone(model.backbone)
     if 'pretrained' in model:
         model.pretrained = None
+    if config.get('load_from'):
+        small.load_from = None
     _CHANNELS[config.default_scope](model)
     if config.default_scope in ('mmdet', 'mmseg'):
         for part in (small.get('train_dataloader'), small.get('val_dataloader'), small.get('test_dataloader')):
             _scale(part)
         _scale(model.get('data_preprocessor'))
         _scale(model.get('test_cfg'))
+    if config.train_dataloader.dataset.get('data_mode') == 'bottomup':
+        for part in _dicts([small.train_dataloader, small.val_dataloader, small.test_dataloader, model]):
+            for key in part.keys() & {'input_size', 'heatmap_size', 'heatmap_sizes'}:
+                part[key] = _divided(part[key])
     for part in _dicts(model):
         if part.get('type') == 'SyncBN':  # computes what BN does, but on a GPU alone
             part['type'] = 'BN'
@@ -133,6 +139,10 @@ def _quarter(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_quarter(item) for item in value)
     return value // IMAGE_SCALE if isinstance(value, int) and value >= 200 else value
+
+
+def _divided(value: Any) -> Any:
+    return type(value)(map(_divided, value)) if isinstance(value, list | tuple) else value // IMAGE_SCALE
 
 
 def _dicts(part: Any) -> Iterator[Any]:
