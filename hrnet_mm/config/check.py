@@ -7,8 +7,7 @@ import difflib
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from mmengine.runner import Runner
 from .consistency import contradictions
 from .files import missing_files
 
-__all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
+__all__ = ['check_config', 'config_problems', 'registered_names']
 
 _SECTIONS = (
     *('model', 'data_preprocessor', 'tta_model', 'tta_pipeline', 'optim_wrapper', 'param_scheduler'),
@@ -106,26 +105,6 @@ def _misspelt_section(name: str, config: Config) -> str | None:
     candidates = settings if '_base_' in config.text else settings - set(config)
     nearest = difflib.get_close_matches(name, candidates, n=1, cutoff=0.75)
     return nearest[0] if nearest else None
-
-
-@contextmanager
-def quick_reading() -> Iterator[None]:
-    """Remembers where `library::path` bases are; mmengine reads all metafiles of the library for each of them."""
-    try:
-        Config._get_cfg_path = staticmethod(
-            lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
-        )
-        yield
-    finally:
-        Config._get_cfg_path = staticmethod(_find_base)
-
-
-_find_base: Callable[[str, str], tuple[str, str | None]] = Config._get_cfg_path
-
-
-@cache
-def _external_path(base: str) -> tuple[str, str | None]:
-    return _find_base(base, '')
 
 
 class _Checker:

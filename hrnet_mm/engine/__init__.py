@@ -1,5 +1,6 @@
 """Training and testing through mmengine's Runner, for the configs of all four libraries."""
 
+from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
@@ -25,6 +26,7 @@ __all__ = [
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
+    'quick_reading',
     'test',
     'train',
 ]

@@ -11,7 +11,7 @@ from mmengine.visualization import Visualizer
 from shrink import loader_options, round_options, shrinking_options
 
 from hrnet_mm.cli import main
-from hrnet_mm.config.check import quick_reading
+from hrnet_mm.engine import quick_reading
 from hrnet_mm.weights import read_checkpoint
 
 pytestmark = pytest.mark.slow
