@@ -4,7 +4,7 @@ from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
-from .launch import test, train
+from .launch import read_config, test, train
 from .memory import MemoryGuardHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
@@ -27,6 +27,7 @@ __all__ = [
     'StopOnNonFiniteHook',
     'TensorBoardHook',
     'quick_reading',
+    'read_config',
     'test',
     'train',
 ]
