@@ -12,6 +12,8 @@ from hrnet_mm.cli import main
 from hrnet_mm.tasks import TASKS
 from hrnet_mm.training import demonstration, own
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / 'configs' / 'demo' / 'hrnet-c_digits.py'
 OF_THE_TASK = {'_Report', '_Deadline'}
 
@@ -72,7 +74,6 @@ def test_mistakes_are_refused_with_the_same_sentence(entrances, tmp_path, capsys
         assert capsys.readouterr().err == f'hrnet-mm {argv[0]}: {expected}'
 
 
-@pytest.mark.slow
 def test_hooks_are_the_same(entrances, tmp_path):
     config = write_config(tmp_path / 'short.py', '')
     hooks = {}
