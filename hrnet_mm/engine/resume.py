@@ -29,7 +29,8 @@ class ResumeHook(Hook):
     """Keeps in each checkpoint where in the data it was written, and continues there.
 
     Three things that mmengine loses are kept: the place within an epoch, the seed of the sampler where the config names
-    none, and a validation that was due after the checkpoint and did not end before the process did.
+    none, and a validation that was due after the checkpoint: it is made, or made again if the process died between its
+    end and the next checkpoint, because the checkpoint has neither its metrics nor what followed from them.
     """
 
     priority = 'VERY_LOW'  # the checkpoint hook must be ready when the validation is made up for

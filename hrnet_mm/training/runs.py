@@ -42,7 +42,7 @@ def run_jobs(
 
     `about` is written with the table; `grid` is the picture of all jobs, unless it goes to the work directory.
 
-    Raises RuntimeError where a training fails.
+    Raises UserError for a mistake in a config, and RuntimeError where a training fails.
     """
     start = time.monotonic()
     results: dict[str, tuple[Result, float]] = {}
