@@ -4,11 +4,9 @@ example:
   python tools/test.py configs/demo/hrnet-c_digits.py work_dirs/digits/iter_500.pth
 """
 
-import argparse
+import sys
 
-from hrnet_mm.commands.test import add_arguments, run
+from hrnet_mm.cli import main
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    run(parser.parse_args())
+    sys.exit(main(['test', *sys.argv[1:]]))

@@ -24,13 +24,15 @@ def run(args: argparse.Namespace) -> int:
 
     from ..config.check import check_config
     from ..config.zoo import compare, config_paths, published_results, read_config
+    from ..engine import quick_reading
 
     warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
     configs = [path for path in config_paths() if args.pattern in path]
     if not configs:
         folders = sorted({path.partition('/')[0] for path in config_paths()})
         raise ValueError(f'no config has {args.pattern!r} in its path; give a part of one below {", ".join(folders)}')
-    problems = {path: check_config(read_config(path)) for path in configs}
+    with quick_reading():
+        problems = {path: check_config(read_config(path)) for path in configs}
     for path, sentences in problems.items():
         for sentence in sentences:
             print(f'configs/{path}: {sentence}')

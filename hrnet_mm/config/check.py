@@ -6,9 +6,8 @@ dict, takes. Where that cannot be told, a key is not judged.
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache, reduce
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 from mmengine.config import Config
@@ -22,7 +21,7 @@ from .files import missing_files
 from .schemas import Argument, Schema, arguments_of, parameter_of, settings_of
 from .types import LIBRARIES, find_type, has_registries, registered_names, root_of, type_names
 
-__all__ = ['check_config', 'config_problems', 'quick_reading', 'registered_names']
+__all__ = ['check_config', 'config_problems', 'registered_names']
 
 _VARIABLES = ('custom_imports', 'default_scope', 'runner_type', 'train_pipeline', 'val_pipeline', 'test_pipeline')
 """Names at the top level, besides what a Runner takes, for which another name may be a misspelling."""
@@ -125,26 +124,6 @@ def _misspelt_section(name: str, config: Config, settings: set[str]) -> str | No
     candidates = settings if '_base_' in config.text else settings - set(config)
     nearest = difflib.get_close_matches(name, candidates, n=1, cutoff=0.75)
     return nearest[0] if nearest else None
-
-
-@contextmanager
-def quick_reading() -> Iterator[None]:
-    """Remembers where `library::path` bases are; mmengine reads all metafiles of the library for each of them."""
-    try:
-        Config._get_cfg_path = staticmethod(
-            lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
-        )
-        yield
-    finally:
-        Config._get_cfg_path = staticmethod(_find_base)
-
-
-_find_base: Callable[[str, str], tuple[str, str | None]] = Config._get_cfg_path
-
-
-@cache
-def _external_path(base: str) -> tuple[str, str | None]:
-    return _find_base(base, '')
 
 
 class _Checker:

@@ -16,7 +16,6 @@ from mmengine.utils import import_modules_from_strings
 from torch import Tensor, nn
 
 from ..models.cost import count_macs, count_parameters
-from .check import quick_reading
 
 __all__ = [
     'Comparison',
@@ -105,8 +104,7 @@ def _input_size(config: str) -> tuple[int, int]:
 @cache
 def read_config(path: str) -> Config:
     """The config at `path` below the folder of configs, with its custom imports done."""
-    with quick_reading():
-        config = Config.fromfile(configs_folder() / path)
+    config = Config.fromfile(configs_folder() / path)
     import_modules_from_strings(**config.custom_imports)
     return config
 

@@ -1,9 +1,10 @@
 """Training and testing through mmengine's Runner, for the configs of all four libraries."""
 
+from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
-from .launch import test, train
+from .launch import read_config, test, train
 from .memory import MemoryGuardHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
@@ -25,6 +26,8 @@ __all__ = [
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
+    'quick_reading',
+    'read_config',
     'test',
     'train',
 ]

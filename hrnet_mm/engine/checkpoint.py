@@ -5,12 +5,12 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
-from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import Tensor
 
 from ..registry import HOOKS
 from ..weights.io import remove_partial, written_aside
+from ._mmengine import OpenCheckpointHook, checkpoint_to_resume, is_resuming
 from .per_process import gather_state, put_state
 from .plain import from_plain, to_plain
 from .reader import use_safe_reader
@@ -21,7 +21,7 @@ _STATES = 'states_by_process'
 
 
 @HOOKS.register_module()
-class SafeCheckpointHook(CheckpointHook):
+class SafeCheckpointHook(OpenCheckpointHook):
     """Takes the place of mmengine's CheckpointHook, with the same arguments and file names.
 
     Files hold tensors and plain containers alone. Each is written aside, flushed to the disk and renamed; only then
@@ -40,7 +40,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def before_run(self, runner: Any) -> None:
         """From here on, mmengine reads checkpoints by the safe reader."""
-        own = (runner._load_from or find_latest_checkpoint(runner.work_dir)) if runner._resume else None
+        own = checkpoint_to_resume(runner)
         use_safe_reader(trusted=[own] if own else [])
 
     def before_train(self, runner: Any) -> None:
@@ -65,9 +65,9 @@ class SafeCheckpointHook(CheckpointHook):
         """Undo what saving did to arrays and histories."""
         from_plain(checkpoint)
         states = checkpoint.pop(_STATES, [])
-        self._states = states if runner._resume else []
+        self._states = states if is_resuming(runner) else []
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
+    def write_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         """Save first, delete afterwards: mmengine does it the other way round."""
         outdated = self._keep(runner, step)
         name = self.filename_tmpl.format(step)
@@ -101,14 +101,14 @@ class SafeCheckpointHook(CheckpointHook):
         runner.message_hub.update_info('keep_ckpt_ids', [*outdated, *self.keep_ckpt_ids])
         return outdated
 
-    def _save_best_checkpoint(self, runner: Any, metrics: dict[str, Any]) -> None:
+    def write_best(self, runner: Any, metrics: dict[str, Any]) -> None:
         """Save first, delete afterwards: hidden from mmengine's method, the previous best files are not deleted."""
         if not self.save_best:
             return
         previous = self._best()
         self._set_best(dict.fromkeys(previous))
         self._states = []  # not needed for what is not resumed from
-        super()._save_best_checkpoint(self._aside(runner), metrics)
+        super().write_best(self._aside(runner), metrics)
         best = {key: path or previous.get(key) for key, path in self._best().items()}
         self._set_best(best)
         for path in previous.values():

@@ -14,6 +14,7 @@ from mmengine.visualization.vis_backend import TensorboardVisBackend
 
 from ..registry import HOOKS
 from ..weights.io import written_aside
+from ._mmengine import backends_of
 
 __all__ = ['CurvesHook', 'TensorBoardHook', 'draw_curves']
 
@@ -33,7 +34,7 @@ class TensorBoardHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Give the visualizer one more backend."""
-        backends = runner.visualizer._vis_backends
+        backends = backends_of(runner.visualizer)
         others = [backend for name, backend in backends.items() if name != type(self).__name__]
         has_own = any(isinstance(backend, TensorboardVisBackend) for backend in others)
         if has_own or not is_main_process() or importlib.util.find_spec('tensorboard') is None:

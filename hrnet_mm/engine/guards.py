@@ -7,12 +7,12 @@ from typing import Any, Literal
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_rank
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..registry import HOOKS
+from ._mmengine import bare_model
 
 __all__ = ['CheckLoadedHook', 'StopOnNonFiniteHook']
 
@@ -60,7 +60,7 @@ class StopOnNonFiniteHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Look at what the model returns and at what the optimizers are about to use."""
         self._runner = runner
-        self._model = _bare_model(runner)
+        self._model = bare_model(runner.model)
         self._model.register_forward_hook(self._keep_losses, with_kwargs=True)
         for wrapper in _wrappers(runner):
             if not isinstance(wrapper.optimizer, torch.optim.Optimizer):
@@ -91,7 +91,7 @@ class StopOnNonFiniteHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Refuse to write weights that are not finite: they can come from a step that was too long."""
-        parameters = {name for name, _ in _bare_model(runner).named_parameters()}
+        parameters = {name for name, _ in bare_model(runner.model).named_parameters()}
         for name, value in checkpoint['state_dict'].items():
             # A buffer may hold an infinite mask; nothing may hold NaN.
             unfit = ~value.isfinite() if name in parameters else value.isnan()
@@ -168,10 +168,6 @@ class StopOnNonFiniteHook(Hook):
         return '\n'.join(lines)
 
 
-def _bare_model(runner: Any) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model  # type: ignore[no-any-return]
-
-
 def _wrappers(runner: Any) -> list[Any]:
     wrapper = runner.optim_wrapper
     return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
@@ -210,11 +206,12 @@ class CheckLoadedHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Compare names and shapes before mmengine copies anything."""
-        model = getattr(runner.model, 'module', runner.model)  # inside DDP, or test-time augmentation
         given = {
             name.removeprefix('module.'): value for name, value in checkpoint.get('state_dict', checkpoint).items()
         }
-        own = {name: value for name, value in model.state_dict().items() if name.startswith('backbone.')}
+        own = {
+            name: value for name, value in bare_model(runner.model).state_dict().items() if name.startswith('backbone.')
+        }
         fit = [name for name, value in own.items() if getattr(given.get(name), 'shape', None) == value.shape]
         if len(fit) < len(own):
             first = next(name for name in own if name not in fit)

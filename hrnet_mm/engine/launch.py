@@ -1,29 +1,32 @@
 """Training and testing as a config of any of the four libraries says."""
 
+import copy
 import difflib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
 
 from ..config.check import config_problems
+from ..errors import UserError
 from ..registry import scope_of, type_name
 from .markers import drop_markers
 from .settings import apply_settings
 
-__all__ = ['LAUNCHERS', 'test', 'train']
+__all__ = ['LAUNCHERS', 'read_config', 'test', 'train']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def train(
-    config: str | os.PathLike[str],
+    config: str | os.PathLike[str] | Config,
     work_dir: str | os.PathLike[str] | None = None,
     options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
@@ -31,11 +34,14 @@ def train(
     resume: str | None = None,
     amp: bool = False,
     auto_scale_lr: bool = False,
-) -> None:
+    hooks: Sequence[Hook] = (),
+) -> Any:
     """Train as a config says; a mistake in the arguments ends the process with one sentence.
 
+    Every training goes this way: that of a config, of a task on a folder, and of the demonstration.
+
     Args:
-        config: path of the config file.
+        config: path of the config file, or what `read_config` made of it.
         work_dir: where logs and checkpoints go (default: the config's, or work_dirs/CONFIG).
         options: settings that replace those of the config, by their dotted names.
         launcher: what started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
@@ -43,8 +49,15 @@ def train(
         resume: a checkpoint to continue from, or 'auto' for the latest one in the work directory.
         amp: train in mixed precision, half on a GPU, bfloat16 on a CPU.
         auto_scale_lr: scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use.
+        hooks: hooks in addition to the config's.
+
+    Returns:
+        mmengine's Runner, with the trained model.
+
+    Raises:
+        UserError: The config has mistakes; each is in a line of the message.
     """
-    settings = _read_config(Path(config), work_dir, options, launcher)
+    settings = _prepare(config, work_dir, options, launcher)
     if amp:
         _use_mixed_precision(settings)
     if auto_scale_lr:
@@ -55,8 +68,12 @@ def train(
         settings.resume = True
         settings.load_from = None if resume == 'auto' else _existing_checkpoint(resume)
     if not unchecked:
-        _require_sound(settings, config, training=True)
-    _build_runner(settings).train()
+        _require_sound(settings, training=True)
+    runner = _build_runner(settings)
+    for hook in hooks:
+        runner.register_hook(hook)
+    runner.train()
+    return runner
 
 
 def test(
@@ -83,10 +100,10 @@ def test(
         show_dir: a folder to draw the predictions into.
         tta: test as the config's tta_model and tta_pipeline say.
     """
-    settings = _read_config(Path(config), work_dir, options, launcher)
+    settings = _prepare(config, work_dir, options, launcher)
     settings.load_from = _existing_checkpoint(checkpoint)
     if not unchecked:
-        _require_sound(settings, config, training=False)
+        _require_sound(settings, training=False)
     if out is not None and not out.endswith(('.pkl', '.pickle')):
         sys.exit(f'--out: {out} does not end in .pkl or .pickle, and the predictions are pickled')
     if show_dir is not None:
@@ -101,12 +118,20 @@ def test(
     runner.test()
 
 
-def _read_config(
-    path: Path, work_dir: str | os.PathLike[str] | None, options: Mapping[str, Any] | None, launcher: str
+def read_config(path: str | os.PathLike[str]) -> Config:
+    """Read a config file and import what it names; a path without a file ends the process with one sentence."""
+    if not Path(path).is_file():
+        _exit_naming_the_nearest(Path(path))
+    return Config.fromfile(path)
+
+
+def _prepare(
+    config: str | os.PathLike[str] | Config,
+    work_dir: str | os.PathLike[str] | None,
+    options: Mapping[str, Any] | None,
+    launcher: str,
 ) -> Any:
-    if not path.is_file():
-        _exit_naming_the_nearest(path)
-    config = Config.fromfile(path)
+    config = copy.deepcopy(config) if isinstance(config, Config) else read_config(config)
     if options is not None:
         try:
             apply_settings(config, options)
@@ -117,7 +142,7 @@ def _read_config(
     if work_dir is not None:
         config.work_dir = os.fspath(work_dir)
     elif config.get('work_dir') is None:
-        config.work_dir = os.path.join('work_dirs', path.stem)
+        config.work_dir = os.path.join('work_dirs', Path(config.filename).stem)
     config.launcher = launcher
     _complete_as_the_library_does(config)
     return config
@@ -140,12 +165,13 @@ def _existing_checkpoint(name: str) -> str:
     return name
 
 
-def _require_sound(config: Any, path: str | os.PathLike[str], training: bool) -> None:
-    """End the process with all that is wrong with the config, each in one line."""
+def _require_sound(config: Any, training: bool) -> None:
+    """Refuse a config with all that is wrong with it, each in one line."""
     processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
     if problems:
-        sys.exit('\n  '.join([f'{path}: {len(problems)} mistake{"s"[: len(problems) > 1]}', *problems]))
+        count = f'{len(problems)} mistake{"s"[: len(problems) > 1]}'
+        raise UserError('\n  '.join([f'{config.filename}: {count}', *problems]))
 
 
 def _complete_as_the_library_does(config: Any) -> None:

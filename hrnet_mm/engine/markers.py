@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any
 
-from mmengine.config import Config
+from ._mmengine import content_of
 
 __all__ = ['drop_markers']
 
@@ -21,9 +21,7 @@ def drop_markers(config: Any) -> None:
     A `_scope_`, which mmengine adds to what comes from an installed library's config, is taken out by registries, but
     not by code that calls a function or a class without one.
     """
-    if isinstance(config, Config):
-        config = config._cfg_dict
-    _drop(config, is_built_by_a_registry=False)
+    _drop(content_of(config), is_built_by_a_registry=False)
 
 
 def _drop(part: Any, is_built_by_a_registry: bool) -> None:

@@ -9,6 +9,7 @@ import torch
 from mmengine.hooks import Hook
 
 from ..registry import HOOKS
+from ._mmengine import wrap_iterations
 
 __all__ = ['MemoryGuardHook']
 
@@ -38,13 +39,12 @@ class MemoryGuardHook(Hook):
         self._watch(runner, runner.test_loop)
 
     def _watch(self, runner: Any, loop: Any, training: bool = False) -> None:
-        # An error passes no hook, so the method is wrapped that the loop calls for each iteration.
         if loop not in self._watched:
             self._watched.append(loop)
-            loop.run_iter = functools.partial(_run_iter, loop.run_iter, runner, training)
+            wrap_iterations(loop, functools.partial(_run_iter, runner, training))
 
 
-def _run_iter(run_iter: Callable[..., None], runner: Any, training: bool, *args: Any) -> None:
+def _run_iter(runner: Any, training: bool, run_iter: Callable[..., None], *args: Any) -> None:
     try:
         run_iter(*args)
     except (MemoryError, RuntimeError) as error:

@@ -10,6 +10,8 @@ from typing import Any
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from torch import Tensor, nn
 
+from ._mmengine import bare_model
+
 __all__ = ['gather_state', 'put_state']
 
 
@@ -30,13 +32,13 @@ def put_state(runner: Any, states: list[dict[str, Tensor]]) -> None:
     state = states[get_rank()]
     for name, value in _values(runner):
         value.copy_(state.get(name, value))
-    for name, parameter in _model(runner).named_parameters():
+    for name, parameter in bare_model(runner.model).named_parameters():
         if (gradient := state.get(f'gradient {name}')) is not None:
             parameter.grad = gradient.to(parameter.device)
 
 
 def _values(runner: Any) -> Iterator[tuple[str, Tensor]]:
-    model = _model(runner)
+    model = bare_model(runner.model)
     averages = [hook.ema_model for hook in runner.hooks if isinstance(getattr(hook, 'ema_model', None), nn.Module)]
     for index, module in enumerate([model, *averages]):
         for name, buffer in module.named_buffers():
@@ -44,8 +46,3 @@ def _values(runner: Any) -> Iterator[tuple[str, Tensor]]:
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             yield f'gradient {name}', parameter.grad
-
-
-def _model(runner: Any) -> nn.Module:
-    model: nn.Module = getattr(runner.model, 'module', runner.model)
-    return model

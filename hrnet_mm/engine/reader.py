@@ -12,10 +12,11 @@ from typing import Any
 
 from mmengine.dist import barrier, get_local_rank
 from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import _process_mmcls_checkpoint, get_mmcls_models, get_torchvision_models
+from mmengine.runner.checkpoint import get_mmcls_models, get_torchvision_models
 
 from ..weights.io import CheckpointError, read_checkpoint
 from ..weights.load import resolve
+from ._mmengine import with_mmpretrain_names
 
 __all__ = ['use_safe_reader']
 
@@ -45,7 +46,7 @@ def use_safe_reader(trusted: Iterable[str] = ()) -> None:
 
     def load_from_safely_fetched(filename: str, map_location: Any = None) -> Any:
         checkpoint = read_checkpoint(_fetched(filename))
-        return _process_mmcls_checkpoint(checkpoint) if filename.startswith('mmcls://') else checkpoint
+        return with_mmpretrain_names(checkpoint) if filename.startswith('mmcls://') else checkpoint
 
     CheckpointLoader.register_scheme(_LOCAL, load_from_safe, force=True)
     CheckpointLoader.register_scheme(_REMOTE, load_from_safely_fetched, force=True)

@@ -8,13 +8,13 @@ generators to keep, validation in between changes nothing, and batches that were
 from typing import Any
 
 import torch
-from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop
 
 from ..registry import HOOKS
+from ._mmengine import choose_val_interval, count_epoch, is_resuming, redraw
 from .seeding import SampleBatches, seed_python_and_numpy
 
 __all__ = ['EpochBasedTrainLoop', 'ResumeHook', 'resumable_loop']
@@ -29,7 +29,8 @@ class ResumeHook(Hook):
     """Keeps in each checkpoint where in the data it was written, and continues there.
 
     Three things that mmengine loses are kept: the place within an epoch, the seed of the sampler where the config names
-    none, and a validation that was due after the checkpoint and did not end before the process did.
+    none, and a validation that was due after the checkpoint: it is made, or made again if the process died between its
+    end and the next checkpoint, because the checkpoint has neither its metrics nor what followed from them.
     """
 
     priority = 'VERY_LOW'  # the checkpoint hook must be ready when the validation is made up for
@@ -54,7 +55,7 @@ class ResumeHook(Hook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Take it out again."""
         state = checkpoint.pop(_KEY, None)
-        if runner._resume and state is not None:
+        if is_resuming(runner) and state is not None:
             self._state = state
             info = checkpoint['message_hub']['runtime_info']
             self._counters = {name: info[name] for name in _COUNTERS if name in info}
@@ -108,7 +109,7 @@ class ResumeHook(Hook):
         assert self._state is not None
         if runner.val_loop is None or self._state['validated'] or self._batch or not done:
             return False
-        loop._decide_current_val_interval()
+        choose_val_interval(loop)
         return bool(done >= loop.val_begin and (done % loop.val_interval == 0 or done == end))
 
 
@@ -125,7 +126,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         for index, batch in enumerate(self.dataloader, first):
             self.run_iter(index, batch)
         self.runner.call_hook('after_train_epoch')
-        self._epoch += 1
+        count_epoch(self)
 
 
 def resumable_loop(kind: Any) -> Any:
@@ -146,8 +147,7 @@ def _set_seed(sampler: Any, seed: int | None) -> None:
     if seed is None or sampler.seed == seed:
         return
     sampler.seed = seed
-    if isinstance(sampler, InfiniteSampler):
-        sampler.indices = sampler._indices_of_rank()  # drawn from the seed when it was built
+    redraw(sampler)
 
 
 def _seed_process(*entropy: int) -> None:

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from ..registry import RUNNERS, class_of
+from ._mmengine import forget_visualizer, format_configs_once
 from .checkpoint import SafeCheckpointHook
 from .markers import drop_markers
 from .reader import use_safe_reader
@@ -41,6 +42,10 @@ class ReliableRunner(Runner):
     one out.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        format_configs_once()
+        super().__init__(*args, **kwargs)
+
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's and this package's; from here on, checkpoints are read by the safe reader."""
         use_safe_reader()
@@ -65,7 +70,7 @@ class ReliableRunner(Runner):
             settings = visualizer or {}
             for kind in (Visualizer, class_of(settings, VISUALIZERS)):
                 if kind is not None:
-                    kind._instance_dict.pop(settings.get('name', self._experiment_name), None)
+                    forget_visualizer(kind, settings.get('name', self.experiment_name))
         return super().build_visualizer(visualizer)
 
     @classmethod

@@ -13,10 +13,10 @@ from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
-from mmengine.runner import BaseLoop
 from torch.utils.data import BatchSampler, DataLoader
 
 from ..registry import HOOKS
+from ._mmengine import built_train_loop
 from .seeding import BatchStream, SampleBatches, SampleIndex, sample_rng
 
 __all__ = ['BadSampleError', 'SampleHook', 'naming_an_empty_data_set']
@@ -59,9 +59,9 @@ class SampleHook(Hook):
 
     def before_run(self, runner: Any) -> None:
         """Exchange the data loader while nothing has been read from it."""
-        if not isinstance(runner._train_loop, BaseLoop):
-            return  # a test: asked for its training loop, the runner would build one
-        loop = runner.train_loop
+        loop = built_train_loop(runner)
+        if loop is None:
+            return
         _require_batches(loop.dataloader)
         self._reader = loop.dataloader.dataset.__getitems__ = _Reader(loop.dataloader.dataset, self._allowed)
         loop.dataloader = _reproducible(loop.dataloader, runner)

@@ -9,6 +9,8 @@ from typing import Any
 from mmengine.config import ConfigDict, DictAction
 from mmengine.utils import import_modules_from_strings
 
+from ._mmengine import parse_setting
+
 __all__ = ['SettingsAction', 'apply_settings']
 
 
@@ -33,7 +35,7 @@ def _expected(key: str, value: str) -> str | None:
         return f'one {key}.KEY=VALUE for each key of a dict'
     brackets = 'matching brackets, as in 4, [4,8] or [(4,8),(16,32)]'
     try:
-        strings = list(_strings(DictAction._parse_iterable(value)))
+        strings = list(_strings(parse_setting(value)))
     except (AssertionError, RecursionError):
         return brackets
     if any(string.count('[') != string.count(']') or string.count('(') != string.count(')') for string in strings):

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from ..registry import HOOKS, OPTIM_WRAPPERS
+from ._mmengine import bare_model
 
 __all__ = ['Bf16OptimWrapper', 'ChannelsLastHook', 'CompileHook']
 
@@ -48,7 +48,7 @@ class CompileHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Compile in place: parameters and their names in checkpoints stay."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner.model)
         for name in ('backbone', 'neck'):
             if isinstance(part := getattr(model, name, None), nn.Module):
                 part.compile(fullgraph=True, **self._options)
@@ -78,10 +78,9 @@ def _without_bfloat16(model: nn.Module) -> list[nn.Module]:
     RoIAlign and deformable convolution.
     """
     heads = ('head', 'rpn_head', 'bbox_head')
-    bare = model.get_submodule('module') if is_model_wrapper(model) else model
     return [
         part
-        for name, part in bare.named_modules()
+        for name, part in bare_model(model).named_modules()
         if name in heads or hasattr(part, 'roi_layers') or _is_mmcv_operator(part)
     ]
 

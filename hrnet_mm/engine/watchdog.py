@@ -5,7 +5,6 @@ do not say for whom. Here each rank reports, from a thread, over a store of its 
 the backend, the GPU, the data or the file system.
 """
 
-import functools
 import json
 import logging
 import os
@@ -21,11 +20,10 @@ from typing import Any
 
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from ..registry import HOOKS
+from ._mmengine import bare_model, built_loops, built_train_loop, wrap_iterations
 
 __all__ = ['RankWatchHook']
 
@@ -59,11 +57,9 @@ class RankWatchHook(Hook):
         if get_dist_info()[1] == 1:
             return
         self._watch = watch = _Watch(logger=runner.logger, **self._limits)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.register_forward_hook(lambda *_: watch.after_forward())
-        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
-            if isinstance(loop, BaseLoop):  # asked for by their public names, the runner would build those not in use
-                loop.run_iter = functools.partial(_run_iter, loop.run_iter, watch)  # an error passes no hook
+        bare_model(runner.model).register_forward_hook(lambda *_: watch.after_forward())
+        for loop in built_loops(runner):
+            wrap_iterations(loop, watch.around)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """The batch was read."""
@@ -104,19 +100,7 @@ class RankWatchHook(Hook):
 
 def _iteration(runner: Any) -> int:
     """The training's; 0 where nothing trains, for which `runner.iter` would build the training's data."""
-    return runner.iter if isinstance(runner._train_loop, BaseLoop) else 0
-
-
-def _run_iter(run_iter: Callable[..., None], watch: '_Watch', *args: Any) -> None:
-    """Let the others hear of an error, and name the rank behind one that only says that a connection was closed."""
-    try:
-        run_iter(*args)
-    except Exception as error:
-        # Errors of the backends are RuntimeErrors.
-        if isinstance(error, RuntimeError) and (silent := watch.silent_ranks()):
-            raise RuntimeError(f'{silent} died; if it failed by itself, its own output says how') from error
-        watch.fail(error)
-        raise
+    return runner.iter if built_train_loop(runner) is not None else 0
 
 
 @dataclass
@@ -156,6 +140,17 @@ class _Watch:
         barrier()  # from here on every report can be read
         for target in (self._exchange, self._wait):
             threading.Thread(target=target, name='rank watch', daemon=True).start()
+
+    def around(self, run_iter: Callable[..., None], *args: Any) -> None:
+        """Let the others hear of an error, and name the rank behind one that only says that a connection was closed."""
+        try:
+            run_iter(*args)
+        except Exception as error:
+            # Errors of the backends are RuntimeErrors.
+            if isinstance(error, RuntimeError) and (silent := self.silent_ranks()):
+                raise RuntimeError(f'{silent} died; if it failed by itself, its own output says how') from error
+            self.fail(error)
+            raise
 
     def after_forward(self) -> None:
         """Forward passes outside of an iteration, such as a validation's, are no progress."""

@@ -91,6 +91,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Failure:
-    """The error that ended a job."""
+    """The error that ended a job, and whether it is a mistake of the user, which needs no log to be understood."""
 
     error: str
+    is_users: bool

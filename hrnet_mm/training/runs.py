@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..config.zoo import configs_folder
+from ..errors import UserError
 from ..tasks import TASKS
 from .grid import write_grid
 from .job import Failure, Job, Progress, Result
@@ -41,7 +42,7 @@ def run_jobs(
 
     `about` is written with the table; `grid` is the picture of all jobs, unless it goes to the work directory.
 
-    Raises RuntimeError where a training fails.
+    Raises UserError for a mistake in a config, and RuntimeError where a training fails.
     """
     start = time.monotonic()
     results: dict[str, tuple[Result, float]] = {}
@@ -116,9 +117,11 @@ def _enter(job: Job, connection: Connection) -> None:
             from .worker import train_and_test
 
             connection.send(train_and_test(job, connection.send))
+        except UserError as error:
+            connection.send(Failure(str(error), is_users=True))
         except Exception as error:
             traceback.print_exc()
-            connection.send(Failure(f'{type(error).__name__}: {error}'))
+            connection.send(Failure(f'{type(error).__name__}: {error}', is_users=False))
 
 
 def _follow(job: Job, receiver: Connection, console: Console) -> Result:
@@ -142,6 +145,8 @@ def _follow(job: Job, receiver: Connection, console: Console) -> Result:
                 bar.update(task, description=f'{job.task:14} done    ')
                 return message
             if isinstance(message, Failure):
+                if message.is_users:
+                    raise UserError(message.error)
                 raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
             bar.update(task, description=f'{job.task:14} {message.phase:8}', completed=message.done)
             lines.show(message)

@@ -1,4 +1,4 @@
-"""Trains, evaluates and draws one task, through mmengine's Runner and the config's library."""
+"""Trains, evaluates and draws one task, through the engine and the config's library."""
 
 import math
 import time
@@ -6,12 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import RUNNERS
 
-from ..engine.plain import to_plain
+from ..engine import read_config, train
 from ..tasks import TASKS
 from ..tasks.pictures import write_tile
 from ..weights.io import written_aside
@@ -22,10 +19,9 @@ from .job import Job, Measure, Own, Progress, Result
 def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     """Do a job in this process, and tell `report` how far it is."""
     task = TASKS[job.task]
-    config = Config.fromfile(job.config)
-    config.work_dir = str(job.work_dir)
+    config = read_config(job.config)
     config.randomness.seed = job.seed
-    config.default_hooks.checkpoint = None  # the weights alone are written below: torch.load reads them safely
+    config.default_hooks.checkpoint.save_last = False  # written below, wherever the training ends
     hook = _Report(job, report)
     hooks: list[Hook] = [hook]
     if job.holdout:
@@ -40,12 +36,10 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     elif iterations is not None:
         config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
 
-    runner = RUNNERS.build(config)
-    for one in hooks:
-        runner.register_hook(one)
-    runner.train()
+    runner = train(config, job.work_dir, hooks=hooks)
     weights = job.work_dir / 'weights.pth'
-    _save(runner, weights)
+    with written_aside(weights) as aside:
+        runner.save_checkpoint(str(aside.parent), aside.name, save_optimizer=False, save_param_scheduler=False)
     metrics = runner.test()
 
     report(Progress('drawing', 1.0))
@@ -74,15 +68,6 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
         iterations=hook.iterations,
         train_seconds=hook.seconds,
     )
-
-
-def _save(runner: Any, file: Path) -> None:
-    """Write the weights with what `hrnet-mm predict` and the libraries need to use them, as plain data."""
-    meta = {'cfg': runner.cfg.pretty_text, 'dataset_meta': runner.train_dataloader.dataset.metainfo}
-    checkpoint = {'state_dict': runner.model.state_dict(), 'meta': meta}
-    to_plain(checkpoint)
-    with written_aside(file) as aside:
-        torch.save(checkpoint, aside)
 
 
 def _iterations(own: Own, batch_size: int) -> int | None:

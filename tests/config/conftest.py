@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
-from hrnet_mm.config.check import quick_reading
+from hrnet_mm.engine import quick_reading
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ('ablations', 'classification', 'detection', 'face', 'pose', 'segmentation')
@@ -22,10 +22,15 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize('path', PATHS)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _quick_reading():
+    with quick_reading():
+        yield
+
+
 @cache
 def _read(path):
-    with quick_reading():
-        return Config.fromfile(ROOT / 'configs' / path)
+    return Config.fromfile(ROOT / 'configs' / path)
 
 
 @pytest.fixture

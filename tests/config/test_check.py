@@ -15,8 +15,9 @@ from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 from torch import nn, optim
 
 from hrnet_mm.config import sources
-from hrnet_mm.config.check import check_config, quick_reading
+from hrnet_mm.config.check import check_config
 from hrnet_mm.config.schemas import arguments_of
+from hrnet_mm.engine import quick_reading
 
 ROOT = Path(__file__).parents[2]
 UPSTREAM = {  # where HRNet is in a library's configs, and in how many of them

@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer
 from hrnet_mm.commands import test as test_command
 from hrnet_mm.commands import train as train_command
 from hrnet_mm.engine import launch
+from hrnet_mm.errors import UserError
 from hrnet_mm.weights import CheckpointError, read_checkpoint
 
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
@@ -139,7 +140,7 @@ def test_synchronised_norm_is_refused_on_several_cpu_processes(tiny_config, monk
     monkeypatch.setenv('RANK', '0')
     monkeypatch.setenv('WORLD_SIZE', '2')
     options = ['--cfg-options', 'model.backbone.norm_cfg.type=SyncBN']
-    with pytest.raises(SystemExit, match='SyncBN works on GPUs only'):
+    with pytest.raises(UserError, match='SyncBN works on GPUs only'):
         run_train(tiny_config('mmpretrain'), '--launcher', 'pytorch', *options)
 
 
@@ -215,7 +216,7 @@ def test_a_config_without_augmentation_is_refused(tiny_config, tmp_path):
 def test_missing_data_is_named_before_anything_is_built(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setenv('TINY_DATA', str(tmp_path / 'nowhere'))
     for library in LIBRARIES:
-        with pytest.raises(SystemExit, match=rf'looks for {tmp_path}/nowhere.*does not exist'):
+        with pytest.raises(UserError, match=rf'looks for {tmp_path}/nowhere.*does not exist'):
             run_train(tiny_config(library), '--work-dir', tmp_path)
 
 
@@ -223,7 +224,7 @@ def test_all_mistakes_of_a_config_are_told_at_once(tiny_config, tmp_path, monkey
     monkeypatch.setattr(launch, '_build_runner', lambda config: pytest.fail('something is built'))
     wrong = ['optim_wrapper.clip_gard.max_norm=1', 'model.head.in_channels=1024', 'load_from=gone.pth']
     config = tiny_config('mmpretrain')
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(UserError) as error:
         run_train(config, '--work-dir', tmp_path, '--cfg-options', *wrong)
     assert str(error.value).splitlines() == [
         f'{config}: 3 mistakes',

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from hrnet_mm.config.check import quick_reading
+from hrnet_mm.engine import quick_reading
 
 
 @contextmanager

@@ -587,8 +587,9 @@ def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
 
 def test_failed_training_names_the_log(tmp_path, capsys):
     folder, log = write_regions(tmp_path / 'mine'), tmp_path / 'out' / 'instances' / 'log.txt'
-    argv = ['train', 'instances', '--data', str(folder), '--pretrained', 'no.pth', '--work-dir', str(tmp_path / 'out')]
-    assert main(argv) == 2
+    (tmp_path / 'no.pth').write_bytes(b'nothing of torch')
+    argv = ['train', 'instances', '--data', str(folder), '--pretrained', str(tmp_path / 'no.pth')]
+    assert main([*argv, '--work-dir', str(tmp_path / 'out')]) == 2
     error = capsys.readouterr().err
     assert 'no.pth' in error
     assert f'see {log}' in error

@@ -1,0 +1,176 @@
+"""mmengine's private attributes, and the changes to its modules, that this package needs.
+
+No other file uses any. tests/engine/test_mmengine.py calls each function on the installed mmengine, and names the
+attribute and the function where a release lacks it.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import mmengine.config.config
+from mmengine.config import Config, DictAction
+from mmengine.dataset import InfiniteSampler
+from mmengine.hooks import CheckpointHook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import BaseLoop, find_latest_checkpoint
+from mmengine.runner.checkpoint import _process_mmcls_checkpoint
+from torch import nn
+
+__all__ = [
+    'OpenCheckpointHook',
+    'backends_of',
+    'bare_model',
+    'built_loops',
+    'built_train_loop',
+    'checkpoint_to_resume',
+    'choose_val_interval',
+    'content_of',
+    'count_epoch',
+    'forget_visualizer',
+    'format_configs_once',
+    'is_resuming',
+    'parse_setting',
+    'quick_reading',
+    'redraw',
+    'with_mmpretrain_names',
+    'wrap_iterations',
+]
+
+
+def bare_model(model: nn.Module) -> nn.Module:
+    """The model without what distributes it or augments its tests."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.get_submodule('module')
+    return model
+
+
+def built_train_loop(runner: Any) -> Any:
+    """The training loop; None where nothing trains, for which `runner.train_loop` would build the training's data."""
+    return runner._train_loop if isinstance(runner._train_loop, BaseLoop) else None
+
+
+def built_loops(runner: Any) -> list[Any]:
+    """The loops in use; `runner.train_loop`, `val_loop` and `test_loop` would build those that are not."""
+    loops = (runner._train_loop, runner._val_loop, runner._test_loop)
+    return [loop for loop in loops if isinstance(loop, BaseLoop)]
+
+
+def wrap_iterations(loop: Any, wrapper: Callable[..., None]) -> None:
+    """Call `wrapper(run_iter, *args)` in place of each `run_iter(*args)` of a loop: an error passes no hook."""
+    loop.run_iter = functools.partial(wrapper, loop.run_iter)
+
+
+def count_epoch(loop: Any) -> None:
+    """Count one more epoch as done."""
+    loop._epoch += 1
+
+
+def choose_val_interval(loop: Any) -> None:
+    """Let `loop.val_interval` follow from `dynamic_intervals` at the loop's present place."""
+    loop._decide_current_val_interval()
+
+
+def redraw(sampler: Any) -> None:
+    """Let the order follow from a seed that was changed; InfiniteSampler draws it when it is built."""
+    if isinstance(sampler, InfiniteSampler):
+        sampler.indices = sampler._indices_of_rank()
+
+
+def is_resuming(runner: Any) -> bool:
+    """Whether the run continues another one, rather than begins with the weights of a checkpoint."""
+    return bool(runner._resume)
+
+
+def checkpoint_to_resume(runner: Any) -> str | None:
+    """The checkpoint that the run continues from; None for a run that begins."""
+    if not runner._resume:
+        return None
+    path: str | None = runner._load_from or find_latest_checkpoint(runner.work_dir)
+    return path
+
+
+class OpenCheckpointHook(CheckpointHook):
+    """mmengine's CheckpointHook, whose two steps have public names: `write_step` and `write_best`."""
+
+    def write_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
+        """Write the checkpoint of an epoch or iteration."""
+        super()._save_checkpoint_with_step(runner, step, meta)
+
+    def write_best(self, runner: Any, metrics: dict[str, Any]) -> None:
+        """Write the checkpoint if a metric is the best so far."""
+        super()._save_best_checkpoint(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
+        self.write_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner: Any, metrics: dict[str, Any]) -> None:
+        self.write_best(runner, metrics)
+
+
+def with_mmpretrain_names(checkpoint: Any) -> Any:
+    """The backbone's weights of a checkpoint of mmcls, under the names that the other libraries give them."""
+    return _process_mmcls_checkpoint(checkpoint)
+
+
+def backends_of(visualizer: Any) -> MutableMapping[str, Any]:
+    """The visualizer's backends by name, which can be added to."""
+    backends: MutableMapping[str, Any] = visualizer._vis_backends
+    return backends
+
+
+def forget_visualizer(kind: Any, name: str | None) -> None:
+    """Let the next visualizer of this class and name be a new one; mmengine keeps each for the whole process."""
+    kind._instance_dict.pop(name, None)
+
+
+def parse_setting(value: str) -> Any:
+    """The value of a setting of the command line; raises AssertionError or RecursionError for brackets that differ."""
+    return DictAction._parse_iterable(value)
+
+
+def content_of(config: Any) -> Any:
+    """The dict inside a Config, whose keys can be removed; anything else as it is."""
+    return config._cfg_dict if isinstance(config, Config) else config
+
+
+@contextmanager
+def quick_reading() -> Iterator[None]:
+    """Within, remember where `library::path` bases are; mmengine reads all metafiles of the library for each."""
+    find_base = Config._get_cfg_path
+    Config._get_cfg_path = staticmethod(
+        lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
+    )
+    try:
+        yield
+    finally:
+        Config._get_cfg_path = staticmethod(find_base)
+
+
+_find_base: Callable[[str, str], tuple[str, str | None]] = Config._get_cfg_path
+
+
+@functools.cache
+def _external_path(base: str) -> tuple[str, str | None]:
+    return _find_base(base, '')
+
+
+def format_configs_once() -> None:
+    """Format each text of a config once, for the rest of the process.
+
+    mmengine formats the whole config for the log, for the files of each visualizer backend and for every checkpoint.
+    """
+    mmengine.config.config.FormatCode = _format_once
+
+
+_format: Callable[..., tuple[str, bool]] = mmengine.config.config.FormatCode
+
+
+def _format_once(text: str, style_config: dict[str, Any], **options: Any) -> tuple[str, bool]:
+    return _formatted(text, tuple(style_config.items()), tuple(options.items()))
+
+
+@functools.lru_cache(maxsize=32)
+def _formatted(text: str, style: tuple[Any, ...], options: tuple[Any, ...]) -> tuple[str, bool]:
+    return _format(text, style_config=dict(style), **dict(options))
