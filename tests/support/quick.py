@@ -24,7 +24,7 @@ def quick_runs() -> Iterator[None]:
 
     with (
         quick_reading(),
-        patch('mmengine.config.config.FormatCode', check),
+        patch('hrnet_mm.engine._mmengine._format', check),
         patch('mmengine.dataset.base_dataset.gc'),
     ):
         yield
