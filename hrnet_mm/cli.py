@@ -2,11 +2,12 @@
 
 import argparse
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import did_you_mean
+from .errors import UserError, did_you_mean
 
 __all__ = ['main']
 
@@ -18,8 +19,26 @@ _COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line (that of the process unless given) and return the exit code; mistakes exit with 2."""
+    """Run a command line (that of the process unless given) and return the exit code.
+
+    A mistake of the user is printed as one sentence, code 2. Ctrl-C prints what was saved, code 130. Every other error
+    is raised: its traceback says where.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
+    name = f'hrnet-mm {argv[0]}' if argv else 'hrnet-mm'
+    try:
+        command, args = _parse(argv)
+        return command.run(args) or 0
+    except UserError as error:
+        print(f'{name}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f'{name}: ' + '; '.join(['interrupted', *map(str, stop.args)]), file=sys.stderr)
+        return 130
+
+
+def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
+    """The module of the command that is called, and its arguments, with the whole line as `command_line`."""
     parser = argparse.ArgumentParser(
         prog='hrnet-mm',
         description='HRNet for the OpenMMLab libraries.',
@@ -42,17 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if name == called:
             command.add_arguments(subparser)
-    args = parser.parse_args(argv)  # exits where no command is called
-    try:
-        return command.run(args) or 0
-    except (ValueError, RuntimeError) as error:
-        if not str(error):
-            raise  # such as a library's NotImplementedError, of which only the place says something
-        print(f'hrnet-mm {args.command}: {error}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f'hrnet-mm {args.command}: interrupted', file=sys.stderr)
-        return 130
+    parser.set_defaults(command_line=shlex.join(['hrnet-mm', *argv]))
+    return command, parser.parse_args(argv)  # exits where no command is called
 
 
 if __name__ == '__main__':

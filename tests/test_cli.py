@@ -42,13 +42,23 @@ def test_mistyped_command_names_the_nearest(capsys):
     assert "unknown command 'dmeo'; did you mean 'demo'? Allowed: demo, list" in error_of(capsys, 'dmeo')
 
 
-def test_an_error_without_a_message_keeps_its_traceback(monkeypatch):
+@pytest.mark.parametrize('error', [NotImplementedError, RuntimeError, ValueError, KeyError])
+def test_an_error_that_is_no_mistake_of_the_user_is_raised(monkeypatch, error):
     def fail(*_):
-        raise NotImplementedError
+        raise error('of the program')
 
-    monkeypatch.setattr('hrnet_mm.summary.readouts', fail)
-    with pytest.raises(NotImplementedError):
+    monkeypatch.setattr('hrnet_mm.models.cost.readouts', fail)
+    with pytest.raises(error):
         main(['info', 'w32'])
+
+
+def test_interrupted(monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('hrnet_mm.models.cost.readouts', stop)
+    assert main(['info', 'w32']) == 130
+    assert capsys.readouterr().err == 'hrnet-mm info: interrupted\n'
 
 
 def test_mistyped_arch_names_the_nearest(capsys):

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..models.network import HRNetModel
 from ..weights.convert import convert
 
@@ -25,10 +25,10 @@ def build_peer(name: str, model: HRNetModel) -> nn.Module:
     if '::' in name or name.endswith('.py'):
         return _from_config(name).eval()
     if name not in PEERS:
-        raise ValueError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
+        raise UserError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
     peer = PEERS[name](model)
     if peer is None:
-        raise ValueError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
+        raise UserError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
     return peer.eval()
 
 

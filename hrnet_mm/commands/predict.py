@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ._warnings import ignore_library_warnings
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'answer and draw images with a trained model of any task, in one process or many, resumable'
@@ -48,26 +50,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
 
-    Raises ValueError for arguments that do not fit.
+    Returns 1 if no image could be read. Raises UserError for arguments that do not fit.
     """
-    import warnings
-
     from ..inference import predict_images
 
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    predict_images(
-        args.images,
-        args.out,
-        args.model,
-        args.config,
-        args.checkpoint,
-        args.score,
-        not args.no_pictures,
-        args.boxes,
-        args.batch_size,
-        args.workers,
-        args.launcher,
-    )
+    ignore_library_warnings()
+    try:
+        any_was_read = predict_images(
+            args.images,
+            args.out,
+            args.model,
+            args.config,
+            args.checkpoint,
+            args.score,
+            not args.no_pictures,
+            args.boxes,
+            args.batch_size,
+            args.workers,
+            args.launcher,
+        )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}') from None
+    return 0 if any_was_read else 1

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ._warnings import ignore_library_warnings
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'draw what the network keeps at each of its four resolutions, after each stage'
@@ -31,11 +33,9 @@ def run(args: argparse.Namespace) -> None:
 
     Raises ValueError for an image or a model that cannot be read.
     """
-    import warnings
-
     from ..inference.streams import draw_streams
 
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    ignore_library_warnings()
     file = args.out or Path(f'{args.image.stem}_streams.png')
     draw_streams(args.image, args.model, args.config, file)
     print(file)

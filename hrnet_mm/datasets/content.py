@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..errors import UserError
+
 Content = Mapping[str, Any]
 """Images, annotations and categories as in COCO. Every image has `width` and `height`, and a `file_name` below the
 folder; in a classification it has its `category_id` and there are no annotations."""
@@ -91,5 +93,5 @@ def read_image(file: Path) -> Any:
     """
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'{file}: not an image that OpenCV can read')
+        raise UserError(f'{file}: not an image that OpenCV can read')
     return image

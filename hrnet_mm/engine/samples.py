@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, DataLoader
 
+from ..errors import UserError
 from ..registry import HOOKS
 from ._mmengine import built_train_loop
 from .seeding import BatchStream, SampleBatches, SampleIndex, sample_rng
@@ -54,7 +55,7 @@ class SampleHook(Hook):
 
     def __init__(self, on_bad_sample: Literal['fail', 'skip'] = 'fail', max_bad_samples: int = 100) -> None:
         if on_bad_sample not in ('fail', 'skip'):
-            raise ValueError(f"on_bad_sample={on_bad_sample!r} is neither 'fail' nor 'skip'")
+            raise UserError(f"on_bad_sample={on_bad_sample!r} is neither 'fail' nor 'skip'")
         self._allowed = max_bad_samples if on_bad_sample == 'skip' else 0
 
     def before_run(self, runner: Any) -> None:
@@ -168,7 +169,7 @@ def naming_an_empty_data_set() -> Iterator[None]:
         datasets = [owner for owner in owners if isinstance(owner, BaseDataset)]
         if 'need at least one array' not in str(error) or not datasets:
             raise
-        raise ValueError(_nothing_in(datasets[-1])) from error
+        raise UserError(_nothing_in(datasets[-1])) from error
 
 
 def _nothing_in(dataset: Any) -> str:
@@ -179,7 +180,7 @@ def _nothing_in(dataset: Any) -> str:
 
 def _require_batches(loader: Any) -> None:
     if not len(loader):
-        raise ValueError(f'the training data set has {len(loader.dataset)} samples, not enough for one batch')
+        raise UserError(f'the training data set has {len(loader.dataset)} samples, not enough for one batch')
 
 
 def _reproducible(loader: Any, runner: Any) -> DataLoader[Any]:

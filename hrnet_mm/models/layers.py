@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..registry import MODELS
 from .archs import EXPANSION
 
@@ -51,13 +51,13 @@ def _layer_of(
     The type is a name, or in new-style configs the class itself.
     """
     if 'type' not in cfg:
-        raise ValueError(f'{kind}_cfg needs a type, got {cfg!r}')
+        raise UserError(f'{kind}_cfg needs a type, got {cfg!r}')
     found = cfg['type']
     if isinstance(found, str):
         found = table.get(found) or MODELS.get(found)
     if found is None:
         known = did_you_mean(cfg['type'], table)
-        raise ValueError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
+        raise UserError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
     return found, {key: value for key, value in cfg.items() if key not in ('type', *_MARKERS)}
 
 
@@ -123,7 +123,7 @@ class StreamMix(nn.Module):
         super().__init__()
         (name, conv), *rest = layers
         if type(conv) is not nn.Conv2d or conv.kernel_size != (1, 1) or conv.stride != (1, 1) or conv.groups != 1:
-            raise ValueError(f'the streams are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
+            raise UserError(f'the streams are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
         self.align_corners = align_corners
         self.add_module(name, conv)
         for name, layer in rest:

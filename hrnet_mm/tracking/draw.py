@@ -6,6 +6,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 
+from ..errors import UserError
 from .flow import Image
 from .persons import Persons
 from .posetrack import SKELETON
@@ -68,10 +69,10 @@ class VideoFile:
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add an image `(H, W, 3)` in B, G, R; raises RuntimeError where this OpenCV writes no MP4."""
+        """Add an image `(H, W, 3)` in B, G, R; raises UserError where this OpenCV writes no MP4."""
         if self._writer is None:
             height, width = image.shape[:2]
             self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*'mp4v'), self.rate, (width, height))
             if not self._writer.isOpened():
-                raise RuntimeError(f'{self.path} cannot be written: this OpenCV has no MP4 encoder; use --frames')
+                raise UserError(f'{self.path} cannot be written: this OpenCV has no MP4 encoder; use --frames')
         self._writer.write(image)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from .persons import Array, Bools, Ids, Persons
 
 __all__ = ['EVALUATED', 'JOINTS', 'SKELETON', 'Frame', 'image_id_of', 'in_places', 'read_video', 'write_video']
@@ -58,7 +59,7 @@ def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Ar
     missing. Raises ValueError where another joint is.
     """
     if missing := sorted(set(EVALUATED) - set(names) - {'head_bottom', 'head_top'}):
-        raise ValueError(f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}')
+        raise UserError(f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}')
     placed, placed_scores = np.zeros((len(keypoints), len(JOINTS), 2)), np.zeros((len(keypoints), len(JOINTS)))
     for place, name in enumerate(JOINTS):
         if name in names:
@@ -90,7 +91,7 @@ def read_video(path: Path) -> list[Frame]:
         return [_frame(image, persons[image['id']], columns, len(names)) for image in content['images']]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         what = f'no {error}' if isinstance(error, KeyError) else error
-        raise ValueError(f'{path} is no file of PoseTrack 2018: {what}; for 2017 use prepare_posetrack17.py') from error
+        raise UserError(f'{path} is no file of PoseTrack 2018: {what}; for 2017 use prepare_posetrack17.py') from error
 
 
 def _frame(image: Mapping[str, Any], persons: Sequence[Mapping[str, Any]], columns: list[int], joints: int) -> Frame:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..errors import UserError
 from .draw import VideoFile
 from .flow import Image
 
@@ -35,7 +36,7 @@ def read_frames(video: Path) -> Iterator[Image]:
         for file in _files(video):
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise ValueError(f'{file} cannot be read as an image')
+                raise UserError(f'{file} cannot be read as an image')
             yield np.asarray(image, dtype=np.uint8)
         return
     capture = cv2.VideoCapture(str(video))

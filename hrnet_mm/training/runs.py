@@ -73,11 +73,11 @@ def run_jobs(
 
 
 def check_installed(tasks: Iterable[str]) -> None:
-    """Raises RuntimeError if a library that a task needs is missing."""
+    """Raises UserError if a library that a task needs is missing."""
     for task in tasks:
         for module in TASKS[task].libraries:
             if importlib.util.find_spec(module) is None:
-                raise RuntimeError(
+                raise UserError(
                     f'{task} needs {module}, which is not installed; in a checkout, bash tools/install.sh installs it'
                 )
 

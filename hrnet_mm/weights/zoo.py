@@ -8,7 +8,7 @@ package was written: the entries are transcribed, not tried.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 
 __all__ = ['WEIGHTS', 'Weight', 'get_weight']
 
@@ -47,10 +47,10 @@ class Weight:
         with nearest (HRNet-Semantic-Segmentation issue 115).
         """
         if arch != self.arch:
-            raise ValueError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}')
+            raise UserError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}')
         given, made = (fuse_upsample, align_corners), (self.fuse_upsample, self.align_corners)
         if whole and given != made:
-            raise ValueError(
+            raise UserError(
                 f'weights {name!r} were trained with fuse_upsample={made[0]!r}, align_corners={made[1]}, and the '
                 f'network has {given[0]!r}, {given[1]}: they would load and give other outputs; build it as they say'
             )
@@ -121,5 +121,5 @@ def get_weight(name: str) -> Weight:
     Raises ValueError for an unknown name, with the nearest.
     """
     if name not in WEIGHTS:
-        raise ValueError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')
+        raise UserError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')
     return WEIGHTS[name]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from ...errors import UserError
 from ...models.heads import higher_layers, higher_outputs
 from ...models.layers import resize
 from ...registry import MODELS as OWN_MODELS
@@ -117,7 +118,7 @@ class HigherHRHead(AssociativeEmbeddingHead):
             **kwargs,
         )
         if not self.tag_per_keypoint:
-            raise ValueError('HigherHRHead predicts tags for every key point; leave out tag_per_keypoint=False')
+            raise UserError('HigherHRHead predicts tags for every key point; leave out tag_per_keypoint=False')
         self.final_layers, self.deconv_layers = higher_layers(
             in_channels, num_keypoints, num_keypoints * tag_dim, deconv_out_channels, num_blocks
         )

@@ -16,6 +16,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...errors import UserError
+
 __all__ = ['CITYSCAPES_CLASS_WEIGHTS', 'OfficialCrossEntropy', 'OfficialTTA']
 
 CITYSCAPES_CLASS_WEIGHTS: tuple[float, ...] = (
@@ -53,7 +55,7 @@ class OfficialCrossEntropy(nn.Module):
         if class_weight == 'cityscapes':
             class_weight = CITYSCAPES_CLASS_WEIGHTS
         elif isinstance(class_weight, str):
-            raise ValueError(f"class_weight must be 'cityscapes' or a number for each class, got {class_weight!r}")
+            raise UserError(f"class_weight must be 'cityscapes' or a number for each class, got {class_weight!r}")
         weights = None if class_weight is None else torch.tensor(class_weight)
         self.register_buffer('class_weight', weights, persistent=False)
         self.thresh = thresh
@@ -67,7 +69,7 @@ class OfficialCrossEntropy(nn.Module):
         Raises ValueError if there is a sampler: `thresh` takes its place.
         """
         if weight is not None:
-            raise ValueError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
+            raise UserError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
         valid = label != ignore_index
         losses = F.cross_entropy(logits, label, self.class_weight, ignore_index=ignore_index, reduction='none')[valid]
         if self.thresh is None:
@@ -119,7 +121,7 @@ class OfficialTTA(BaseTTAModel):
     ) -> None:
         super().__init__(module, data_preprocessor)
         if (crop_size is None) != (stride is None):
-            raise ValueError(f'give both crop_size and stride, or neither; got {crop_size!r} and {stride!r}')
+            raise UserError(f'give both crop_size and stride, or neither; got {crop_size!r} and {stride!r}')
         self.scales = scales
         self.flip = flip
         self.swap_labels = swap_labels
