@@ -118,7 +118,7 @@ def broken(tmp_path):
 
 
 def predict(images, weights, config, out):
-    return ['predict', str(images), '--model', str(weights), '--config', str(config), '--out', str(out)]
+    return ['predict', str(config), '--weights', str(weights), '--data', str(images), '--out', str(out)]
 
 
 def test_unreadable_images_are_counted_and_fail_only_if_all_are(broken, weights, tiny_config, tmp_path, capsys):

@@ -3,28 +3,30 @@
 import argparse
 from pathlib import Path
 
+from ._network import add_network_arguments
 from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'answer and draw images with a trained model of any task, in one process or many, resumable'
 EXAMPLE = (
-    '  hrnet-mm predict images --model work_dirs/demo/instances/weights.pth --out work_dirs/found\n'
-    '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict images --model weights.pth --out found '
+    '  hrnet-mm predict work_dirs/demo/instances/weights.pth --data images --out work_dirs/found\n'
+    '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict config.py --weights weights.pth --data images --out found '
     '--launcher pytorch --workers 4 --no-pictures'
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm predict`."""
+    add_network_arguments(parser)
     parser.add_argument(
-        'images', nargs='+', type=Path, metavar='IMAGE|DIR', help='files, or folders with all below them'
+        '--data',
+        nargs='+',
+        type=Path,
+        required=True,
+        metavar='IMAGE|DIR',
+        help='images, or folders with all below them',
     )
-    parser.add_argument(
-        '--model', type=Path, required=True, metavar='FILE', help='a checkpoint, or a config (.py) with --checkpoint'
-    )
-    parser.add_argument('--config', type=Path, help='for a checkpoint that does not hold its config')
-    parser.add_argument('--checkpoint', type=Path, help='the weights, where --model is a config')
     parser.add_argument(
         '--out',
         type=Path,
@@ -60,11 +62,10 @@ def run(args: argparse.Namespace) -> int:
     ignore_library_warnings()
     try:
         any_was_read = predict_images(
-            args.images,
+            args.data,
             args.out,
             args.model,
-            args.config,
-            args.checkpoint,
+            args.weights,
             args.score,
             not args.no_pictures,
             args.boxes,
