@@ -130,12 +130,14 @@ def open_network(
         if _is_config(name) or checkpoint is not None:
             raise UserError(f'{name} is opened with the config {config}; expected one checkpoint and one config')
         name, checkpoint = os.fspath(config), name
-    if num_classes is not None and not _is_name(name):
+    parsed = None if Path(name).is_file() else _parse(name)
+    if num_classes is not None and parsed is None:
         raise UserError(f'a number of classes is given for {name}; only a network by name takes one')
     if _is_config(name):
         opened = _of_config(_read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted))
-    elif _is_name(name):
-        opened = _of_name(name, None if checkpoint is None else read_source(checkpoint, trusted), num_classes)
+    elif parsed is not None:
+        weights = None if checkpoint is None else read_source(checkpoint, trusted)
+        opened = _of_name(name, parsed[0], weights, num_classes)
     elif checkpoint is not None:
         raise UserError(f'two checkpoints are given: {name} and {checkpoint}; expected a name or a config for one')
     elif name in WEIGHTS or '://' in name or Path(name).suffix or Path(name).exists():
@@ -152,59 +154,50 @@ def _is_config(name: str) -> bool:
     return name.endswith('.py') or '::' in name
 
 
-def _is_name(name: str) -> bool:
+def _parse(name: str) -> tuple[str, str] | None:
+    """The readout and the architecture that a name says; '' for the backbone alone, None for no such name."""
     readout, _, arch = name.partition('_')
-    known = _is_arch(name) or (readout in READOUTS and _is_arch(arch.replace('_', '-')))
-    return known and not Path(name).is_file()
-
-
-def _is_arch(name: str) -> bool:
+    if readout not in READOUTS:
+        readout, arch = '', name
     try:
-        get_arch(name)
+        get_arch(arch.replace('_', '-'))
     except UserError:
-        return False
-    return True
+        return None
+    return readout, arch
 
 
-def _of_name(name: str, checkpoint: Checkpoint | None, num_classes: int | None) -> OpenedNetwork:
-    readout = name.partition('_')[0] if not _is_arch(name) else 'hrnet'
-    if checkpoint is None:
-        model = _made(name, num_classes)
-        return OpenedNetwork(model, name, f'{name} with random weights', Preprocessing(size=_SIZES[readout]))
-    conversion = converted(checkpoint)
-    inferred = infer_network(conversion.state_dict)
-    its_readout = inferred.name.partition('_')[0]
-    if num_classes is None and its_readout == readout:
-        num_classes = inferred.num_classes
-    settings: dict[str, Any] = {'in_channels': inferred.in_channels}
-    if _is_arch(name) and its_readout == 'hrnetv2':
-        settings['fuse_upsample'] = 'bilinear'  # as the weights were trained
-    model = _made(name, num_classes, **settings)
-    if isinstance(model, HRNetModel):
-        report = fill_network(model, str(checkpoint.path), conversion, checkpoint.weight)
+def _of_name(name: str, readout: str, checkpoint: Checkpoint | None, num_classes: int | None) -> OpenedNetwork:
+    conversion, settings = None, dict[str, Any]()
+    if checkpoint is not None:
+        conversion = converted(checkpoint)
+        inferred = infer_network(conversion.state_dict)
+        its_readout = inferred.name.partition('_')[0]
+        settings['in_channels'] = inferred.in_channels
+        if num_classes is None and its_readout == readout:
+            num_classes = inferred.num_classes
+        if not readout and its_readout == 'hrnetv2':
+            settings['fuse_upsample'] = 'bilinear'  # as the weights were trained
+    if readout:
+        model = create_model(name, num_classes=num_classes, **settings)
+    elif not num_classes:
+        model = create_model(f'hrnet_{name}', features_only=True, **settings)
     else:
-        report = fill_backbone(model, conversion, checkpoint.path)
-    return OpenedNetwork(model, name, report, _preprocessing(readout, checkpoint), None, checkpoint, conversion)
+        heads = ', '.join(f'{readout}_{name}' for readout in READOUTS if readout != 'hrnetv2p')
+        raise UserError(f'{name} is a backbone without a head; with {num_classes} classes give one of {heads}')
+    report = f'{name} with random weights'
+    if checkpoint is not None and conversion is not None:
+        if isinstance(model, HRNetModel):
+            report = fill_network(model, str(checkpoint.path), conversion, checkpoint.weight)
+        else:
+            report = fill_backbone(model, conversion, checkpoint.path)
+    preprocessing = _preprocessing(readout or 'hrnet', checkpoint)
+    return OpenedNetwork(model, name, report, preprocessing, None, checkpoint, conversion)
 
 
-def _made(name: str, num_classes: int | None, **settings: Any) -> nn.Module:
-    """The network of a name with random weights."""
-    if not _is_arch(name):
-        return create_model(name, num_classes=num_classes, **settings)
-    if num_classes:
-        raise UserError(f'{name} is a backbone without a head; with {num_classes} classes give one of {_heads(name)}')
-    return create_model(f'hrnet_{name}', features_only=True, **settings)
-
-
-def _heads(arch: str) -> str:
-    return ', '.join(f'{readout}_{arch}' for readout in READOUTS if readout != 'hrnetv2p')
-
-
-def _preprocessing(readout: str, checkpoint: Checkpoint) -> Preprocessing:
-    weight = checkpoint.weight
-    if weight is None:
+def _preprocessing(readout: str, checkpoint: Checkpoint | None) -> Preprocessing:
+    if checkpoint is None or checkpoint.weight is None:
         return Preprocessing(size=_SIZES[readout])
-    return Preprocessing(weight.mean, weight.std, weight.input_size)
+    return Preprocessing(checkpoint.weight.mean, checkpoint.weight.std, checkpoint.weight.input_size)
 
 
 def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> OpenedNetwork:
