@@ -70,7 +70,7 @@ def _pose(root: Path, dataset: Any, owner: Any) -> None:
     step = dataset.get('sample_interval', 1)  # images of other numbers are passed over
     _coco(folder / dataset.ann_file, names, annotations, [{'id': 1, 'name': 'person'}], step)
     if owner.__name__ == 'PoseTrack18Dataset':  # beside the file of a part, one of each video, for the metric
-        tracked = [{**one, 'track_id': k, 'bbox_head': one['bbox'][:2] + [12, 12]} for k, one in enumerate(annotations)]
+        tracked = [{**one, 'track_id': k, 'bbox_head': [*one['bbox'][:2], 12, 12]} for k, one in enumerate(annotations)]
         file = folder / dataset.ann_file
         category = {'id': 1, 'name': 'person', 'keypoints': JOINTS}
         _coco(file.with_name(file.stem.rpartition('_')[2]) / 'made.json', names, tracked, [category], step)
