@@ -2,11 +2,12 @@
 
 import argparse
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import did_you_mean
+from .errors import UserError, did_you_mean
 
 __all__ = ['main']
 
@@ -18,7 +19,13 @@ _COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line (that of the process unless given) and return the exit code; mistakes exit with 2."""
+    """Run a command line and return the exit code: 2 for a mistake of the user, 130 for Ctrl-C.
+
+    Every other error keeps its traceback.
+
+    Args:
+        argv: the words after `hrnet-mm` (default: those of the process).
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
         prog='hrnet-mm',
@@ -45,14 +52,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)  # exits where no command is called
     try:
         return command.run(args) or 0
-    except (ValueError, RuntimeError) as error:
-        if not str(error):
-            raise  # such as a library's NotImplementedError, of which only the place says something
+    except UserError as error:
         print(f'hrnet-mm {args.command}: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f'hrnet-mm {args.command}: interrupted', file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f'hrnet-mm {args.command}: interrupted{_how_to_continue(command, argv, interruption)}', file=sys.stderr)
         return 130
+
+
+def _how_to_continue(command: Any, argv: Sequence[str], interruption: KeyboardInterrupt) -> str:
+    """What was saved, as the interrupted function says, and the call that goes on from there."""
+    if not interruption.args:
+        return ''
+    again = [*argv, *(word for word in getattr(command, 'CONTINUE', ()) if word not in argv)]
+    return f'; {interruption}. To continue: hrnet-mm {shlex.join(again)}'
 
 
 if __name__ == '__main__':

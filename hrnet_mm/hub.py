@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
 
+from .errors import UserError
 from .models.network import HRNetModel
 from .weights.zoo import WEIGHTS, get_weight
 
@@ -60,7 +61,7 @@ class HubHRNet(
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> 'HubHRNet':
         """Load from a repository of the hub or a folder; every key must fit.
 
-        Raises ValueError for a repository and FileNotFoundError for a folder without safetensors, RuntimeError for
+        Raises UserError for a repository and FileNotFoundError for a folder without safetensors, RuntimeError for
         keys that do not fit.
         """
         model: HubHRNet = super().from_pretrained(*args, strict=True, **kwargs)
@@ -69,7 +70,7 @@ class HubHRNet(
     @classmethod
     def _load_as_pickle(cls, model: Any, model_file: str, *_: Any) -> Any:
         # The mixin's way out where a repository has no safetensors.
-        raise ValueError(f'{model_file} is a pickle, and the repository holds no model.safetensors: it is not read')
+        raise UserError(f'{model_file} is a pickle, and the repository holds no model.safetensors: it is not read')
 
     def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
         """The card: what the network is, and metric, input and licence of the published weights in it."""

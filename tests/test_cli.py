@@ -42,15 +42,6 @@ def test_mistyped_command_names_the_nearest(capsys):
     assert "unknown command 'dmeo'; did you mean 'demo'? Allowed: demo, list" in error_of(capsys, 'dmeo')
 
 
-def test_an_error_without_a_message_keeps_its_traceback(monkeypatch):
-    def fail(*_):
-        raise NotImplementedError
-
-    monkeypatch.setattr('hrnet_mm.summary.readouts', fail)
-    with pytest.raises(NotImplementedError):
-        main(['info', 'w32'])
-
-
 def test_mistyped_arch_names_the_nearest(capsys):
     assert "hrnet-mm info: unknown arch 'w18-smal-v1'; did you mean 'w18-small-v1'?" in error_of(
         capsys, 'info', 'w18-smal-v1'

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
+from ..errors import UserError
+
 __all__ = ['Row', 'Timing', 'peak_memory', 'time_in_turn', 'write_csv']
 
 
@@ -63,7 +65,7 @@ def time_in_turn(runs: Mapping[str, Callable[[], Any]], repeats: int = 20) -> di
     PyTorch's Timer calls a function twice before it times it, so that each finds the caches as it left them.
     """
     if repeats < 2:
-        raise ValueError(f'repeats must be at least 2 to give a spread, got {repeats}')
+        raise UserError(f'repeats must be at least 2 to give a spread, got {repeats}')
     threads = torch.get_num_threads()
     timers = {name: Timer('run()', globals={'run': run}, num_threads=threads) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -106,7 +108,7 @@ def _kilobytes(status: Path, name: str) -> int:
 def write_csv(rows: Iterable[Row], path: str | Path) -> None:
     """Append rows to a results file, with the header if it is new.
 
-    Raises ValueError, and writes nothing, if the file has other columns.
+    Raises UserError, and writes nothing, if the file has other columns.
     """
     path, names = Path(path), [field.name for field in fields(Row)]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,7 @@ def write_csv(rows: Iterable[Row], path: str | Path) -> None:
     if not new:
         with path.open(encoding='utf-8', newline='') as file:
             if (found := next(csv.reader(file))) != names:
-                raise ValueError(f'{path} has columns {found}, not those of a results file; choose another file')
+                raise UserError(f'{path} has columns {found}, not those of a results file; choose another file')
     with path.open('a', encoding='utf-8', newline='') as file:
         writer = csv.DictWriter(file, names, lineterminator='\n')
         if new:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..models.network import HRNetModel
 from ..weights.convert import convert
 
@@ -20,15 +20,15 @@ def build_peer(name: str, model: HRNetModel) -> nn.Module:
 
     Of a config the backbone, neck and dense head are built, with random weights.
 
-    Raises ValueError for an unknown name, or a peer that has no such network.
+    Raises UserError for an unknown name, or a peer that has no such network.
     """
     if '::' in name or name.endswith('.py'):
         return _from_config(name).eval()
     if name not in PEERS:
-        raise ValueError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
+        raise UserError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
     peer = PEERS[name](model)
     if peer is None:
-        raise ValueError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
+        raise UserError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
     return peer.eval()
 
 

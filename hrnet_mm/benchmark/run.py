@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from ..errors import UserError
 from ..factory import create_model
 from ..fast.compare import TOLERANCES, difference
 from ..fast.engines import ENGINES
@@ -41,7 +42,7 @@ def benchmark(
     `part` measures the neck or head alone, `train` training steps. Returns the rows, the peers' first, and what could
     not run with the reason.
 
-    Raises ValueError for an unknown name.
+    Raises UserError for an unknown name.
     """
     torch.manual_seed(0)
     model = calibrated(create_model(name, num_classes=num_classes)).to(device)
@@ -81,7 +82,7 @@ def _part(network: Any, part: str | None) -> nn.Module:
         return whole
     found = network.neck if part == 'neck' else getattr(network, 'decode_head', None) or network.head
     if found is None:
-        raise ValueError(f'{network.name} has no {part}; give --num-classes for a head')
+        raise UserError(f'{network.name} has no {part}; give --num-classes for a head')
     return _Part(found).eval()
 
 
@@ -123,9 +124,9 @@ def inference(
     """A network in an engine, or `plain`; `ours` gives the outputs to compare with."""
     plain = engine == PLAIN
     if not plain and engine not in ENGINES:
-        raise ValueError(f'unknown engine {engine!r}; allowed: {PLAIN}, {", ".join(ENGINES)}')
+        raise UserError(f'unknown engine {engine!r}; allowed: {PLAIN}, {", ".join(ENGINES)}')
     if precision not in TOLERANCES:
-        raise ValueError(f'unknown precision {precision!r}; allowed: {", ".join(TOLERANCES)}')
+        raise UserError(f'unknown precision {precision!r}; allowed: {", ".join(TOLERANCES)}')
 
     def plainly() -> list[Tensor]:
         with torch.inference_mode(), _autocast(inputs[0], precision):

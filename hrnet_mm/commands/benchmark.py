@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print a table and append to the results file; 1 if something asked for could not run.
 
-    Raises ValueError for an unknown name.
+    Raises UserError for an unknown name.
     """
     import torch
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ..errors import UserError
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'train, test and draw five tasks on demonstration data, or those that a folder of your own allows'
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the tasks, print a table and write it with the pictures below the work directory; 1 if a target is missed.
 
-    Raises ValueError for arguments or data that do not fit, and RuntimeError where data cannot be fetched or a training
+    Raises UserError for arguments or data that do not fit, or where data cannot be fetched or a training
     fails.
     """
     from rich.console import Console
@@ -61,21 +63,21 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     for task in args.tasks:
         if task not in TASKS:
-            raise ValueError(f'unknown task {task!r}{did_you_mean(task, TASKS)}')
+            raise UserError(f'unknown task {task!r}{did_you_mean(task, TASKS)}')
     for name in ('iterations', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
-            raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
+            raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
     if args.data is None:
         from ..training.demonstration import demonstration_jobs
 
         if args.minutes is not None:
-            raise ValueError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
+            raise UserError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
         jobs = demonstration_jobs(args.tasks, args.work_dir, args.seed, args.holdout, args.iterations, console)
     else:
         from ..training.own import MINUTES, own_jobs
 
         if args.holdout:
-            raise ValueError(
+            raise UserError(
                 '--holdout is for the demonstration data; a folder given by --data has its own validation part'
             )
         settings = {'minutes': None if args.iterations else args.minutes or MINUTES}

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'write a network for ONNX Runtime, OpenVINO or torch.export, checked against the network itself'
@@ -56,22 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Export a network and say what was done.
 
-    Raises ValueError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
+    Raises UserError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
     """
     import logging
-    import warnings
 
     import torch
 
     from ..fast.export import IMAGENET, check_format, export, read_images
+    from ._warnings import ignore_library_warnings
 
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    ignore_library_warnings()
     logging.getLogger('torch').setLevel(logging.ERROR)
     check_format(args.out, args.precision, args.aot)  # before the minutes that the rest may take
     if args.batch < 1 or (args.size and min(args.size) < 1):
-        raise ValueError(f'the input must have at least one image and one pixel, got {args.batch} x {args.size}')
+        raise UserError(f'the input must have at least one image and one pixel, got {args.batch} x {args.size}')
     if (args.precision == 'int8') != (args.calibration is not None):
-        raise ValueError('int8 needs --calibration DIR, a folder of images, and only int8 does')
+        raise UserError('int8 needs --calibration DIR, a folder of images, and only int8 does')
     if args.model.endswith('.py'):
         model, mean, std = _from_config(args)
         size = args.size
@@ -94,9 +96,9 @@ def run(args: argparse.Namespace) -> None:
 def _from_config(args: argparse.Namespace) -> tuple[Any, Sequence[float], Sequence[float]]:
     """A config's model, and the mean and standard deviation of the pixels that it is given."""
     if args.num_classes is not None:
-        raise ValueError(f"--num-classes is for a network by name; {args.model}'s are written in it")
+        raise UserError(f"--num-classes is for a network by name; {args.model}'s are written in it")
     if args.weights is None or args.size is None:
-        raise ValueError(f'{args.model} is a config: give its checkpoint with --weights and the input size with --size')
+        raise UserError(f'{args.model} is a config: give its checkpoint with --weights and the input size with --size')
     from ..fast.export import Plain
     from ..inference import open_model
 
@@ -113,7 +115,7 @@ def _by_name(args: argparse.Namespace) -> Any:
 
     readout = args.model.partition('_')[0]
     if readout not in _SIZES:
-        raise ValueError(
+        raise UserError(
             f'{args.model} is neither a config (.py) nor a network{did_you_mean(args.model, list_models())}'
         )
     num_classes = args.num_classes

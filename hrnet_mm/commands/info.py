@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print a row for the backbone and each readout.
 
-    Raises ValueError for an unknown architecture or a size below one pixel.
+    Raises UserError for an unknown architecture or a size below one pixel.
     """
     from ..models.cost import readouts
 

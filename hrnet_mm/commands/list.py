@@ -3,6 +3,8 @@
 import argparse
 import fnmatch
 
+from ..errors import UserError
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'list the architectures'
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the names that match the pattern, with the channels of each stream.
 
-    Raises ValueError if none does.
+    Raises UserError if none does.
     """
     from ..errors import did_you_mean
     from ..models import ARCHS
@@ -25,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     names = fnmatch.filter(ARCHS, args.pattern)
     if not names:
         nearest = did_you_mean(args.pattern, ARCHS)
-        raise ValueError(f'no architecture is called {args.pattern!r}{nearest}, or any w<N>')
+        raise UserError(f'no architecture is called {args.pattern!r}{nearest}, or any w<N>')
     print(f'{"name":14} channels of the four streams')
     for name in names:
         print(f'{name:14} {" ".join(f"{channels:4}" for channels in ARCHS[name].out_channels)}')

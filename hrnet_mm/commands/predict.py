@@ -48,17 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
 
-    Raises ValueError for arguments that do not fit.
+    Raises UserError for arguments that do not fit.
     """
-    import warnings
-
     from ..inference import predict_images
+    from ._warnings import ignore_library_warnings
 
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    predict_images(
+    ignore_library_warnings()
+    answered = predict_images(
         args.images,
         args.out,
         args.model,
@@ -71,3 +70,4 @@ def run(args: argparse.Namespace) -> None:
         args.workers,
         args.launcher,
     )
+    return 0 if answered else 1

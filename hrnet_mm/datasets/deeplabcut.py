@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from .coco import with_size
 from .content import Content, Points
 
@@ -24,7 +25,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
 
     Body parts of which a project with several animals has one for all ('single') are left out.
 
-    Raises ValueError in one sentence that names the file and line.
+    Raises UserError in one sentence that names the file and line.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -34,7 +35,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
             rows = list(csv.reader(opened))
         first, columns, animals, parts = _read_header(file, rows)
         if names and parts != names:
-            raise ValueError(f'{file}: has the body parts {", ".join(parts)}, but {files[0]} has {", ".join(names)}')
+            raise UserError(f'{file}: has the body parts {", ".join(parts)}, but {files[0]} has {", ".join(names)}')
         names = parts
         for line, row in enumerate(rows[first:], first + 1):
             if not row:
@@ -50,7 +51,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
                         one['bbox'] = [0, 0, image['width'], image['height']]
                     annotations.append(one)
     if not annotations:
-        raise ValueError(f'{files[0]}: no body part is labelled in any image')
+        raise UserError(f'{files[0]}: no body part is labelled in any image')
     content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'animal'}]}
     return content, Points(names)
 
@@ -59,7 +60,7 @@ def _read_header(file: Path, rows: list[list[str]]) -> tuple[int, int, list[dict
     """Number of header lines; columns of the image's name; of each animal, the column of each part's x; the parts."""
     header = {row[0].strip(): row for row in rows[:4] if row and row[0].strip() in _LINES}
     if not set(_LINES) - {'individuals'} <= set(header):
-        raise ValueError(f'{file}: line 1 to 4 are no header of DeepLabCut; {_HEADER}')
+        raise UserError(f'{file}: line 1 to 4 are no header of DeepLabCut; {_HEADER}')
     coords, parts = header['coords'], header['bodyparts']
     individuals = header.get('individuals', [''] * len(coords))
     animals: dict[str, dict[str, int]] = {}
@@ -67,7 +68,7 @@ def _read_header(file: Path, rows: list[list[str]]) -> tuple[int, int, list[dict
         if coord.strip() == 'x':
             animals.setdefault(individuals[column], {})[parts[column]] = column
     if not animals:
-        raise ValueError(f'{file}: the line that begins with coords has no x; {_HEADER}')
+        raise UserError(f'{file}: the line that begins with coords has no x; {_HEADER}')
     if len(animals) > 1:
         animals.pop('single', None)
     names = tuple(dict.fromkeys(name for columns in animals.values() for name in columns))
@@ -84,7 +85,7 @@ def _read_points(file: Path, line: int, row: list[str], columns: dict[str, int],
                 (math.nan, math.nan) if column is None else (float(cell or 'nan') for cell in row[column : column + 2])
             )
         except ValueError as error:
-            raise ValueError(f'{file}: line {line}: {part} needs two numbers or nothing, got {row}') from error
+            raise UserError(f'{file}: line {line}: {part} needs two numbers or nothing, got {row}') from error
         points += [0.0, 0.0, 0] if math.isnan(x) or math.isnan(y) else [x, y, 2]
     return points
 
@@ -96,4 +97,4 @@ def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:
         for candidate in (folder / name, folder / name.name, folder / 'images' / name.name):
             if candidate.is_file():
                 return candidate.relative_to(path).as_posix() if path in candidate.parents else str(candidate.resolve())
-    raise ValueError(f'{file}: line {line}: {name}: no such image in {file.parent} or where the name leads')
+    raise UserError(f'{file}: line {line}: {name}: no such image in {file.parent} or where the name leads')

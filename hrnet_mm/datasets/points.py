@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from .content import Content, Points
 
 _MARGIN = 0.25  # of a box around points, at each side, as a share of its longer side
@@ -18,30 +19,30 @@ _SIDE = re.compile(
 def read_points(file: Path, content: Content) -> Points:
     """The key-points of the only category that has them; those of two categories may be equal.
 
-    Raises ValueError if there are none, or different ones.
+    Raises UserError if there are none, or different ones.
     """
     categories = [category for category in content['categories'] if category.get('keypoints')]
     if not categories:
-        raise ValueError(f'{file}: no category has "keypoints", the list of their names; pose and faces need it')
+        raise UserError(f'{file}: no category has "keypoints", the list of their names; pose and faces need it')
     names = tuple(categories[0]['keypoints'])
     if any(tuple(category['keypoints']) != names for category in categories):
-        raise ValueError(f'{file}: categories have different "keypoints"; one network learns one list of them')
+        raise UserError(f'{file}: categories have different "keypoints"; one network learns one list of them')
     skeleton = categories[0].get('skeleton') or []
     if any(len(link) != 2 or not all(0 < end <= len(names) for end in link) for link in skeleton):
-        raise ValueError(f'{file}: "skeleton" must hold pairs of numbers from 1 to {len(names)}, got {skeleton}')
+        raise UserError(f'{file}: "skeleton" must hold pairs of numbers from 1 to {len(names)}, got {skeleton}')
     return Points(names, tuple((start - 1, end - 1) for start, end in skeleton))
 
 
 def with_points(content: Content, points: Points, file: Path) -> Content:
     """The content without what has no labelled points; a box around its points is given to what has no box.
 
-    Raises ValueError for a wrong number of values.
+    Raises UserError for a wrong number of values.
     """
     annotations = []
     for one in content['annotations']:
         values = one.get('keypoints') or []
         if len(values) not in (0, 3 * len(points.names)):
-            raise ValueError(
+            raise UserError(
                 f'{file}: annotation {one["id"]} has {len(values)} values in "keypoints"; '
                 f'{len(points.names)} key-points need {3 * len(points.names)}: x, y and visibility of each'
             )
@@ -51,7 +52,7 @@ def with_points(content: Content, points: Points, file: Path) -> Content:
         box = one.get('bbox') or _box_around(values)
         annotations.append({'area': box[2] * box[3], 'iscrowd': 0, **one, 'bbox': box, 'num_keypoints': count})
     if not annotations:
-        raise ValueError(f'{file}: nothing has labelled "keypoints" (visibility 1 or 2)')
+        raise UserError(f'{file}: nothing has labelled "keypoints" (visibility 1 or 2)')
     return {**content, 'annotations': annotations}
 
 

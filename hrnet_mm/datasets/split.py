@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from ..errors import UserError
 from .content import Content
 
 _SHARE = 0.2
@@ -13,7 +14,7 @@ _FEWEST = 5
 def split_images(content: Content, where: object) -> tuple[Content, Content, str]:
     """Training part, validation part, and a sentence that says so; of every class in its share, if images have one.
 
-    Raises ValueError for too few images.
+    Raises UserError for too few images.
     """
     images = content['images']
     groups: dict[object, list[object]] = {}
@@ -22,7 +23,7 @@ def split_images(content: Content, where: object) -> tuple[Content, Content, str
     chosen: set[object] = set()
     for ids in groups.values():
         if len(ids) < _FEWEST:
-            raise ValueError(f'{where}: {len(ids)} images are too few to take some for validation; give {_FEWEST}')
+            raise UserError(f'{where}: {len(ids)} images are too few to take some for validation; give {_FEWEST}')
         random.Random(_SEED).shuffle(ids)  # noqa: S311
         chosen.update(ids[: round(_SHARE * len(ids))])
     sentence = (

@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from ..errors import UserError
 from ..registry import HOOKS
 from ._mmengine import bare_model
 
@@ -49,7 +50,7 @@ class StopOnNonFiniteHook(Hook):
         self, on_non_finite: Literal['stop', 'skip'] = 'stop', max_skipped: int = 10, max_overflows: int = 50
     ) -> None:
         if on_non_finite not in ('stop', 'skip'):
-            raise ValueError(f"on_non_finite={on_non_finite!r} is neither 'stop' nor 'skip'")
+            raise UserError(f"on_non_finite={on_non_finite!r} is neither 'stop' nor 'skip'")
         self._skip = on_non_finite == 'skip'
         self._max_skipped = max_skipped
         self._max_overflows = max_overflows
@@ -65,7 +66,7 @@ class StopOnNonFiniteHook(Hook):
         for wrapper in _wrappers(runner):
             if not isinstance(wrapper.optimizer, torch.optim.Optimizer):
                 kind = type(wrapper.optimizer).__name__
-                raise ValueError(f'{kind} is no torch.optim.Optimizer: leave StopOnNonFiniteHook out of the hooks')
+                raise UserError(f'{kind} is no torch.optim.Optimizer: leave StopOnNonFiniteHook out of the hooks')
             wrapper.optimizer.register_step_pre_hook(self._before_step)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
@@ -199,7 +200,7 @@ class CheckLoadedHook(Hook):
     mmengine loads what fits, logs the rest and goes on, so that a checkpoint of another layout or width leaves random
     weights where the user expects trained ones. Heads may differ: fine-tuning replaces them.
 
-    Raises ValueError with the counts.
+    Raises UserError with the counts.
     """
 
     priority = 'VERY_HIGH'
@@ -216,7 +217,7 @@ class CheckLoadedHook(Hook):
         if len(fit) < len(own):
             first = next(name for name in own if name not in fit)
             reason = 'is missing' if first not in given else f'has shape {tuple(given[first].shape)}'
-            raise ValueError(
+            raise UserError(
                 f'the checkpoint fills {len(fit)} of {len(own)} backbone keys: {first} {reason} '
                 f'(needed: {tuple(own[first].shape)}). If it is of another layout, convert it first: '
                 'hrnet-mm convert IN OUT --to LIBRARY'

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
+from mmengine.runner import find_latest_checkpoint
 
 from ..config.check import config_problems
 from ..errors import UserError
@@ -36,7 +37,7 @@ def train(
     auto_scale_lr: bool = False,
     hooks: Sequence[Hook] = (),
 ) -> Any:
-    """Train as a config says; a mistake in the arguments ends the process with one sentence.
+    """Train as a config says.
 
     Every training goes this way: that of a config, of a task on a folder, and of the demonstration.
 
@@ -55,14 +56,17 @@ def train(
         mmengine's Runner, with the trained model.
 
     Raises:
-        UserError: The config has mistakes; each is in a line of the message.
+        UserError: An argument does not fit, or the config has mistakes; each is in a line of the message.
+        KeyboardInterrupt: The training was interrupted; the message says what was saved.
     """
     settings = _prepare(config, work_dir, options, launcher)
     if amp:
         _use_mixed_precision(settings)
     if auto_scale_lr:
         if 'base_batch_size' not in (settings.get('auto_scale_lr') or {}):
-            sys.exit('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from')
+            raise UserError(
+                '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from'
+            )
         settings.auto_scale_lr.enable = True
     if resume is not None:
         settings.resume = True
@@ -72,7 +76,10 @@ def train(
     runner = _build_runner(settings)
     for hook in hooks:
         runner.register_hook(hook)
-    runner.train()
+    try:
+        runner.train()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_saved(runner)) from None
     return runner
 
 
@@ -87,7 +94,7 @@ def test(
     show_dir: str | None = None,
     tta: bool = False,
 ) -> None:
-    """Test a checkpoint as a config says; a mistake in the arguments ends the process with one sentence.
+    """Test a checkpoint as a config says.
 
     Args:
         config: path of the config file.
@@ -105,7 +112,7 @@ def test(
     if not unchecked:
         _require_sound(settings, training=False)
     if out is not None and not out.endswith(('.pkl', '.pickle')):
-        sys.exit(f'--out: {out} does not end in .pkl or .pickle, and the predictions are pickled')
+        raise UserError(f'--out: {out} does not end in .pkl or .pickle, and the predictions are pickled')
     if show_dir is not None:
         _draw_into(show_dir, settings)
     if tta:
@@ -119,9 +126,9 @@ def test(
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a config file and import what it names; a path without a file ends the process with one sentence."""
+    """Read a config file and import what it names; UserError names the nearest one for a path without a file."""
     if not Path(path).is_file():
-        _exit_naming_the_nearest(Path(path))
+        _refuse_naming_the_nearest(Path(path))
     return Config.fromfile(path)
 
 
@@ -136,8 +143,7 @@ def _prepare(
         try:
             apply_settings(config, options)
         except ValueError as error:
-            print(f'--cfg-options: {error}', file=sys.stderr)
-            sys.exit(2)
+            raise UserError(f'--cfg-options: {error}') from error
     drop_markers(config)
     if work_dir is not None:
         config.work_dir = os.fspath(work_dir)
@@ -148,20 +154,26 @@ def _prepare(
     return config
 
 
-def _exit_naming_the_nearest(path: Path) -> None:
+def _refuse_naming_the_nearest(path: Path) -> None:
     package = Path(__file__).parent.parent
     folders = [path.parent, package.parent / 'configs', package / '.mim' / 'configs']
     known = {file.name: file for folder in folders if folder.is_dir() for file in sorted(folder.rglob('*.py'))}
     nearest = difflib.get_close_matches(path.name, known, n=1, cutoff=0.4)
     hint = f'; the nearest name is {known[nearest[0]]}' if nearest else ''
-    sys.exit(f'{path}: no such config file{hint}')
+    raise UserError(f'{path}: no such config file{hint}')
+
+
+def _saved(runner: Any) -> str:
+    """What of an interrupted training can be continued from."""
+    last = find_latest_checkpoint(runner.work_dir)
+    return f'{last} is saved' if last else 'no checkpoint was saved yet'
 
 
 def _existing_checkpoint(name: str) -> str:
     if '://' not in name and not Path(name).is_file():
         known = sorted(str(file) for file in Path(name).parent.glob('*.pth'))
         hint = f'; its folder holds {", ".join(known)}' if known else ''
-        sys.exit(f'{name}: no such checkpoint file{hint}')
+        raise UserError(f'{name}: no such checkpoint file{hint}')
     return name
 
 
@@ -188,7 +200,9 @@ def _complete_as_the_library_does(config: Any) -> None:
 def _use_mixed_precision(config: Any) -> None:
     wrapper = type_name(config.optim_wrapper) or 'OptimWrapper'
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
-        sys.exit(f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched')
+        raise UserError(
+            f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched'
+        )
     if get_device() == 'cpu':  # mmengine's wrapper needs a GPU
         config.optim_wrapper.type = 'hrnet_mm.Bf16OptimWrapper'
         for option in ('loss_scale', 'dtype'):
@@ -200,7 +214,7 @@ def _use_mixed_precision(config: Any) -> None:
 
 def _augment_tests(config: Any) -> None:
     if missing := [name for name in ('tta_model', 'tta_pipeline') if name not in config]:
-        sys.exit(f'--tta: the config has no {" and no ".join(missing)}; test without --tta')
+        raise UserError(f'--tta: the config has no {" and no ".join(missing)}; test without --tta')
     # In place: taken out of its config, a dict of a new-style one holds classes, which a config cannot be written with.
     config.tta_model.module = config.model
     config.model = config.tta_model
@@ -220,7 +234,7 @@ def _draw_into(folder: str, config: Any) -> None:
     elif kind in ('PoseVisualizationHook', 'VisualizationHook'):
         hook.update(enable=True, interval=1, out_dir=folder)
     else:
-        sys.exit(
+        raise UserError(
             "--show-dir: the config's default_hooks.visualization is none of DetVisualizationHook, "
             f'SegVisualizationHook, PoseVisualizationHook, VisualizationHook but {kind or "missing"}'
         )
@@ -228,7 +242,7 @@ def _draw_into(folder: str, config: Any) -> None:
 
 def _build_runner(config: Any) -> Any:
     if config.launcher == 'pytorch' and 'RANK' not in os.environ:
-        sys.exit(
+        raise UserError(
             '--launcher pytorch: start the processes with '
             f'torchrun --nproc_per_node=N {sys.argv[0]} {" ".join(sys.argv[1:])}'
         )
@@ -241,7 +255,7 @@ def _build_runner(config: Any) -> Any:
 def _join_cpu_processes(config: Any) -> None:
     """mmengine starts processes on GPUs only; a process group that exists already is used as it is."""
     if config.launcher != 'pytorch':
-        sys.exit(f'--launcher {config.launcher}: this machine has no GPU; on CPUs only --launcher pytorch works')
+        raise UserError(f'--launcher {config.launcher}: this machine has no GPU; on CPUs only --launcher pytorch works')
     if not torch.distributed.is_initialized():  # a training before, in the same process, has
         torch.distributed.init_process_group('gloo')
     if config.get('model_wrapper_cfg') is None:

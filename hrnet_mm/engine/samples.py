@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, DataLoader
 
+from ..errors import UserError
 from ..registry import HOOKS
 from ._mmengine import built_train_loop
 from .seeding import BatchStream, SampleBatches, SampleIndex, sample_rng
@@ -47,14 +48,14 @@ class SampleHook(Hook):
         max_bad_samples: how many samples of the data set 'skip' may leave out, counted once each, over all workers of a
             process.
 
-    Raises ValueError for a data set without samples, BadSampleError for a sample or one too many.
+    Raises UserError for a data set without samples, BadSampleError for a sample or one too many.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, on_bad_sample: Literal['fail', 'skip'] = 'fail', max_bad_samples: int = 100) -> None:
         if on_bad_sample not in ('fail', 'skip'):
-            raise ValueError(f"on_bad_sample={on_bad_sample!r} is neither 'fail' nor 'skip'")
+            raise UserError(f"on_bad_sample={on_bad_sample!r} is neither 'fail' nor 'skip'")
         self._allowed = max_bad_samples if on_bad_sample == 'skip' else 0
 
     def before_run(self, runner: Any) -> None:
@@ -152,7 +153,7 @@ def _check_size(sample: Any, dataset: Any, number: int) -> None:
         return
     stated, found = (info['height'], info['width']), tuple(read.ori_shape[:2])
     if stated != found:
-        raise ValueError(
+        raise UserError(
             f'the annotation is for {stated[1]} x {stated[0]} pixels, the image has {found[1]} x {found[0]}'
             + (', as if only one of them followed its EXIF orientation' if stated == found[::-1] else '')
         )
@@ -168,7 +169,7 @@ def naming_an_empty_data_set() -> Iterator[None]:
         datasets = [owner for owner in owners if isinstance(owner, BaseDataset)]
         if 'need at least one array' not in str(error) or not datasets:
             raise
-        raise ValueError(_nothing_in(datasets[-1])) from error
+        raise UserError(_nothing_in(datasets[-1])) from error
 
 
 def _nothing_in(dataset: Any) -> str:
@@ -179,7 +180,7 @@ def _nothing_in(dataset: Any) -> str:
 
 def _require_batches(loader: Any) -> None:
     if not len(loader):
-        raise ValueError(f'the training data set has {len(loader.dataset)} samples, not enough for one batch')
+        raise UserError(f'the training data set has {len(loader.dataset)} samples, not enough for one batch')
 
 
 def _reproducible(loader: Any, runner: Any) -> DataLoader[Any]:

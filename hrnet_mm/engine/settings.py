@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import ConfigDict, DictAction
 from mmengine.utils import import_modules_from_strings
 
+from ..errors import UserError
 from ._mmengine import parse_setting
 
 __all__ = ['SettingsAction', 'apply_settings']
@@ -61,7 +62,7 @@ def apply_settings(config: Any, settings: Mapping[str, Any]) -> None:
             `KEY._delete_=True` empties what is below the key before other settings fill it.
 
     Raises:
-        ValueError: A key leads to a place that cannot be, or a custom import fails.
+        UserError: A key leads to a place that cannot be, or a custom import fails.
     """
     for key, value in sorted(settings.items(), key=lambda item: not item[0].endswith('._delete_')):
         path = key.split('.')
@@ -74,7 +75,7 @@ def apply_settings(config: Any, settings: Mapping[str, Any]) -> None:
         try:
             import_modules_from_strings(**config.custom_imports)
         except (ImportError, TypeError) as error:
-            raise ValueError(f'custom_imports: {error}; expected names of modules that can be imported') from error
+            raise UserError(f'custom_imports: {error}; expected names of modules that can be imported') from error
 
 
 def _changed(part: Any, path: Sequence[str], value: Any, key: str) -> Any:
@@ -84,11 +85,11 @@ def _changed(part: Any, path: Sequence[str], value: Any, key: str) -> Any:
     name, rest = path[0], path[1:]
     if isinstance(part, list | tuple):
         if not name.isdigit() or int(name) >= len(part):
-            raise ValueError(f'{key}: {name} is not a place in a list of {len(part)}; expected 0 to {len(part) - 1}')
+            raise UserError(f'{key}: {name} is not a place in a list of {len(part)}; expected 0 to {len(part) - 1}')
         place = int(name)
         return type(part)([*part[:place], _changed(part[place], rest, value, key), *part[place + 1 :]])
     if not isinstance(part, MutableMapping):
-        raise ValueError(f'{key}: {name} is below {part!r}; expected a dict or a list there')
+        raise UserError(f'{key}: {name} is below {part!r}; expected a dict or a list there')
     part = copy.copy(part)
     part[name] = _changed(part.get(name, ConfigDict()), rest, value, key)
     return part

@@ -22,6 +22,7 @@ from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.hooks import Hook
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from ..errors import UserError
 from ..registry import HOOKS
 from ._mmengine import bare_model, built_loops, built_train_loop, wrap_iterations
 
@@ -47,7 +48,7 @@ class RankWatchHook(Hook):
 
     def __init__(self, timeout: float = 300, slow_timeout: float = 3600) -> None:
         if not 0 < timeout <= slow_timeout:
-            raise ValueError(f'timeout={timeout} has to be above 0 and not above slow_timeout={slow_timeout}')
+            raise UserError(f'timeout={timeout} has to be above 0 and not above slow_timeout={slow_timeout}')
         self._limits = {'timeout': timeout, 'slow_timeout': slow_timeout}
         self._watch: _Watch | None = None
         self._first = True

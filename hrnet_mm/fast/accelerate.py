@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
 from .compare import TOLERANCES, difference
 from .engines import ENGINES, Run
@@ -77,12 +77,12 @@ class Accelerated:
         if self.report.engine in ANY_SIZE or given == example:
             return
         if not self._job.dynamic:
-            raise ValueError(
+            raise UserError(
                 f'made for inputs of {example} with engine={self.report.engine!r}, got {given}; make it '
                 "with dynamic=True for other sizes, or with engine='eager'"
             )
         if any(side % 32 for shape in given for side in shape[2:]):
-            raise ValueError(
+            raise UserError(
                 f'engine {self.report.engine!r} takes heights and widths that divide by 32, got {given}; pad them, or '
                 "use engine='eager'"
             )
@@ -128,17 +128,17 @@ def accelerate(
     each compute in the engine; everything else, and its parameters, stay. Any other module stays as it is, and an
     object that is called like it is returned.
 
-    Raises ValueError for an unknown argument, EngineError (a RuntimeError) where no engine can do it within tolerance.
+    Raises UserError for an unknown argument, EngineError (a RuntimeError) where no engine can do it within tolerance.
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     if precision not in TOLERANCES:
-        raise ValueError(f'unknown precision {precision!r}{did_you_mean(precision, TOLERANCES)}')
+        raise UserError(f'unknown precision {precision!r}{did_you_mean(precision, TOLERANCES)}')
     names = list(ENGINES) if engine == 'auto' else [engine] if isinstance(engine, str) else list(engine)
     for name in names:
         if name not in ENGINES:
-            raise ValueError(f'unknown engine {name!r}{did_you_mean(name, ["auto", *ENGINES])}')
+            raise UserError(f'unknown engine {name!r}{did_you_mean(name, ["auto", *ENGINES])}')
     if model.training:
-        raise ValueError('accelerate makes networks for inference: call model.eval() first')
+        raise UserError('accelerate makes networks for inference: call model.eval() first')
     limit = TOLERANCES[precision] if tolerance is None else tolerance
     settings = _Settings(precision, names, limit, dynamic, tuple(calibration), choice)
     if hasattr(model, 'backbone') and hasattr(model, 'data_preprocessor'):
@@ -162,7 +162,7 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     with torch.inference_mode():
         expected, spec = pytree.tree_flatten(model(*inputs))
     if not all(torch.isfinite(y).all() for y in expected):
-        raise ValueError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
+        raise UserError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
     book = _Choices(settings.choice, job)
     if len(names) > 1 and book.engine in names:
         names = [book.engine]

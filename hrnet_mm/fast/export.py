@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
 from .accelerate import DENSE_HEADS, Body
 from .compare import TOLERANCES, difference
@@ -119,17 +119,17 @@ def export(
     Only if its outputs differ by at most `tolerance` of the largest output (default: that of `fast.accelerate`) does it
     take its name; otherwise what was there before stays.
 
-    Raises ValueError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
+    Raises UserError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
     network cannot be exported, or the outputs differ by more.
     """
     path = Path(path)
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     chosen = _format(path, precision, aot)
     if model.training:
-        raise ValueError('export writes networks for inference: call model.eval() first')
+        raise UserError('export writes networks for inference: call model.eval() first')
     if dynamic and any(side % SIZE_STEP or side < _LEAST_SIDE for x in inputs for side in x.shape[2:]):
         shapes = [tuple(x.shape) for x in inputs]
-        raise ValueError(
+        raise UserError(
             f'files of any size take sides from {_LEAST_SIDE} that divide by {SIZE_STEP}; the example is {shapes}'
         )
     checks = [inputs, tuple(map(_another_size, inputs))] if dynamic else [inputs]
@@ -160,19 +160,19 @@ def export(
 
 
 def check_format(path: Path, precision: str, aot: bool = False) -> None:
-    """Raises ValueError unless files of this name are written in this precision."""
+    """Raises UserError unless files of this name are written in this precision."""
     _format(path, precision, aot)
 
 
 def _format(path: Path, precision: str, aot: bool) -> _Format:
     if path.suffix not in _FORMATS:
-        raise ValueError(f'{path}: a name must end in{did_you_mean(path.suffix, _FORMATS)}')
+        raise UserError(f'{path}: a name must end in{did_you_mean(path.suffix, _FORMATS)}')
     if aot and path.suffix != '.pt2':
-        raise ValueError(f'AOTInductor packages end in .pt2, got {path}')
+        raise UserError(f'AOTInductor packages end in .pt2, got {path}')
     chosen = _AOT if aot else _FORMATS[path.suffix]
     if precision not in chosen.precisions:
         known = ', '.join(chosen.precisions)
-        raise ValueError(f'{chosen.runtime} files are written in {known}, got precision {precision!r}')
+        raise UserError(f'{chosen.runtime} files are written in {known}, got precision {precision!r}')
     return chosen
 
 
@@ -186,7 +186,7 @@ def _measured(model: nn.Module, run: Run, inputs: Sequence[Tensor]) -> float:
     with torch.inference_mode():
         expected = [y.cpu() for y in pytree.tree_leaves(model(*inputs))]
     if not all(torch.isfinite(y).all() for y in expected):
-        raise ValueError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
+        raise UserError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
     return difference([y.cpu() for y in run(inputs)], expected)
 
 
@@ -282,11 +282,11 @@ def read_images(
 
     Each is resized until it covers the size, and cropped to it at a random place, the same every time.
 
-    Raises ValueError if there are no images, or one cannot be read.
+    Raises UserError if there are no images, or one cannot be read.
     """
     paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
     if not paths:
-        raise ValueError(f'{folder} holds no images')
+        raise UserError(f'{folder} holds no images')
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, MOST_IMAGES).astype(int))]
     random = np.random.default_rng(0)
     return [_prepared(path, size, mean, std, random) for path in chosen]
@@ -297,7 +297,7 @@ def _prepared(
 ) -> Tensor:
     image = cv2.imread(str(path))
     if image is None:
-        raise ValueError(f'{path} is not an image that OpenCV reads, or is damaged')
+        raise UserError(f'{path} is not an image that OpenCV reads, or is damaged')
     factor = max(side / given for side, given in zip(size, image.shape, strict=False))
     wanted = [max(side, round(factor * given)) for side, given in zip(size, image.shape, strict=False)]
     image = cv2.resize(image, wanted[::-1], interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)

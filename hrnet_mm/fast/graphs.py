@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import UserError
+
 __all__ = ['EngineError', 'Job', 'need', 'onnx_model', 'openvino_model', 'program', 'quiet']
 
 SIZE_STEP = 32
@@ -25,7 +27,7 @@ SIZE_STEP = 32
 _RANGES = {'batch': 1024, 'height': 128, 'width': 128}
 
 
-class EngineError(RuntimeError):
+class EngineError(UserError):
     """Something that cannot run a network here; the message is the reason."""
 
 

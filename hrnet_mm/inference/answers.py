@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from ..errors import UserError
 from ..weights.io import written_aside
 
 __all__ = ['Answers', 'merge']
@@ -25,7 +26,7 @@ class Answers:
     A line of that file that a kill has cut off is removed. What is appended survives a kill of the process at once, and
     a power failure after 5 s.
 
-    Raises ValueError if another process appends to the same file.
+    Raises UserError if another process appends to the same file.
     """
 
     def __init__(self, folder: Path, rank: int, processes: int) -> None:
@@ -35,7 +36,7 @@ class Answers:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise ValueError(f'another run is writing to {folder}; wait for it, or choose another --out') from error
+            raise UserError(f'another run is writing to {folder}; wait for it, or choose another --out') from error
         self._file.truncate(_complete_length(self._file))
         self.answered = {json.loads(line)['image'] for file in _files(folder) for line in _lines(file)}
         self._flushed = time.monotonic()

@@ -15,9 +15,10 @@ from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import UserError
 from ..weights.io import written_aside
 from .answers import Answers, merge
-from .predictor import Predictor, open_model
+from .predictor import Predictor, UnreadableImageError, open_model
 
 __all__ = ['predict_images']
 
@@ -38,7 +39,7 @@ def predict_images(
     batch_size: int = 1,
     workers: int = 0,
     launcher: str = 'none',
-) -> None:
+) -> bool:
     """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
 
     `paths` are images, or folders with all below them. Answers and pictures go to `out`, where an interrupted run goes
@@ -46,7 +47,8 @@ def predict_images(
     much do boxes need that top-down pose models take from `boxes_file`, a detector's predictions.jsonl. `launcher` is
     what started the processes: 'none', 'pytorch' or 'slurm'.
 
-    Raises ValueError for arguments that do not fit.
+    Gives False if every image was unreadable. Raises UserError for arguments that do not fit, and KeyboardInterrupt,
+    saying how many are answered, where it is interrupted.
     """
     images = _find(paths, out)
     rank, processes = _join(launcher)
@@ -61,26 +63,30 @@ def predict_images(
         left = [images[i] for i in share if str(images[i]) not in answers.answered]
         say = _Progress(f'process {rank} of {processes}: ' if processes > 1 else '', len(share), len(share) - len(left))
         root = Path(os.path.commonpath([image.absolute().parent for image in images]))
-        for path, error, samples in _run(predictor, left, boxes, batch_size, workers):
-            if error is not None:
-                answers.add({'image': str(path), 'error': error})
-            else:
-                place = path.absolute().relative_to(root)
-                found = predictor.answer(samples, _png(out / 'segments' / place))
-                if pictures:
-                    predictor.draw(path, samples, score, _png(out / 'pictures' / place))
-                answers.add({'image': str(path), **found})
-            say.step(error)
+        try:
+            for path, error, samples in _run(predictor, left, boxes, batch_size, workers):
+                if error is not None:
+                    answers.add({'image': str(path), 'error': error})
+                else:
+                    place = path.absolute().relative_to(root)
+                    found = predictor.answer(samples, _png(out / 'segments' / place))
+                    if pictures:
+                        predictor.draw(path, samples, score, _png(out / 'pictures' / place))
+                    answers.add({'image': str(path), **found})
+                say.step(error)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f'{say.done} of {len(share)} images are answered in {out}') from None
     if processes > 1:
         torch.distributed.destroy_process_group()
     errors = merge(out / 'shards', [str(image) for image in images], out / 'predictions.jsonl')
     if errors is None:
         print(f'{say.prefix}its share is answered; the process that is last merges the answers')
-        return
+        return True
     for image, error in list(errors.items())[:_SHOWN_ERRORS]:
         print(f'{image}: {error}', file=sys.stderr)
     answered = f'{len(images) - len(errors)} of {len(images)} images answered, {len(errors)} could not be read'
     print(f'{answered}: {out / "predictions.jsonl"}')
+    return len(errors) < len(images)
 
 
 def _find(given: Sequence[Path], out: Path) -> list[Path]:
@@ -93,9 +99,9 @@ def _find(given: Sequence[Path], out: Path) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise ValueError(f'{path}: no such file or folder')
+            raise UserError(f'{path}: no such file or folder')
     if not found:
-        raise ValueError(f'no image ({", ".join(sorted(_SUFFIXES))}) in {", ".join(map(str, given))}')
+        raise UserError(f'no image ({", ".join(sorted(_SUFFIXES))}) in {", ".join(map(str, given))}')
     return list(found)
 
 
@@ -106,12 +112,12 @@ def _join(launcher: str) -> tuple[int, int]:
     if launcher == 'slurm':
         names = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'}
         if missing := [name for name in names.values() if name not in os.environ]:
-            raise ValueError(f'--launcher slurm: {missing[0]} is not set; start the processes with srun')
+            raise UserError(f'--launcher slurm: {missing[0]} is not set; start the processes with srun')
         os.environ.update({name: os.environ[source] for name, source in names.items()})
         os.environ.setdefault('MASTER_ADDR', os.environ.get('SLURM_LAUNCH_NODE_IPADDR', '127.0.0.1'))
         os.environ.setdefault('MASTER_PORT', '29500')
     elif 'RANK' not in os.environ:
-        raise ValueError(
+        raise UserError(
             '--launcher pytorch: start the processes with torchrun --nproc_per_node=N -m hrnet_mm.cli predict ...'
         )
     torch.distributed.init_process_group('gloo')
@@ -133,7 +139,7 @@ def _claim(out: Path, files: Sequence[Path | None], score: float | None) -> None
     note = out / 'model.json'
     out.mkdir(parents=True, exist_ok=True)
     if note.exists() and note.read_text() != about:
-        raise ValueError(f'{out} holds answers of another model: {note.read_text()}; choose another --out')
+        raise UserError(f'{out} holds answers of another model: {note.read_text()}; choose another --out')
     with written_aside(note) as aside:
         aside.write_text(about)
 
@@ -146,9 +152,9 @@ def _read_boxes(file: Path | None, least: float, predictor: Predictor) -> dict[s
     if file is None:
         return None
     if not predictor.needs_boxes:
-        raise ValueError('--boxes: this model takes whole images')
+        raise UserError('--boxes: this model takes whole images')
     if not file.is_file():
-        raise ValueError(f'--boxes: {file}: no such file')
+        raise UserError(f'--boxes: {file}: no such file')
     result = {}
     with file.open() as lines:
         for line in map(json.loads, lines):
@@ -175,7 +181,7 @@ class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
         try:
             boxes = None if self._boxes is None else self._boxes.get(str(path), [])
             return path, self._prepare(path, boxes), None
-        except ValueError as error:
+        except UnreadableImageError as error:
             return path, [], str(error)
 
 
@@ -205,21 +211,21 @@ class _Progress:
     def __init__(self, prefix: str, total: int, done: int) -> None:
         self.prefix = prefix
         self._total = total
-        self._done = done
+        self.done = done
         self._errors = 0
         self._start = self._last = time.monotonic()
         self._begun = done
         print(f'{prefix}{total} images, {done} of them answered before', flush=True)
 
     def step(self, error: str | None) -> None:
-        self._done += 1
+        self.done += 1
         self._errors += error is not None
         now = time.monotonic()
         if now - self._last > _SECONDS_BETWEEN_LINES:
             self._last = now
-            rate = (self._done - self._begun) / (now - self._start)
+            rate = (self.done - self._begun) / (now - self._start)
             print(
-                f'{self.prefix}{self._done} of {self._total}, {self._errors} unreadable, {rate:.1f} images/s, '
-                f'{(self._total - self._done) / rate:.0f} s left',
+                f'{self.prefix}{self.done} of {self._total}, {self._errors} unreadable, {rate:.1f} images/s, '
+                f'{(self._total - self.done) / rate:.0f} s left',
                 flush=True,
             )

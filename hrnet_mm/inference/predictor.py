@@ -16,14 +16,20 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, init_default_scope
 
+from ..errors import UserError
 from ..registry import class_of, scope_of, type_name
 from ..weights.io import read_checkpoint, state_dict_of, written_aside
 from ..weights.load import fill
 from .stored_config import stored_config
 
-__all__ = ['Predictor', 'open_model']
+__all__ = ['Predictor', 'UnreadableImageError', 'open_model']
 
 Image = npt.NDArray[np.uint8]
+
+
+class UnreadableImageError(UserError):
+    """A file is not an image, or a damaged one."""
+
 
 _TOP_CLASSES = 5
 _SMALL = 224  # classified images with a shorter side are enlarged to it for drawing, so that the text fits
@@ -36,37 +42,37 @@ def open_model(model: Path, config: Path | None, checkpoint: Path | None, device
     `model` is a checkpoint that holds its config, as those of mmengine do, or needs `config`; or it is a config (`.py`)
     and needs `checkpoint`.
 
-    Raises ValueError if a part is missing or does not fit.
+    Raises UserError if a part is missing or does not fit.
     """
     if model.suffix == '.py':
         if config is not None:
-            raise ValueError(f'two configs are given: {model} and {config}')
+            raise UserError(f'two configs are given: {model} and {config}')
         model, config, checkpoint = _need_checkpoint(model, checkpoint), model, None
     if checkpoint is not None:
-        raise ValueError(f'two checkpoints are given: {model} and {checkpoint}')
+        raise UserError(f'two checkpoints are given: {model} and {checkpoint}')
     content = read_checkpoint(model)
     if config is not None:
         if not config.is_file():
-            raise ValueError(f'{config}: no such config file')
+            raise UserError(f'{config}: no such config file')
         settings: Config | None = Config.fromfile(config)
     else:
         settings = stored_config(content)
     if settings is None:
-        raise ValueError(f'{model} does not hold its config; give it with --config')
+        raise UserError(f'{model} does not hold its config; give it with --config')
     meta = content.get('meta') if isinstance(content, Mapping) else None
     return Predictor(settings, state_dict_of(content, model), (meta or {}).get('dataset_meta'), str(model), device)
 
 
 def _need_checkpoint(config: Path, checkpoint: Path | None) -> Path:
     if checkpoint is None:
-        raise ValueError(f'{config} is a config; give its weights with --checkpoint')
+        raise UserError(f'{config} is a config; give its weights with --checkpoint')
     return checkpoint
 
 
 class Predictor:
     """A model with its test pipeline and its library's visualizer.
 
-    Raises ValueError for a library that is not one of the four, and CheckpointError for weights that do not fill the
+    Raises UserError for a library that is not one of the four, and CheckpointError for weights that do not fill the
     model exactly.
     """
 
@@ -80,7 +86,7 @@ class Predictor:
     ) -> None:
         scope = scope_of(config)
         if scope not in _TASKS:
-            raise ValueError(f'the config has the default_scope {scope!r}; allowed: {", ".join(_TASKS)}')
+            raise UserError(f'the config has the default_scope {scope!r}; allowed: {", ".join(_TASKS)}')
         init_default_scope(scope)
         self._task = _TASKS[scope]
         model = dict(config.model)
@@ -91,7 +97,7 @@ class Predictor:
         fill(self.model, weights, name)
         self.model.to(device).eval()
         if config.get('test_dataloader') is None:
-            raise ValueError('the config has no test_dataloader, whose pipeline reads images; give one with --config')
+            raise UserError('the config has no test_dataloader, whose pipeline reads images; give one with --config')
         dataset = _innermost(config.test_dataloader.dataset)
         self.dataset_meta = dict(dataset_meta or _meta_of(dataset, scope))
         steps = [step for step in dataset.get('pipeline', []) if not _reads_truth(step)]
@@ -106,7 +112,7 @@ class Predictor:
     def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
         """The model's inputs for an image: one, or for a top-down pose model one a box (x1, y1, x2, y2; default: all).
 
-        Raises ValueError, which says what is wrong with the file, if it cannot be read.
+        Raises UserError, which says what is wrong with the file, if it cannot be read.
         """
         try:
             base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
@@ -118,7 +124,9 @@ class Predictor:
             places = [np.array([box], dtype=np.float32) for box in boxes]
             return [self._pipeline({**base, 'bbox': box, 'bbox_score': np.ones(1, np.float32)}) for box in places]
         except Exception as error:  # a damaged file raises whatever its bytes lead to
-            raise ValueError(_why_unreadable(path, error)) from error
+            if (reason := _why_unreadable(path)) is None:
+                raise
+            raise UnreadableImageError(reason) from error
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
         """The libraries' data samples for prepared inputs, in one batch."""
@@ -166,7 +174,7 @@ def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
     return meta
 
 
-def _why_unreadable(path: Path, error: Exception) -> str:
+def _why_unreadable(path: Path) -> str | None:
     try:
         if path.stat().st_size == 0:
             return 'the file is empty'
@@ -174,7 +182,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
             return 'the file is not an image that OpenCV reads, or is damaged'
     except OSError as problem:
         return str(problem.strerror or problem)
-    return f'{type(error).__name__}: {error}'
+    return None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..factory import create_model, list_models, model_for
 from ..models import HRNet
 from ..weights import open_checkpoint, read_checkpoint
@@ -35,11 +35,11 @@ def draw_streams(path: Path, model: str, config: Path | None, file: Path) -> Non
     look alike to the network have like colours, within one map. Cells are as large as the image and pixels as large as
     they are, so that it shows what each resolution can hold.
 
-    Raises ValueError for an image or a model that cannot be read.
+    Raises UserError for an image or a model that cannot be read.
     """
     image = cv2.imread(str(path))
     if image is None:
-        raise ValueError(f'{path}: no such file, or not an image')
+        raise UserError(f'{path}: no such file, or not an image')
     backbone, inputs, about = _open(model, config, path, image)
     with torch.inference_mode():
         outputs = stage_outputs(backbone.eval(), inputs)
@@ -77,7 +77,7 @@ def _open(name: str, config: Path | None, path: Path, image: Image) -> tuple[HRN
         predictor = open_model(file, config, None, 'cpu')
         model = predictor.model
         if not isinstance(model.backbone, HRNet):
-            raise ValueError(f'the backbone of {name} is a {type(model.backbone).__name__}, not an HRNet')
+            raise UserError(f'the backbone of {name} is a {type(model.backbone).__name__}, not an HRNet')
         data = predictor.prepare(path)[0]
         batch = {key: [value] for key, value in data.items()}
         return model.backbone, model.data_preprocessor(batch)['inputs'], f'weights of {name}'
@@ -88,7 +88,7 @@ def _open(name: str, config: Path | None, path: Path, image: Image) -> tuple[HRN
         converted, _ = open_checkpoint(name)
         body, about = model_for(converted.state_dict)[0].backbone, f'weights of {name}'
     else:
-        raise ValueError(f'{name} is neither a file nor an architecture{did_you_mean(name, list_models())}')
+        raise UserError(f'{name} is neither a file nor an architecture{did_you_mean(name, list_models())}')
     factor = min(1.0, _MOST_PIXELS / max(image.shape[:2]))
     resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)[..., ::-1]
     inputs = torch.from_numpy(((resized - np.array(_MEAN)) / _STD).astype(np.float32)).permute(2, 0, 1)[None]

@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from ..errors import UserError
 from ..tracking.flow import Image
 from ..tracking.persons import Array, Persons
 from ..tracking.posetrack import in_places
@@ -20,7 +21,7 @@ __all__ = ['DetectorNetwork', 'PoseNetwork', 'listed_boxes']
 class PoseNetwork:
     """A top-down pose network of mmpose, to be called with an image and boxes (see `PoseEstimator`).
 
-    `names` are its joints', `sigmas` `(K,)` belong to them. Raises ValueError where the checkpoint does not fit the
+    `names` are its joints', `sigmas` `(K,)` belong to them. Raises UserError where the checkpoint does not fit the
     config whole.
     """
 
@@ -53,7 +54,7 @@ class PoseNetwork:
 class DetectorNetwork:
     """A detector of mmdet, to be called with an image (see `Detector`).
 
-    It gives the boxes of the class 'person', or of the only class there is. Raises ValueError where there is neither,
+    It gives the boxes of the class 'person', or of the only class there is. Raises UserError where there is neither,
     or the checkpoint does not fit the config whole.
     """
 
@@ -67,7 +68,7 @@ class DetectorNetwork:
         loader = self.model.cfg.test_dataloader.dataset
         classes = list(loader.get('metainfo', {}).get('classes', ())) or list(self.model.dataset_meta['classes'])
         if 'person' not in classes and len(classes) != 1:
-            raise ValueError(f'{config} detects {", ".join(classes)}; expected the class person, or a single one')
+            raise UserError(f'{config} detects {", ".join(classes)}; expected the class person, or a single one')
         self.label = classes.index('person') if 'person' in classes else 0
 
     def __call__(self, image: Image) -> tuple[Array, Array]:
@@ -96,5 +97,5 @@ def _fill(model: Any, weights: Path, device: str) -> None:
     try:
         model.load_state_dict(state_dict_of(read_checkpoint(weights)))
     except RuntimeError as error:
-        raise ValueError(f'{weights} does not fit the config: {str(error).splitlines()[1].strip()}') from error
+        raise UserError(f'{weights} does not fit the config: {str(error).splitlines()[1].strip()}') from error
     model.to(device).eval()

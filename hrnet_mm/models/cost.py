@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..errors import UserError
 from .hrnet import HRNet
 from .layers import StreamMix
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2p
@@ -75,10 +76,10 @@ class Readout:
 def readouts(arch: str, size: tuple[int, int]) -> tuple[Readout, ...]:
     """The backbone and its readouts V1, V2, V2p and C (before pooling) for an RGB image of `size` (H, W) pixels.
 
-    Raises ValueError for an unknown architecture or a size below one pixel.
+    Raises UserError for an unknown architecture or a size below one pixel.
     """
     if min(size) < 1:
-        raise ValueError(f'the input size must be at least 1 x 1, got {size[0]} x {size[1]}')
+        raise UserError(f'the input size must be at least 1 x 1, got {size[0]} x {size[1]}')
     builders: dict[str, Callable[[], nn.Module]] = {
         'backbone': lambda: HRNet(arch),
         'V1': lambda: HRNetV1(arch),

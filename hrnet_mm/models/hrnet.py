@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..registry import MODELS, type_name
 from ..weights.load import load_backbone
 from .archs import STEM_CHANNELS, Arch, Stage, get_arch
@@ -153,7 +153,7 @@ class HRNet(BaseModule):
     stages that do, such as [1, 2]), and `zero_init_residual` starts every residual block as its shortcut. `pretrained`
     is short for an `init_cfg` of type 'Pretrained'.
 
-    Raises ValueError for an argument out of range.
+    Raises UserError for an argument out of range.
     """
 
     size_divisibility = 1
@@ -182,17 +182,15 @@ class HRNet(BaseModule):
         super().__init__(_init_cfg(pretrained, init_cfg))
         self.arch = get_arch(arch, extra)
         if in_channels < 1:
-            raise ValueError(f'in_channels must be at least 1, got {in_channels!r}')
+            raise UserError(f'in_channels must be at least 1, got {in_channels!r}')
         if frozen_stages not in range(-1, 5):
-            raise ValueError(f'frozen_stages must be -1 (nothing) to 4 (everything), got {frozen_stages!r}')
+            raise UserError(f'frozen_stages must be -1 (nothing) to 4 (everything), got {frozen_stages!r}')
         _check_choices(fuse_upsample=fuse_upsample, exchange=exchange, fusion=fusion, downsample=downsample)
         if align_corners and fuse_upsample == 'nearest':
-            raise ValueError(
-                "align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'"
-            )
+            raise UserError("align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'")
         recomputed = range(1, 5) if with_cp is True else with_cp or ()
         if not set(recomputed) <= {1, 2, 3, 4}:
-            raise ValueError(f'with_cp must be True, False or a list of stages 1 to 4, got {with_cp!r}')
+            raise UserError(f'with_cp must be True, False or a list of stages 1 to 4, got {with_cp!r}')
         self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
         self.frozen_stages = frozen_stages
@@ -274,11 +272,11 @@ def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) ->
     if pretrained is None:
         return init_cfg or DEFAULT_INIT  # BaseModule takes a copy
     if init_cfg is not None:
-        raise ValueError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
+        raise UserError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
     return {'type': 'Pretrained', 'checkpoint': pretrained}
 
 
 def _check_choices(**given: str) -> None:
     for name, value in given.items():
         if value not in _CHOICES[name]:
-            raise ValueError(f'unknown {name} {value!r}{did_you_mean(value, _CHOICES[name])}')
+            raise UserError(f'unknown {name} {value!r}{did_you_mean(value, _CHOICES[name])}')

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..registry import MODELS
 from .archs import EXPANSION
 
@@ -51,13 +51,13 @@ def _layer_of(
     The type is a name, or in new-style configs the class itself.
     """
     if 'type' not in cfg:
-        raise ValueError(f'{kind}_cfg needs a type, got {cfg!r}')
+        raise UserError(f'{kind}_cfg needs a type, got {cfg!r}')
     found = cfg['type']
     if isinstance(found, str):
         found = table.get(found) or MODELS.get(found)
     if found is None:
         known = did_you_mean(cfg['type'], table)
-        raise ValueError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
+        raise UserError(f'unknown {kind}_cfg type {cfg["type"]!r}{known}, or a registered layer')
     return found, {key: value for key, value in cfg.items() if key not in ('type', *_MARKERS)}
 
 
@@ -66,7 +66,7 @@ def build_conv(
 ) -> nn.Module:
     """A convolution padded to keep the size, `(N, in, H, W)` to `(N, out, ceil(H/stride), ceil(W/stride))`.
 
-    Raises ValueError for a type that neither PyTorch nor a registry knows.
+    Raises UserError for a type that neither PyTorch nor a registry knows.
     """
     layer, arguments = _layer_of('conv', cfg or {'type': 'Conv2d'}, _CONVS)
     padding = kernel_size // 2
@@ -76,7 +76,7 @@ def build_conv(
 def build_norm(cfg: Config, channels: int) -> nn.Module:
     """A normalization layer; `requires_grad=False` in its config freezes the scale and shift.
 
-    Raises ValueError for a type that neither PyTorch nor a registry knows.
+    Raises UserError for a type that neither PyTorch nor a registry knows.
     """
     layer, arguments = _layer_of('norm', cfg, _NORMS)
     requires_grad = arguments.pop('requires_grad', True)
@@ -116,14 +116,14 @@ class StreamMix(nn.Module):
     rounding. `layers` are the convolution, which may have a bias, and what follows the sum, under the names that they
     have in checkpoints.
 
-    Raises ValueError if the first layer is not an ordinary 1x1 convolution.
+    Raises UserError if the first layer is not an ordinary 1x1 convolution.
     """
 
     def __init__(self, layers: Iterable[tuple[str, nn.Module]], align_corners: bool = False) -> None:
         super().__init__()
         (name, conv), *rest = layers
         if type(conv) is not nn.Conv2d or conv.kernel_size != (1, 1) or conv.stride != (1, 1) or conv.groups != 1:
-            raise ValueError(f'the streams are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
+            raise UserError(f'the streams are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
         self.align_corners = align_corners
         self.add_module(name, conv)
         for name, layer in rest:
@@ -135,7 +135,7 @@ class StreamMix(nn.Module):
         assert isinstance(conv, nn.Conv2d)
         widths = [x.shape[1] for x in xs]
         if sum(widths) != conv.in_channels:
-            raise ValueError(f'made for maps of {conv.in_channels} channels together, got {widths}')
+            raise UserError(f'made for maps of {conv.in_channels} channels together, got {widths}')
         finest, *coarser = zip(xs, torch.split(conv.weight, widths, dim=1), strict=True)
         out = F.conv2d(*finest, conv.bias)
         for x, weight in coarser:

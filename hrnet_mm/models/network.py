@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.model import initialize
 from torch import Tensor, nn
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import StreamMix
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
@@ -28,20 +28,20 @@ class HRNetModel(nn.Module):
     told otherwise, the others no head. hrnetv2 enlarges bilinearly, as its checkpoints were trained, the others by
     nearest; further arguments are HRNet's.
 
-    Raises ValueError for an unknown name or argument.
+    Raises UserError for an unknown name or argument.
     """
 
     def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:
         super().__init__()
         readout, _, arch = name.partition('_')
         if readout not in READOUTS or not arch:
-            raise ValueError(f'unknown model {name!r}{did_you_mean(readout, READOUTS)}, each followed by _<arch>')
+            raise UserError(f'unknown model {name!r}{did_you_mean(readout, READOUTS)}, each followed by _<arch>')
         self.name = name
         self.readout = readout
         self.in_channels = in_channels
         self.num_classes = (1000 if readout == 'hrnet' else 0) if num_classes is None else num_classes
         if self.num_classes < 0:
-            raise ValueError(f'num_classes must be 0 (no head) or more, got {num_classes}')
+            raise UserError(f'num_classes must be 0 (no head) or more, got {num_classes}')
         if readout == 'hrnetv2':
             kwargs.setdefault('fuse_upsample', 'bilinear')
         # Underscores as in timm's names: hrnet_w18_small_v2.
@@ -54,7 +54,7 @@ class HRNetModel(nn.Module):
         elif readout == 'hrnetv2p':
             self.neck = HRNetV2pFPN(channels)
             if self.num_classes:
-                raise ValueError('hrnetv2p gives a pyramid for detectors and has no head; leave num_classes out')
+                raise UserError('hrnetv2p gives a pyramid for detectors and has no head; leave num_classes out')
         self.head = _head(self.backbone, readout, channels[0], self.num_classes) if self.num_classes else None
 
     def init_weights(self) -> None:

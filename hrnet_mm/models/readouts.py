@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from ..registry import MODELS
 from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
@@ -28,7 +28,7 @@ class HRNetV1(HRNet):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.setdefault('multiscale_output', False):
-            raise ValueError("HRNetV1 gives the finest stream alone; for all streams use type='HRNet'")
+            raise UserError("HRNetV1 gives the finest stream alone; for all streams use type='HRNet'")
         super().__init__(*args, **kwargs)
 
 
@@ -76,7 +76,7 @@ class HRNetV2p(HRNet):
 
 def _need_all_streams(backbone: HRNet) -> None:
     if len(backbone.out_channels) != 4:
-        raise ValueError(f'{type(backbone).__name__} reads all four streams: leave multiscale_output at True')
+        raise UserError(f'{type(backbone).__name__} reads all four streams: leave multiscale_output at True')
 
 
 @MODELS.register_module()
@@ -89,7 +89,7 @@ class HRNetV2pFPN(BaseModule):
 
     Streams are mixed by StreamMix, with an eighth of the multiply-adds and equal to rounding.
 
-    Raises ValueError for an argument out of range, or for `in_channels` that contradict `arch`.
+    Raises UserError for an argument out of range, or for `in_channels` that contradict `arch`.
     Source: HRNet-Object-Detection `mmdet/models/necks/hrfpn.py`; parameter names are mmdet's.
     """
 
@@ -110,10 +110,10 @@ class HRNetV2pFPN(BaseModule):
         super().__init__(init_cfg or {'type': 'Caffe2Xavier', 'layer': 'Conv2d'})
         self.in_channels = _stream_channels(in_channels, arch)
         if pooling_type not in _POOLS:
-            raise ValueError(f'unknown pooling_type {pooling_type!r}{did_you_mean(pooling_type, _POOLS)}')
+            raise UserError(f'unknown pooling_type {pooling_type!r}{did_you_mean(pooling_type, _POOLS)}')
         for name, value in {'out_channels': out_channels, 'num_outs': num_outs, 'stride': stride}.items():
             if value < 1:
-                raise ValueError(f'{name} must be at least 1, got {value!r}')
+                raise UserError(f'{name} must be at least 1, got {value!r}')
         self.out_channels = (out_channels,) * num_outs
         self.strides = tuple(4 * stride * 2**i for i in range(num_outs))
         self.pool = _POOLS[pooling_type]
@@ -148,7 +148,7 @@ class HRFuseScales(BaseModule):
     False OpenMMLab's and that of the later official weights. Channels in come from `in_channels`, or from the
     backbone's `arch`.
 
-    Raises ValueError for `in_channels` that contradict `arch`.
+    Raises UserError for `in_channels` that contradict `arch`.
     Source: HRNet-Image-Classification `lib/models/cls_hrnet.py`; parameter names are mmpretrain's.
     """
 
@@ -213,13 +213,13 @@ def _named_conv(
 def _stream_channels(in_channels: Sequence[int] | None, arch: str | Arch | None) -> tuple[int, ...]:
     if arch is None:
         if in_channels is None or len(in_channels) != 4 or min(in_channels) < 1:
-            raise ValueError(
+            raise UserError(
                 f'in_channels must hold the channels of the four streams, got {in_channels!r}; or give arch'
             )
         return tuple(in_channels)
     channels = get_arch(arch).out_channels
     if in_channels is not None and tuple(in_channels) != channels:
-        raise ValueError(
+        raise UserError(
             f'in_channels {list(in_channels)} contradicts arch {arch!r}, whose streams have {list(channels)}'
         )
     return channels
@@ -228,6 +228,6 @@ def _stream_channels(in_channels: Sequence[int] | None, arch: str | Arch | None)
 def _check_streams(module: HRNetV2pFPN | HRFuseScales, xs: Sequence[Tensor]) -> None:
     given = [x.shape[1] for x in xs] if isinstance(xs, (list, tuple)) else type(xs).__name__
     if given != list(module.in_channels):
-        raise ValueError(
+        raise UserError(
             f'{type(module).__name__} was built for streams of {list(module.in_channels)} channels, got {given}'
         )

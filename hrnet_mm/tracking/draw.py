@@ -6,6 +6,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 
+from ..errors import UserError
 from .flow import Image
 from .persons import Persons
 from .posetrack import SKELETON
@@ -73,5 +74,5 @@ class VideoFile:
             height, width = image.shape[:2]
             self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*'mp4v'), self.rate, (width, height))
             if not self._writer.isOpened():
-                raise RuntimeError(f'{self.path} cannot be written: this OpenCV has no MP4 encoder; use --frames')
+                raise UserError(f'{self.path} cannot be written: this OpenCV has no MP4 encoder; use --frames')
         self._writer.write(image)

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..errors import UserError
 from .persons import Array, Bools, Ids
 from .posetrack import EVALUATED, Frame, read_video
 
@@ -69,7 +70,7 @@ def evaluate_poses(videos: Iterable[Video]) -> PoseScores:
     Each found person belongs to the true one with most right joints (as a part of those annotated), each true person to
     the best of those that found it; joints of the others are false positives.
 
-    Raises ValueError for videos of unequal length and for true persons without a head box.
+    Raises UserError for videos of unequal length and for true persons without a head box.
     """
     joints = len(EVALUATED)
     count = np.zeros(joints)
@@ -102,7 +103,7 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
     counted, and in a frame with nothing found (or with nothing true outside ignore regions) it counts one object, one
     miss and one false positive for each joint, however many there are. Without it all frames count as they are.
 
-    Raises ValueError as `evaluate_poses` does, and where two found persons of a frame have the same id.
+    Raises UserError as `evaluate_poses` does, and where two found persons of a frame have the same id.
     """
     joints = len(EVALUATED)
     counts = np.zeros((6, joints))  # objects, misses, false positives, switches, matches, sum of distances
@@ -111,7 +112,7 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
         last: list[dict[int, int]] = [{} for _ in range(joints)]
         for truth, found in frames[: -1 if as_poseval else None]:
             if len(np.unique(found.ids)) < len(found.ids):
-                raise ValueError(f'{truth.name}: found persons share a track_id of {sorted(found.ids.tolist())}')
+                raise UserError(f'{truth.name}: found persons share a track_id of {sorted(found.ids.tolist())}')
             if as_poseval and not (len(truth.ids) and len(found.ids)):
                 counts[:3] += 1
                 continue
@@ -144,22 +145,22 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
 def read_videos(truth: Path, found: Path) -> list[Video]:
     """Pairs of the files of the same name in two folders of PoseTrack JSON, or of two files.
 
-    Raises ValueError where the results lack a video of the truth.
+    Raises UserError where the results lack a video of the truth.
     """
     if truth.is_file():
         return [(read_video(truth), read_video(found))]
     files = sorted(truth.glob('*.json'))
     if not files:
-        raise ValueError(f'{truth} holds no .json files; expected one for each video')
+        raise UserError(f'{truth} holds no .json files; expected one for each video')
     if missing := [file.name for file in files if not (found / file.name).is_file()]:
-        raise ValueError(f'{found} lacks {len(missing)} of {len(files)} videos of {truth}, such as {missing[0]}')
+        raise UserError(f'{found} lacks {len(missing)} of {len(files)} videos of {truth}, such as {missing[0]}')
     return [(read_video(file), read_video(found / file.name)) for file in files]
 
 
 def _evaluated_frames(video: Video) -> Iterable[tuple[Frame, Frame]]:
     truth, found = video
     if len(truth) != len(found):
-        raise ValueError(f'{len(found)} frames of results for {len(truth)} of {truth[0].name}: expected as many')
+        raise UserError(f'{len(found)} frames of results for {len(truth)} of {truth[0].name}: expected as many')
     for true, one in zip(truth, found, strict=True):
         if len(true.ids):
             yield _outside(true, true.ignored), _outside(one, true.ignored)
@@ -188,7 +189,7 @@ def _outside(frame: Frame, ignored: Sequence[Array]) -> Frame:
 def _distances(truth: Frame, found: Frame) -> Array:
     """Distances `(true, found, joints)` in head sizes, infinite where one of the two lacks the joint."""
     if np.isnan(truth.heads).any():
-        raise ValueError(f'{truth.name}: a true person has no bbox_head, whose size distances are measured in')
+        raise UserError(f'{truth.name}: a true person has no bbox_head, whose size distances are measured in')
     both = truth.present[:, None] & found.present[None]
     pixels = np.linalg.norm(truth.points[:, None] - found.points[None], axis=-1)
     with np.errstate(divide='ignore', invalid='ignore'):  # an empty head box
@@ -260,7 +261,8 @@ def main() -> int:
     try:
         print(table(read_videos(args.truth, args.found), args.min_score, not args.all_frames))
     except (ValueError, OSError) as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

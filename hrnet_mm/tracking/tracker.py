@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import UserError
 from .flow import Flow, Image, move_points
 from .persons import COCO_SIGMAS, Array, Bools, Persons, box_iou, boxes_around, oks, suppress
 
@@ -52,12 +53,12 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ('memory', 'undetected'):
             if getattr(self, name) < 1:
-                raise ValueError(f'{name}={getattr(self, name)}: expected a number of frames, 1 or more')
+                raise UserError(f'{name}={getattr(self, name)}: expected a number of frames, 1 or more')
         if self.enlargement < 1:
-            raise ValueError(f'enlargement={self.enlargement}: expected 1 (the joints alone) or more')
+            raise UserError(f'enlargement={self.enlargement}: expected 1 (the joints alone) or more')
         for name in ('box_score', 'box_overlap', 'pose_overlap', 'person_score', 'joint_score', 'similarity'):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f'{name}={getattr(self, name)}: expected a number from 0 to 1')
+                raise UserError(f'{name}={getattr(self, name)}: expected a number from 0 to 1')
 
 
 class PoseTracker:
@@ -92,7 +93,7 @@ class PoseTracker:
     def __call__(self, image: Image) -> Persons:
         """The persons of the next image `(H, W, 3)` in B, G, R, each with its id.
 
-        Raises ValueError where the image has another size than the one before, or a callable gives other shapes.
+        Raises UserError where the image has another size than the one before, or a callable gives other shapes.
         """
         self._move_past(image)
         boxes, box_scores, detected = self._boxes(image)
@@ -105,7 +106,7 @@ class PoseTracker:
     def _move_past(self, image: Image) -> None:
         """Bring the keypoints of all remembered frames from the last image to this one."""
         if self._image is not None and self._image.shape != image.shape:
-            raise ValueError(f'image of shape {image.shape} after {self._image.shape}: call reset() between videos')
+            raise UserError(f'image of shape {image.shape} after {self._image.shape}: call reset() between videos')
         if self.flow is None or self._image is None or not any(len(persons) for persons in self._past):
             return
         flow = self.flow(self._image, image)
@@ -117,7 +118,7 @@ class PoseTracker:
         settings = self.settings
         boxes, scores = self.detector(image)
         if boxes.shape != (len(scores), 4):
-            raise ValueError(f'the detector gave boxes {boxes.shape} and {len(scores)} scores; expected (N, 4), N')
+            raise UserError(f'the detector gave boxes {boxes.shape} and {len(scores)} scores; expected (N, 4), N')
         used = scores >= settings.box_score
         boxes, scores = boxes[used], scores[used]
         detected = np.ones(len(boxes), dtype=bool)
@@ -136,7 +137,7 @@ class PoseTracker:
         if len(boxes):
             keypoints, joint_scores = self.pose(image, boxes)
         if keypoints.shape != (len(boxes), joints, 2) or joint_scores.shape != (len(boxes), joints):
-            raise ValueError(
+            raise UserError(
                 f'the pose estimator gave {keypoints.shape} and {joint_scores.shape} for {len(boxes)} boxes; expected '
                 f'{(len(boxes), joints, 2)} and {(len(boxes), joints)}: sigmas are for {joints} joints'
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..errors import UserError
 from .draw import VideoFile
 from .flow import Image
 
@@ -29,13 +30,13 @@ def frame_names(video: Path) -> list[str]:
 def read_frames(video: Path) -> Iterator[Image]:
     """The frames `(H, W, 3)` in B, G, R, one at a time.
 
-    Raises ValueError for an image that cannot be read.
+    Raises UserError for an image that cannot be read.
     """
     if video.is_dir():
         for file in _files(video):
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise ValueError(f'{file} cannot be read as an image')
+                raise UserError(f'{file} cannot be read as an image')
             yield np.asarray(image, dtype=np.uint8)
         return
     capture = cv2.VideoCapture(str(video))

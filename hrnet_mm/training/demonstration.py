@@ -17,7 +17,7 @@ def demonstration_jobs(
 ) -> list[Job]:
     """The jobs of these tasks (none: all) on their data, which are fetched or rendered first.
 
-    Raises RuntimeError for a missing library, or where data cannot be fetched.
+    Raises UserError for a missing library, or where data cannot be fetched.
     """
     tasks = [task for task in TASKS if not tasks or task in tasks]
     check_installed(tasks)

@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 __all__ = [
     'CheckpointError',
     'openmmlab_classes',
@@ -43,7 +45,7 @@ _WRAPPERS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'network'
 _PREFIXES = ['module.', '_orig_mod.']
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint that cannot be used; the message names the file, the reason and what to do."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 from .convert import Conversion, convert
 from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of
 from .zoo import Weight, get_weight
@@ -36,7 +36,7 @@ def resolve(source: str | os.PathLike[str]) -> tuple[Path, Weight | None]:
         from mmengine.runner.checkpoint import get_external_models
 
         if rest not in (known := get_external_models()):
-            raise ValueError(f'unknown name {rest!r}{did_you_mean(rest, known)}')
+            raise UserError(f'unknown name {rest!r}{did_you_mean(rest, known)}')
         return _download(known[rest]), None
     if scheme in ('http', 'https') and rest:
         return _download(os.fspath(source)), None

@@ -8,7 +8,7 @@ package was written: the entries are transcribed, not tried.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import did_you_mean
+from ..errors import UserError, did_you_mean
 
 __all__ = ['WEIGHTS', 'Weight', 'get_weight']
 
@@ -40,17 +40,17 @@ class Weight:
     num_classes: int = field(default=0)
 
     def require(self, name: str, arch: object, fuse_upsample: str, align_corners: bool, whole: bool) -> None:
-        """Raises ValueError if a network contradicts these weights.
+        """Raises UserError if a network contradicts these weights.
 
         Another way of enlarging changes the outputs of a `whole` network by 4 to 12 %. Under a backbone that is
         going to be trained with a new head it does not count: the segmentation networks began from weights trained
         with nearest (HRNet-Semantic-Segmentation issue 115).
         """
         if arch != self.arch:
-            raise ValueError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}')
+            raise UserError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}')
         given, made = (fuse_upsample, align_corners), (self.fuse_upsample, self.align_corners)
         if whole and given != made:
-            raise ValueError(
+            raise UserError(
                 f'weights {name!r} were trained with fuse_upsample={made[0]!r}, align_corners={made[1]}, and the '
                 f'network has {given[0]!r}, {given[1]}: they would load and give other outputs; build it as they say'
             )
@@ -118,8 +118,8 @@ WEIGHTS: dict[str, Weight] = {
 def get_weight(name: str) -> Weight:
     """Look an entry up.
 
-    Raises ValueError for an unknown name, with the nearest.
+    Raises UserError for an unknown name, with the nearest.
     """
     if name not in WEIGHTS:
-        raise ValueError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')
+        raise UserError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')
     return WEIGHTS[name]

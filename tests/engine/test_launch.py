@@ -93,15 +93,15 @@ def test_two_processes_on_the_cpu(tiny_config, tmp_path):
 
 
 def test_unknown_config_names_the_nearest(tiny_config):
-    with pytest.raises(SystemExit, match=r'mmdett\.py: no such config file; the nearest name is .*mmdet\.py'):
+    with pytest.raises(UserError, match=r'mmdett\.py: no such config file; the nearest name is .*mmdet\.py'):
         run_train(tiny_config('mmdett'))
 
 
 def test_unknown_checkpoint_names_those_beside_it(tiny_config, tmp_path):
     (tmp_path / 'epoch_1.pth').touch()
-    with pytest.raises(SystemExit, match=r'epoch_9\.pth: no such checkpoint file; its folder holds .*epoch_1\.pth'):
+    with pytest.raises(UserError, match=r'epoch_9\.pth: no such checkpoint file; its folder holds .*epoch_1\.pth'):
         run_test(tiny_config('mmdet'), tmp_path / 'epoch_9.pth')
-    with pytest.raises(SystemExit, match=r'epoch_9\.pth: no such checkpoint file'):
+    with pytest.raises(UserError, match=r'epoch_9\.pth: no such checkpoint file'):
         run_train(tiny_config('mmdet'), '--resume', tmp_path / 'epoch_9.pth')
 
 
@@ -116,7 +116,7 @@ def test_unknown_checkpoint_names_those_beside_it(tiny_config, tmp_path):
 def test_train_refuses(arguments, message, tiny_config, monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     monkeypatch.delenv('RANK', raising=False)
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(UserError, match=message):
         run_train(tiny_config('mmpretrain'), *arguments)
 
 
@@ -131,7 +131,7 @@ def test_amp_on_a_cpu_is_bfloat16(tiny_config, tmp_path, monkeypatch):
 
 def test_amp_switches_the_plain_wrapper_only(tiny_config, monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
-    with pytest.raises(SystemExit, match=r'optim_wrapper\.type is ApexOptimWrapper'):
+    with pytest.raises(UserError, match=r'optim_wrapper\.type is ApexOptimWrapper'):
         run_train(tiny_config('mmpretrain'), '--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper')
 
 
@@ -153,7 +153,7 @@ def test_synchronised_norm_is_refused_on_several_cpu_processes(tiny_config, monk
 )
 def test_test_refuses(arguments, message, tiny_config, tmp_path):
     (tmp_path / 'weights.pth').touch()
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(UserError, match=message):
         run_test(tiny_config('mmpretrain'), tmp_path / 'weights.pth', *arguments)
 
 
@@ -209,7 +209,7 @@ def test_augmented_tests_load_the_weights_and_differ_by_the_flip(tiny_config, tm
 
 def test_a_config_without_augmentation_is_refused(tiny_config, tmp_path):
     (tmp_path / 'weights.pth').touch()
-    with pytest.raises(SystemExit, match='--tta: the config has no tta_model and no tta_pipeline; test without --tta'):
+    with pytest.raises(UserError, match='--tta: the config has no tta_model and no tta_pipeline; test without --tta'):
         run_test(tiny_config('mmpose'), tmp_path / 'weights.pth', '--tta')
 
 

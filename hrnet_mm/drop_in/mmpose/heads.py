@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from ...errors import UserError
 from ...models.heads import higher_layers, higher_outputs
 from ...models.layers import resize
 from ...registry import MODELS as OWN_MODELS
@@ -95,7 +96,7 @@ class HigherHRHead(AssociativeEmbeddingHead):
     resolutions. The test averages the heat-maps of all resolutions, scales and flips, and takes the tags of the
     first scale. The decoder is a `HigherHREmbedding`. The tag loss is the mean over images; mmpose's own is a sum.
 
-    Raises ValueError for `tag_per_keypoint=False`.
+    Raises UserError for `tag_per_keypoint=False`.
     Source: Cheng et al., CVPR 2020; parameter names are the official checkpoints'.
     """
 
@@ -117,7 +118,7 @@ class HigherHRHead(AssociativeEmbeddingHead):
             **kwargs,
         )
         if not self.tag_per_keypoint:
-            raise ValueError('HigherHRHead predicts tags for every key point; leave out tag_per_keypoint=False')
+            raise UserError('HigherHRHead predicts tags for every key point; leave out tag_per_keypoint=False')
         self.final_layers, self.deconv_layers = higher_layers(
             in_channels, num_keypoints, num_keypoints * tag_dim, deconv_out_channels, num_blocks
         )

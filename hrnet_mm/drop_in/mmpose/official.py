@@ -18,6 +18,7 @@ from mmpose.evaluation import CocoMetric
 from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
 from numpy.typing import NDArray
 
+from ...errors import UserError
 from ...tracking import Persons, evaluate_poses, evaluate_tracking, identified, read_videos, write_video
 
 __all__ = ['FaceAlignmentMetric', 'FaceHeatmap', 'OfficialBBoxTransform', 'PoseTrackMetric', 'SkipNonPositiveY']
@@ -35,7 +36,7 @@ class OfficialBBoxTransform(BaseTransform):
     twice that. 'uniform', for faces: both uniform within those factors. mmpose's RandomBBoxTransform draws from
     another, narrower normal distribution.
 
-    Raises ValueError for another `distribution`.
+    Raises UserError for another `distribution`.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class OfficialBBoxTransform(BaseTransform):
         distribution: str = 'normal',
     ) -> None:
         if distribution not in ('normal', 'uniform'):
-            raise ValueError(f"distribution must be 'normal' (pose) or 'uniform' (faces), got {distribution!r}")
+            raise UserError(f"distribution must be 'normal' (pose) or 'uniform' (faces), got {distribution!r}")
         self.scale_factor = scale_factor
         self.rotate_factor = rotate_factor
         self.rotate_prob = rotate_prob
@@ -165,13 +166,13 @@ class FaceAlignmentMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Add the error of each sample's face, predicted and true landmarks `(1, K, 2)` in image pixels.
 
-        Raises ValueError if no `norm` is given or known for the data set.
+        Raises UserError if no `norm` is given or known for the data set.
         """
         norm = self.norm
         if norm is None:
             name = (self.dataset_meta or {}).get('dataset_name')
             if name not in _NORMS:
-                raise ValueError(f'no norm is known for data set {name!r}, only for {list(_NORMS)}; give `norm`')
+                raise UserError(f'no norm is known for data set {name!r}, only for {list(_NORMS)}; give `norm`')
             norm = _NORMS[name]
         for sample in data_samples:
             truth, predicted = sample['gt_instances'], np.asarray(sample['pred_instances']['keypoints'][0])
@@ -208,7 +209,7 @@ class PoseTrackMetric(CocoMetric):
     Gives percent: `Head AP`, `Shou AP`, ... `Total AP`, and the same of MOTA. With `outfile_prefix='DIR/x'`, DIR gets
     a file of PoseTrack's JSON for each video.
 
-    Raises ValueError if there are no annotations of videos.
+    Raises UserError if there are no annotations of videos.
     """
 
     default_prefix = 'posetrack18'
@@ -218,7 +219,7 @@ class PoseTrackMetric(CocoMetric):
         self.track_score = track_score
         self._truth = Path(ann_file).with_name(Path(ann_file).stem.rpartition('_')[2])  # val, of posetrack18_val.json
         if not any(self._truth.glob('*.json')):
-            raise ValueError(f'{self._truth} holds no .json files; expected the annotations, one for each video')
+            raise UserError(f'{self._truth} holds no .json files; expected the annotations, one for each video')
 
     def results2json(self, keypoints: Mapping[int, Sequence[Mapping[str, Any]]], outfile_prefix: str) -> None:
         """Write one file for each video of the truth; `keypoints` are the persons found, by the image's id."""

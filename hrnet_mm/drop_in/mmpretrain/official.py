@@ -11,6 +11,7 @@ from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ...errors import UserError
 from ...models.layers import conv_norm
 
 __all__ = ['ComparisonResNet']
@@ -26,13 +27,13 @@ _INIT = [
 class ComparisonResNet(BaseBackbone):
     """ResNet-38, -72 or -106: HRNet's stem, 3 bottlenecks, three stages of basic blocks, a last bottleneck.
 
-    Raises ValueError for another `depth`.
+    Raises UserError for another `depth`.
     """
 
     def __init__(self, depth: int, init_cfg: Any = None) -> None:
         super().__init__(init_cfg or _INIT)
         if depth not in _BLOCKS:
-            raise ValueError(f'depth must be one of {", ".join(map(str, _BLOCKS))}, got {depth!r}')
+            raise UserError(f'depth must be one of {", ".join(map(str, _BLOCKS))}, got {depth!r}')
         norm: dict[str, Any] = {'type': 'BN'}
         self.stem = nn.Sequential(
             conv_norm(3, 64, 3, 2, None, norm, relu=True), conv_norm(64, 64, 3, 2, None, norm, relu=True)

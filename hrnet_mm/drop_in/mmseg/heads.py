@@ -11,6 +11,7 @@ from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ...errors import UserError
 from ...models.layers import StreamMix
 from ...registry import MODELS as OWN_MODELS
 
@@ -27,7 +28,7 @@ class HRNetV2Head(FCNHead):
     FCNHead enlarges and concatenates the streams first, with eight times the multiply-adds and the same result to
     rounding. Arguments and parameter names are FCNHead's: a checkpoint of one loads into the other.
 
-    Raises ValueError for arguments of an FCNHead that does something else.
+    Raises UserError for arguments of an FCNHead that does something else.
     Source: HRNet-Semantic-Segmentation `lib/models/seg_hrnet.py`, whose `last_layer` FCNHead is.
     """
 
@@ -49,7 +50,7 @@ class HRNetV2Head(FCNHead):
         }
         for name, value in given.items():
             if value != _NEEDED[name]:
-                raise ValueError(f"HRNetV2Head needs {name}={_NEEDED[name]!r}, got {value!r}; use type='FCNHead'")
+                raise UserError(f"HRNetV2Head needs {name}={_NEEDED[name]!r}, got {value!r}; use type='FCNHead'")
         kwargs.setdefault('in_index', tuple(range(len(in_channels))))
         super().__init__(in_channels=in_channels, channels=channels, **given, **kwargs)
         self.convs: nn.Sequential = nn.Sequential(StreamMix(self.convs[0].named_children(), self.align_corners))

@@ -16,6 +16,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...errors import UserError
+
 __all__ = ['CITYSCAPES_CLASS_WEIGHTS', 'OfficialCrossEntropy', 'OfficialTTA']
 
 CITYSCAPES_CLASS_WEIGHTS: tuple[float, ...] = (
@@ -35,7 +37,7 @@ class OfficialCrossEntropy(nn.Module):
     OHEMPixelSampler keeps `min_kept` an image and divides by all pixels. A batch without a pixel that counts
     gives 0.
 
-    Raises ValueError for a `class_weight` of another name.
+    Raises UserError for a `class_weight` of another name.
     Source: HRNet-Semantic-Segmentation `lib/core/criterion.py`.
     """
 
@@ -53,7 +55,7 @@ class OfficialCrossEntropy(nn.Module):
         if class_weight == 'cityscapes':
             class_weight = CITYSCAPES_CLASS_WEIGHTS
         elif isinstance(class_weight, str):
-            raise ValueError(f"class_weight must be 'cityscapes' or a number for each class, got {class_weight!r}")
+            raise UserError(f"class_weight must be 'cityscapes' or a number for each class, got {class_weight!r}")
         weights = None if class_weight is None else torch.tensor(class_weight)
         self.register_buffer('class_weight', weights, persistent=False)
         self.thresh = thresh
@@ -64,10 +66,10 @@ class OfficialCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255) -> Tensor:
         """`(N, classes, H, W)` and `(N, H, W)` to a number; `weight` is what a pixel sampler would give.
 
-        Raises ValueError if there is a sampler: `thresh` takes its place.
+        Raises UserError if there is a sampler: `thresh` takes its place.
         """
         if weight is not None:
-            raise ValueError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
+            raise UserError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
         valid = label != ignore_index
         losses = F.cross_entropy(logits, label, self.class_weight, ignore_index=ignore_index, reduction='none')[valid]
         if self.thresh is None:
@@ -101,7 +103,7 @@ class OfficialTTA(BaseTTAModel):
     windows are filled up in black; without, as for Cityscapes, the last windows are moved inside. `swap_labels`
     are pairs that change places in the flipped image: ((14, 15), (16, 17), (18, 19)) for LIP.
 
-    Raises ValueError for a `crop_size` without `stride`.
+    Raises UserError for a `crop_size` without `stride`.
     Source: HRNet-Semantic-Segmentation `lib/datasets/{base_dataset,cityscapes,lip}.py`.
     """
 
@@ -119,7 +121,7 @@ class OfficialTTA(BaseTTAModel):
     ) -> None:
         super().__init__(module, data_preprocessor)
         if (crop_size is None) != (stride is None):
-            raise ValueError(f'give both crop_size and stride, or neither; got {crop_size!r} and {stride!r}')
+            raise UserError(f'give both crop_size and stride, or neither; got {crop_size!r} and {stride!r}')
         self.scales = scales
         self.flip = flip
         self.swap_labels = swap_labels
