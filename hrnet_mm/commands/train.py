@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from ._config import add_config_arguments, config_settings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train a config; or train, test and draw a task on a folder, as `hrnet-mm demo TASK --data DIR` does.
 
-    A mistake in a config or its arguments ends the process with one sentence.
-    Raises UserError for arguments, a config or data that do not fit, or where a task's training fails.
+    Raises UserError for a mistake in a config, the arguments or the data, and RuntimeError where a task's training
+    fails.
     """
     from ..tasks import TASKS
 
@@ -67,11 +67,14 @@ def run(args: argparse.Namespace) -> None:
         return
     from ..engine import train
 
-    train(**config_settings(args), resume=args.resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+    try:
+        train(**config_settings(args), resume=args.resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+    except KeyboardInterrupt as stop:
+        resume = {None: ' --resume', 'auto': ''}.get(args.resume, ' --resume auto')
+        raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}{resume}') from None
 
 
 def _train_task(args: argparse.Namespace) -> None:
-    from ..errors import did_you_mean
     from ..tasks import TASKS
     from ..training.own import train_folder
 

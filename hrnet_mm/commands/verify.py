@@ -3,6 +3,7 @@
 import argparse
 
 from ..errors import UserError
+from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 

@@ -17,16 +17,14 @@ from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
+from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 from .accelerate import DENSE_HEADS, Body
 from .compare import TOLERANCES, difference
 from .engines import Run
 from .fold import fold
 from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
 
-__all__ = ['IMAGENET', 'MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
-
-IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Mean and standard deviation of ImageNet's pixels, R G B."""
+__all__ = ['MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
 
 _LEAST_SIDE = 2 * SIZE_STEP
 """In a program of torch.export a side of one step is a constant: the coarsest stream is then one pixel high or wide."""
@@ -276,7 +274,7 @@ _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
 
 
 def read_images(
-    folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET[0], std: Sequence[float] = IMAGENET[1]
+    folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> list[Tensor]:
     """Up to 100 images of a folder as inputs `(1, 3, *size)`, RGB, less `mean`, by `std` (default: ImageNet's).
 

@@ -68,6 +68,12 @@ class HRNetV2p(HRNet):
         self.pyramid = HRNetV2pFPN(self.out_channels, **(pyramid or {}))
         self.out_channels, self.strides = self.pyramid.out_channels, self.pyramid.strides
 
+    def init_weights(self) -> None:
+        """Initialize as HRNet does; the pyramid stays random where the checkpoint that `init_cfg` names has none."""
+        if self.pretrained is not None:
+            self.pyramid.init_weights()
+        super().init_weights()
+
     def forward(self, x: Tensor) -> Maps:
         """`(N, in_channels, H, W)` to a tuple of one map per entry of `strides`."""
         levels: Maps = self.pyramid(super().forward(x))

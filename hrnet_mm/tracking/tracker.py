@@ -106,7 +106,10 @@ class PoseTracker:
     def _move_past(self, image: Image) -> None:
         """Bring the keypoints of all remembered frames from the last image to this one."""
         if self._image is not None and self._image.shape != image.shape:
-            raise UserError(f'image of shape {image.shape} after {self._image.shape}: call reset() between videos')
+            raise UserError(
+                f'image of shape {image.shape} after {self._image.shape}: the images of a video must have one size; '
+                'call reset() between videos'
+            )
         if self.flow is None or self._image is None or not any(len(persons) for persons in self._past):
             return
         flow = self.flow(self._image, image)

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 
 from ..errors import UserError, did_you_mean
 
-__all__ = ['WEIGHTS', 'Weight', 'get_weight']
+__all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'WEIGHTS', 'Weight', 'get_weight']
+
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Of ImageNet's pixels, R G B."""
 
 _OPENMMLAB = 'https://download.openmmlab.com/'
 _POSE = 'mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-'
@@ -33,8 +36,8 @@ class Weight:
     input_size: tuple[int, int]
     fuse_upsample: str = 'nearest'
     align_corners: bool = False
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
     licence: str = 'Apache-2.0'
     source: str = ''
     num_classes: int = field(default=0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hrnet_mm.data import prepare_people
+from hrnet_mm.data.fetch import FetchError
 from hrnet_mm.data.photographs import SPLITS
 from hrnet_mm.data.rendered.bodies import KEYPOINTS, NUM_COCO, Build, Pose, draw_build, draw_pose, pose_body, walk
 from hrnet_mm.data.rendered.drawing import Canvas
@@ -170,7 +171,7 @@ def test_classes_cover_the_people(plain_photographs):
 def folder():
     try:
         return prepare_people(ROOT)
-    except UserError as error:
+    except FetchError as error:
         pytest.skip(str(error))
 
 
