@@ -65,13 +65,5 @@ def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
     return command, parser.parse_args(argv)  # exits where no command is called
 
 
-def _how_to_continue(command: Any, argv: Sequence[str], interruption: KeyboardInterrupt) -> str:
-    """What was saved, as the interrupted function says, and the call that goes on from there."""
-    if not interruption.args:
-        return ''
-    again = [*argv, *(word for word in getattr(command, 'CONTINUE', ()) if word not in argv)]
-    return f'; {interruption}. To continue: hrnet-mm {shlex.join(again)}'
-
-
 if __name__ == '__main__':
     sys.exit(main())

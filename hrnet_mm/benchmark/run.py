@@ -44,7 +44,7 @@ def benchmark(
     `part` measures the neck or head alone, `train` training steps. Returns the rows, the peers' first, and what could
     not run with the reason.
 
-    Raises UserError for an unknown name.
+    Raises ValueError for an unknown name.
     """
     torch.manual_seed(0)
     opened = open_network(name, weights, num_classes=num_classes)

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print a table and append to the results file; 1 if something asked for could not run.
 
-    Raises UserError for an unknown name.
+    Raises ValueError for an unknown name.
     """
     import torch
 

@@ -7,8 +7,6 @@ from ..errors import UserError
 from ._network import add_network_arguments
 from ._warnings import ignore_library_warnings
 
-from ..errors import UserError
-
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'write a network for ONNX Runtime, OpenVINO or torch.export, checked against the network itself'
@@ -49,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Export a network and say what was done.
 
-    Raises UserError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
+    Raises ValueError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
     """
     import logging
 

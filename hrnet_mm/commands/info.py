@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print a row for the backbone and each readout, of a network by name for its own.
 
-    Raises UserError for an unknown architecture or a size below one pixel.
+    Raises ValueError for an unknown architecture or a size below one pixel.
     """
     from ..models.cost import readouts
 

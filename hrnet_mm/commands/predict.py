@@ -58,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
     Returns 1 if no image could be read. Raises UserError for arguments that do not fit.
     """
     from ..inference import predict_images
-    from ._warnings import ignore_library_warnings
 
     ignore_library_warnings()
     try:

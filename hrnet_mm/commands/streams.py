@@ -25,10 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw one image's streams and print the name of the file.
 
-    Raises UserError for an image or a model that cannot be read.
+    Raises ValueError for an image or a model that cannot be read.
     """
     from ..inference.streams import draw_streams
-    from ._warnings import ignore_library_warnings
 
     ignore_library_warnings()
     file = args.out or Path(f'{args.data.stem}_streams.png')

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track the persons of one video; write PoseTrack's JSON and a drawn video.
 
-    Raises UserError for input that cannot be read.
+    Raises ValueError for input that cannot be read.
     """
     from dataclasses import replace
 

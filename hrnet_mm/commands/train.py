@@ -14,9 +14,6 @@ EXAMPLE = (
     '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
 )
 
-CONTINUE = ('--resume',)
-"""What to add to a call that was interrupted."""
-
 _OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
 
 
@@ -50,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--arch', help="any that hrnet-mm list shows (default: the demonstration's)")
     group.add_argument('--epochs', type=int, metavar='N', help='how often each image is trained on')
     group.add_argument('--minutes', type=float, help=f'of training, in place of --epochs (default: {MINUTES:g})')
-    group.add_argument('--pretrained', metavar='WEIGHTS', help='weights of the backbone: path, address or name')
+    group.add_argument('--weights', metavar='FILE', help='weights of the backbone: path, address or name')
     group.add_argument('--seed', type=int, default=0, help='default: %(default)s')
 
 
@@ -91,4 +88,4 @@ def _train_task(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
-    train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.pretrained)
+    train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights)

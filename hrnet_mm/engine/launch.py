@@ -13,7 +13,6 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
-from mmengine.runner import find_latest_checkpoint
 
 from ..config.check import config_problems
 from ..errors import UserError

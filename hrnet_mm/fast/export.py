@@ -117,14 +117,14 @@ def export(
     Only if its outputs differ by at most `tolerance` of the largest output (default: that of `fast.accelerate`) does it
     take its name; otherwise what was there before stays.
 
-    Raises UserError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
+    Raises ValueError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
     network cannot be exported, or the outputs differ by more.
     """
     path = Path(path)
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     chosen = _format(path, precision, aot)
     if model.training:
-        raise UserError('export writes networks for inference: call model.eval() first')
+        raise ValueError('export writes networks for inference: call model.eval() first')
     if dynamic and any(side % SIZE_STEP or side < _LEAST_SIDE for x in inputs for side in x.shape[2:]):
         shapes = [tuple(x.shape) for x in inputs]
         raise UserError(
@@ -158,7 +158,7 @@ def export(
 
 
 def check_format(path: Path, precision: str, aot: bool = False) -> None:
-    """Raises UserError unless files of this name are written in this precision."""
+    """Raises ValueError unless files of this name are written in this precision."""
     _format(path, precision, aot)
 
 
@@ -280,7 +280,7 @@ def read_images(
 
     Each is resized until it covers the size, and cropped to it at a random place, the same every time.
 
-    Raises UserError if there are no images, or one cannot be read.
+    Raises ValueError if there are no images, or one cannot be read.
     """
     paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
     if not paths:

@@ -24,11 +24,6 @@ __all__ = ['Predictor', 'UnreadableError']
 
 Image = npt.NDArray[np.uint8]
 
-
-class UnreadableImageError(UserError):
-    """A file is not an image, or a damaged one."""
-
-
 _TOP_CLASSES = 5
 _SMALL = 224  # classified images with a shorter side are enlarged to it for drawing, so that the text fits
 _LEAST_DRAWN = 480  # poses are drawn into images whose shorter side is enlarged to at least this

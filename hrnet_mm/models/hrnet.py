@@ -153,7 +153,7 @@ class HRNet(BaseModule):
     stages that do, such as [1, 2]), and `zero_init_residual` starts every residual block as its shortcut. `pretrained`
     is short for an `init_cfg` of type 'Pretrained'.
 
-    Raises UserError for an argument out of range.
+    Raises ValueError for an argument out of range.
     """
 
     size_divisibility = 1

@@ -29,7 +29,7 @@ class HRNetModel(nn.Module):
     nearest; further arguments are HRNet's. `out_channels` and `strides` are those of the maps that `forward_features`
     gives.
 
-    Raises UserError for an unknown name or argument.
+    Raises ValueError for an unknown name or argument.
     """
 
     def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:

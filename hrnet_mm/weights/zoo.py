@@ -43,7 +43,7 @@ class Weight:
     num_classes: int = field(default=0)
 
     def require(self, name: str, arch: object, fuse_upsample: str, align_corners: bool, whole: bool) -> None:
-        """Raises UserError if a network contradicts these weights.
+        """Raises ValueError if a network contradicts these weights.
 
         Another way of enlarging changes the outputs of a `whole` network by 4 to 12 %. Under a backbone that is
         going to be trained with a new head it does not count: the segmentation networks began from weights trained
@@ -121,7 +121,7 @@ WEIGHTS: dict[str, Weight] = {
 def get_weight(name: str) -> Weight:
     """Look an entry up.
 
-    Raises UserError for an unknown name, with the nearest.
+    Raises ValueError for an unknown name, with the nearest.
     """
     if name not in WEIGHTS:
         raise UserError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')

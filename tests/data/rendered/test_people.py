@@ -12,7 +12,6 @@ from hrnet_mm.data.rendered.bodies import KEYPOINTS, NUM_COCO, Build, Pose, draw
 from hrnet_mm.data.rendered.drawing import Canvas
 from hrnet_mm.data.rendered.figures import CLASSES, THING, Figure, Look, draw_figure, read_visibility
 from hrnet_mm.data.rendered.people import draw_figures, read_people, render_people
-from hrnet_mm.errors import UserError
 
 ROOT = Path(__file__).parents[3] / 'data' / 'demo'
 GREY = np.full((256, 256, 3), 128, np.uint8)
