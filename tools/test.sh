@@ -10,6 +10,6 @@ if [ $# -gt 0 ]; then
     exec .venv/bin/pytest "$@"
 fi
 .venv/bin/pre-commit run --all-files --show-diff-on-failure
-.venv/bin/mkdocs build --strict --quiet  # into work_dirs/site; a broken link is an error
+NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet  # into work_dirs/site; a broken link is an error
 # One process a core, one thread each: two busy processes of two threads are many times slower.
 exec .venv/bin/pytest --numprocesses "$cores" --dist worksteal

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from made_data import make_data
 from mmengine.config import Config
-from mmengine.runner import Runner
 from quick import quick_runs
 from shrink import loader_options, shrinking_options
 from upstream import COUNTS, configs_root, upstream_paths
 
 from hrnet_mm.cli import main
+from hrnet_mm.engine import launch
 from hrnet_mm.weights import read_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
@@ -42,15 +42,15 @@ def place(tmp_path_factory):
 
 @pytest.fixture
 def runners(monkeypatch):
-    """Those that train during a test."""
+    """Those that are built during a test."""
     found = []
-    train = Runner.train
+    build = launch._build_runner
 
-    def keep_and_train(runner):
-        found.append(runner)
-        return train(runner)
+    def build_and_keep(config, *arguments):
+        found.append(build(config, *arguments))
+        return found[-1]
 
-    monkeypatch.setattr(Runner, 'train', keep_and_train)
+    monkeypatch.setattr(launch, '_build_runner', build_and_keep)
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.registry import DATASETS
 
 from hrnet_mm.registry import class_of, scope_of
+from hrnet_mm.tracking.posetrack import JOINTS
 
 IMAGES = 4
 HEIGHT, WIDTH = 72, 96
@@ -68,6 +69,11 @@ def _pose(root: Path, dataset: Any, owner: Any) -> None:
         annotations = [{**person, **_whole_body(box)} for person, box in zip(annotations, OBJECTS, strict=True)]
     step = dataset.get('sample_interval', 1)  # images of other numbers are passed over
     _coco(folder / dataset.ann_file, names, annotations, [{'id': 1, 'name': 'person'}], step)
+    if owner.__name__ == 'PoseTrack18Dataset':  # beside the file of a part, one of each video, for the metric
+        tracked = [{**one, 'track_id': k, 'bbox_head': [*one['bbox'][:2], 12, 12]} for k, one in enumerate(annotations)]
+        file = folder / dataset.ann_file
+        category = {'id': 1, 'name': 'person', 'keypoints': JOINTS}
+        _coco(file.with_name(file.stem.rpartition('_')[2]) / 'made.json', names, tracked, [category], step)
     if dataset.get('bbox_file'):
         found = [
             {'image_id': i, 'category_id': 1, 'bbox': list(box), 'score': 0.9}

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hrnet_mm.data import face_shapes as shapes
 from hrnet_mm.data import prepare_faces
 from hrnet_mm.data.fetch import FetchError
+from hrnet_mm.data.rendered import face_shapes as shapes
 from hrnet_mm.data.rendered.face_shapes import NUM_POINTS, Face, draw_face
 from hrnet_mm.data.rendered.portraits import CLASSES, render_face
 
