@@ -62,7 +62,8 @@ def run_jobs(
     for file in (grid, *files):
         console.print(f'  {file}', highlight=False, soft_wrap=True)
     missed = [
-        f'{task}: {measure.metric} is {measure.value:.1f}, to reach was {measure.target:g}'
+        f'{task}: {measure.metric} {measure.value:.1f} is {"above" if measure.is_error else "below"} the target of '
+        f'{measure.target:g}'
         for task, (result, _) in results.items()
         for measure in result.measures
         if measure.is_missed
