@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import cv2
 import numpy as np
@@ -16,10 +17,12 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from hrnet_mm.cli import main
+from hrnet_mm.commands._warnings import ignore_library_warnings
 from hrnet_mm.weights import read_checkpoint
 
 _MINE = """
 import time
+import warnings
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmpretrain.registry import TRANSFORMS
@@ -171,3 +174,14 @@ def test_an_interrupted_prediction_names_the_folder_and_the_command(weights, tin
     assert said[2] == str(out)
     assert said[3] == f'continue with: {shlex.join(["hrnet-mm", *command])}'
     assert shard.read_bytes().count(b'\n') == int(said[1]) > 3
+
+
+def test_commands_leave_the_warnings_of_others_alone():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        ignore_library_warnings()
+        for module in ('mmseg.models', 'mine'):
+            for category in (DeprecationWarning, UserWarning):
+                warnings.warn_explicit('of a program', category, 'file.py', 1, module)
+        warnings.warn_explicit('pkg_resources is deprecated as an API', UserWarning, 'file.py', 1, 'mmengine.utils')
+    assert [warning.category for warning in caught] == [UserWarning, DeprecationWarning, UserWarning]

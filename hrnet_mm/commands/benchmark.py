@@ -3,6 +3,7 @@
 import argparse
 
 from ._network import add_network_arguments
+from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from ..benchmark.measure import write_csv
     from ..benchmark.run import benchmark, print_table
 
+    ignore_library_warnings()
     if args.threads:
         torch.set_num_threads(args.threads)
     rows, refused = benchmark(

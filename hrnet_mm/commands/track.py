@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import UserError
 from ._network import add_network_arguments
+from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     from ..tracking.tracker import PoseTracker, Settings, without_short_tracks
     from ..tracking.video import frame_names, read_frames, title, write_images, write_mp4
 
+    ignore_library_warnings()
     names = frame_names(args.data)
     if not names:
         raise UserError(f'{args.data} holds no images: expected a video that OpenCV reads, or a folder of images')
