@@ -7,7 +7,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from hrnet_mm.data import nuclei
-from hrnet_mm.data.fetch import FetchError, read_members
+from hrnet_mm.data.fetch import read_members
+from hrnet_mm.errors import UserError
 
 ROOT = Path(__file__).parents[2] / 'data' / 'demo'
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2] / 'data' / 'demo'
 def folder():
     try:
         return nuclei.prepare_nuclei(ROOT)
-    except FetchError as error:
+    except UserError as error:
         pytest.skip(str(error))
 
 
