@@ -31,6 +31,7 @@ _READ_BY_METHODS = {
     '_dataloader': ('build_dataloader', 'dataloader'),
     '_evaluator': ('build_evaluator', 'evaluator'),
     'optim_wrapper': ('build_optim_wrapper', 'optim_wrapper'),
+    'auto_scale_lr': ('scale_lr', 'auto_scale_lr'),  # which a `train` of a user's own need not call
 }
 _READ_FROM_CONFIG = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'model_wrapper_cfg')
 _OF_TESTS = ('tta_model', 'tta_pipeline')

@@ -11,7 +11,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from mmengine.registry import DATASETS, HOOKS, MODELS, RUNNERS, TRANSFORMS
+from mmengine.runner import Runner
 from torch import nn, optim
 
 from hrnet_mm.config import sources
@@ -435,6 +436,29 @@ def test_classes_as_types(parse):
     assert check_config(config) == []
     config.model.neck.out_chanels = 1
     assert check_config(config) == ["model.neck.out_chanels: no such key; did you mean 'out_channels'?"]
+
+
+@RUNNERS.register_module(force=True)
+class UserRunner(Runner):
+    """Trains in a way of its own, and so reads no `auto_scale_lr`."""
+
+    def train(self):
+        return self.model
+
+
+def test_a_runner_that_trains_in_its_own_way(parse):
+    config = parse(OURS_DETECTION)
+    config.runner_type = 'UserRunner'
+    assert 'base_batch_size' in config.auto_scale_lr
+    assert check_config(config) == []
+    config.optim_wraper = config.optim_wrapper
+    assert check_config(config) == ["optim_wraper: no such setting; did you mean 'optim_wrapper'?"]
+
+
+def test_classes_that_a_new_style_config_imports(parse):
+    config = parse(OURS_DETECTION)
+    config.DataPreprocessor = MODELS.get('mmdet.DetDataPreprocessor')  # near to a setting's name
+    assert check_config(config) == []
 
 
 def test_left_over_delete(tmp_path):
