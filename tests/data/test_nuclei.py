@@ -7,8 +7,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from hrnet_mm.data import nuclei
-from hrnet_mm.data.fetch import read_members
-from hrnet_mm.errors import UserError
+from hrnet_mm.data.fetch import FetchError, read_members
 
 ROOT = Path(__file__).parents[2] / 'data' / 'demo'
 
@@ -17,7 +16,7 @@ ROOT = Path(__file__).parents[2] / 'data' / 'demo'
 def folder():
     try:
         return nuclei.prepare_nuclei(ROOT)
-    except UserError as error:
+    except FetchError as error:
         pytest.skip(str(error))
 
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from hrnet_mm.cli import main
 from hrnet_mm.data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
-from hrnet_mm.errors import UserError
+from hrnet_mm.data.fetch import FetchError
 from hrnet_mm.inference import open_model
 from hrnet_mm.tasks import TASKS, pictures
 from hrnet_mm.training.grid import write_grid
@@ -28,7 +28,7 @@ def demo_folder(tmp_path, monkeypatch):
     try:
         for prepare in (prepare_people, prepare_faces, prepare_nuclei, prepare_digits):
             prepare(data)
-    except UserError as error:
+    except FetchError as error:
         pytest.skip(str(error))
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data' / 'demo').symlink_to(data)

@@ -180,6 +180,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert os.listdir(tmp_path) == ['a.safetensors']
 
 
+@pytest.mark.parametrize('kind', [RuntimeError, ValueError, KeyError])
+def test_an_error_of_the_program_is_not_one_of_the_disk(kind: type[Exception], tmp_path: Path) -> None:
+    def draw() -> None:
+        with io.written_aside(tmp_path / 'drawn.png') as aside:
+            aside.touch()
+            raise kind('shapes')
+
+    with pytest.raises(kind) as caught:
+        draw()
+    assert not isinstance(caught.value, CheckpointError)
+    assert os.listdir(tmp_path) == []
+
+
 def mutated(content: bytes, rng: random.Random) -> bytes:
     data = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 4, 8])):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hrnet_mm.data import prepare_faces
+from hrnet_mm.data.fetch import FetchError
 from hrnet_mm.data.rendered import face_shapes as shapes
 from hrnet_mm.data.rendered.face_shapes import NUM_POINTS, Face, draw_face
 from hrnet_mm.data.rendered.portraits import CLASSES, render_face
-from hrnet_mm.errors import UserError
 
 ROOT = Path(__file__).parents[3] / 'data' / 'demo'
 
@@ -120,7 +120,7 @@ def test_covered_points_are_marked(plain_photographs):
 def folder():
     try:
         return prepare_faces(ROOT)
-    except UserError as error:
+    except FetchError as error:
         pytest.skip(str(error))
 
 

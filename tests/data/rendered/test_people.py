@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hrnet_mm.data import prepare_people
+from hrnet_mm.data.fetch import FetchError
 from hrnet_mm.data.photographs import SPLITS
 from hrnet_mm.data.rendered.bodies import KEYPOINTS, NUM_COCO, Build, Pose, draw_build, draw_pose, pose_body, walk
 from hrnet_mm.data.rendered.drawing import Canvas
 from hrnet_mm.data.rendered.figures import CLASSES, THING, Figure, Look, draw_figure, read_visibility
 from hrnet_mm.data.rendered.people import draw_figures, read_people, render_people
-from hrnet_mm.errors import UserError
 
 ROOT = Path(__file__).parents[3] / 'data' / 'demo'
 GREY = np.full((256, 256, 3), 128, np.uint8)
@@ -170,7 +170,7 @@ def test_classes_cover_the_people(plain_photographs):
 def folder():
     try:
         return prepare_people(ROOT)
-    except UserError as error:
+    except FetchError as error:
         pytest.skip(str(error))
 
 
