@@ -19,14 +19,26 @@ _COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return the exit code: 2 for a mistake of the user, 130 for Ctrl-C.
+    """Run a command line (that of the process unless given) and return the exit code.
 
-    Every other error keeps its traceback.
-
-    Args:
-        argv: the words after `hrnet-mm` (default: those of the process).
+    A mistake of the user is printed as one sentence, code 2. Ctrl-C prints what was saved, code 130. Every other error
+    is raised: its traceback says where.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    name = f'hrnet-mm {argv[0]}' if argv else 'hrnet-mm'
+    try:
+        command, args = _parse(argv)
+        return command.run(args) or 0
+    except UserError as error:
+        print(f'{name}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f'{name}: ' + '; '.join(['interrupted', *map(str, stop.args)]), file=sys.stderr)
+        return 130
+
+
+def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
+    """The module of the command that is called, and its arguments, with the whole line as `command_line`."""
     parser = argparse.ArgumentParser(
         prog='hrnet-mm',
         description='HRNet for the OpenMMLab libraries.',
@@ -49,23 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if name == called:
             command.add_arguments(subparser)
-    args = parser.parse_args(argv)  # exits where no command is called
-    try:
-        return command.run(args) or 0
-    except UserError as error:
-        print(f'hrnet-mm {args.command}: {error}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interruption:
-        print(f'hrnet-mm {args.command}: interrupted{_how_to_continue(command, argv, interruption)}', file=sys.stderr)
-        return 130
-
-
-def _how_to_continue(command: Any, argv: Sequence[str], interruption: KeyboardInterrupt) -> str:
-    """What was saved, as the interrupted function says, and the call that goes on from there."""
-    if not interruption.args:
-        return ''
-    again = [*argv, *(word for word in getattr(command, 'CONTINUE', ()) if word not in argv)]
-    return f'; {interruption}. To continue: hrnet-mm {shlex.join(again)}'
+    parser.set_defaults(command_line=shlex.join(['hrnet-mm', *argv]))
+    return command, parser.parse_args(argv)  # exits where no command is called
 
 
 if __name__ == '__main__':

@@ -4,17 +4,26 @@ import fnmatch
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from .models.archs import ARCHS, EXPANSION, Arch, Stage, get_arch
 from .models.network import READOUTS, HRNetModel
+from .weights.convert import Conversion
 from .weights.io import CheckpointError
 from .weights.load import fill, open_checkpoint, part, report
-from .weights.zoo import WEIGHTS
+from .weights.zoo import WEIGHTS, Weight
 
-__all__ = ['create_model', 'infer_arch', 'list_models', 'load_weights', 'model_for']
+__all__ = [
+    'Inferred',
+    'create_model',
+    'fill_network',
+    'infer_arch',
+    'infer_network',
+    'list_models',
+    'load_weights',
+]
 
 
 def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
@@ -34,8 +43,8 @@ def create_model(
     """A network by name: 'hrnet_w32', 'hrnetv1_w32', 'hrnetv2_w48', 'hrnetv2p_w40' or another of `list_models`.
 
     `pretrained` is the name of published weights ('w32-imagenet'), 'timm://hrnet_w32.ms_aug_in1k', an address, or the
-    path of a checkpoint of any known layout. `features_only` gives the backbone, a tuple of maps with `out_channels`
-    and `strides`. Further arguments are HRNet's.
+    path of a checkpoint of any known layout. `features_only` gives the backbone, of 'hrnetv2p' with its pyramid: a
+    tuple of maps with `out_channels` and `strides`. Further arguments are HRNet's.
 
     Raises ValueError for an unknown name, argument, or weights that contradict the network.
     """
@@ -44,7 +53,9 @@ def create_model(
     if pretrained is not None:
         logging.getLogger(__name__).info(load_weights(model, pretrained))
         model.eval()
-    return model.backbone if features_only else model
+    if not features_only:
+        return model
+    return model if model.readout == 'hrnetv2p' else model.backbone  # the pyramid is its neck
 
 
 def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
@@ -55,19 +66,25 @@ def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
 
     Raises CheckpointError if the checkpoint does not fit, ValueError if a published entry contradicts the network.
     """
-    name = os.fspath(source)
-    converted, weight = open_checkpoint(f'hrnet://{name}' if name in WEIGHTS else source)
+    conversion, weight = open_checkpoint(source)
+    return fill_network(model, os.fspath(source), conversion, weight)
+
+
+def fill_network(
+    model: HRNetModel, name: str, conversion: Conversion, weight: Weight | None, whole: bool = False
+) -> str:
+    """Put converted weights called `name` into a network; see `load_weights`. `whole` requires neck and head too."""
     backbone = model.backbone
-    parts = {p: part(converted.state_dict, p) for p in ('backbone', 'neck', 'head')}
+    parts = {p: part(conversion.state_dict, p) for p in ('backbone', 'neck', 'head')}
     extras = {p: module for p, module in (('neck', model.neck), ('head', model.head)) if module is not None}
-    usable = [p for p, module in extras.items() if _same_shapes(module, parts[p])]
+    usable = [p for p, module in extras.items() if whole or _same_shapes(module, parts[p])]
     if weight is not None:
         arch = next((n for n, a in ARCHS.items() if a == backbone.arch), str(backbone.arch))
         weight.require(name, arch, backbone.fuse_upsample, backbone.align_corners, whole='head' in usable)
     count = fill(backbone, parts['backbone'], f'the backbone of {name}')
     outputs = len(parts['backbone']) - count
     count += sum(fill(extras[p], parts[p], f'the {p} of {name}') for p in usable)
-    line = report(name, converted, count, len(converted.state_dict) - count - outputs, outputs)
+    line = report(name, conversion, count, len(conversion.state_dict) - count - outputs, outputs)
     fresh = [p for p in extras if p not in usable]
     return line + (f'; {" and ".join(fresh)} not in the checkpoint for this task: random' if fresh else '')
 
@@ -77,8 +94,16 @@ def _same_shapes(module: nn.Module, tensors: dict[str, Any]) -> bool:
     return own.keys() == tensors.keys() and all(own[n].shape == tensors[n].shape for n in own)
 
 
-def model_for(state: Mapping[str, Tensor]) -> tuple[HRNetModel, int]:
-    """The network that weights in this package's layout are of, with them in it, and how many keys it has no use for.
+class Inferred(NamedTuple):
+    """The arguments of `create_model` that make the network of some weights."""
+
+    name: str
+    num_classes: int
+    in_channels: int
+
+
+def infer_network(state: Mapping[str, Tensor]) -> Inferred:
+    """The network that weights in this package's layout are of, read off their names and shapes.
 
     Raises CheckpointError if they are of no whole HRNet.
     """
@@ -98,12 +123,7 @@ def model_for(state: Mapping[str, Tensor]) -> tuple[HRNetModel, int]:
         single = f'stage4.{arch.stage4.num_modules - 1}.fuse_layers.1.0.0.0.weight' not in body
         readout = 'hrnetv1' if 'final_layer.weight' in head or single else 'hrnetv2'
     last = head.get('fc.weight', head.get('final_layer.weight'))
-    model = HRNetModel(f'{readout}_{name}', 0 if last is None else len(last), body['conv1.weight'].shape[1])
-    used = fill(model.backbone, body, 'the backbone')
-    for what, module in (('neck', model.neck), ('head', model.head)):
-        if module is not None:
-            used += fill(module, part(state, what), f'the {what}')
-    return model, len(state) - used
+    return Inferred(f'{readout}_{name}', 0 if last is None else len(last), body['conv1.weight'].shape[1])
 
 
 def infer_arch(body: Mapping[str, Tensor]) -> Arch:

@@ -61,7 +61,7 @@ class HubHRNet(
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> 'HubHRNet':
         """Load from a repository of the hub or a folder; every key must fit.
 
-        Raises UserError for a repository and FileNotFoundError for a folder without safetensors, RuntimeError for
+        Raises ValueError for a repository and FileNotFoundError for a folder without safetensors, RuntimeError for
         keys that do not fit.
         """
         model: HubHRNet = super().from_pretrained(*args, strict=True, **kwargs)

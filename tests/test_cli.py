@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from hrnet_mm.cli import main
+from hrnet_mm.factory import list_models
 from hrnet_mm.models import ARCHS
 from hrnet_mm.models.cost import readouts
 
@@ -24,6 +25,26 @@ def error_of(capsys, *argv):
     return capsys.readouterr().err
 
 
+def test_help_needs_torch_and_mmengine_alone():
+    """Each library that mmengine does not bring itself is blocked, and every command's help is printed."""
+    code = f"""
+import sys
+blocked = 'mmcv mmdet mmseg mmpose mmpretrain timm torchvision onnx onnxruntime onnxscript openvino nncf scipy'
+blocked += ' pycocotools xtcocotools safetensors huggingface_hub pandas sklearn shapely munkres tensorboard'
+for name in blocked.split():
+    sys.modules[name] = None
+from hrnet_mm.cli import main
+for command in {COMMANDS}:
+    try:
+        main([command, '--help'])
+    except SystemExit as end:
+        assert end.code == 0, command
+"""
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('usage: hrnet-mm') == len(COMMANDS)
+
+
 @pytest.mark.parametrize('command', COMMANDS)
 def test_help_shows_an_example(capsys, command):
     with pytest.raises(SystemExit, match='0'):
@@ -40,6 +61,25 @@ def test_help_lists_the_commands(capsys):
 
 def test_mistyped_command_names_the_nearest(capsys):
     assert "unknown command 'dmeo'; did you mean 'demo'? Allowed: demo, list" in error_of(capsys, 'dmeo')
+
+
+@pytest.mark.parametrize('error', [NotImplementedError, RuntimeError, ValueError, KeyError])
+def test_an_error_that_is_no_mistake_of_the_user_is_raised(monkeypatch, error):
+    def fail(*_):
+        raise error('of the program')
+
+    monkeypatch.setattr('hrnet_mm.models.cost.readouts', fail)
+    with pytest.raises(error):
+        main(['info', 'w32'])
+
+
+def test_interrupted(monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('hrnet_mm.models.cost.readouts', stop)
+    assert main(['info', 'w32']) == 130
+    assert capsys.readouterr().err == 'hrnet-mm info: interrupted\n'
 
 
 def test_mistyped_arch_names_the_nearest(capsys):
@@ -64,17 +104,32 @@ def test_help_imports_nothing_heavy():
 def test_list(capsys):
     lines = printed(capsys, 'list').splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == list(ARCHS)
-    assert printed(capsys, 'list', '*small*').split()[-5:] == ['w18-small-v2', '18', '36', '72', '144']
+    assert [name for line in lines[1:-1] for name in line.split()[5:]] == sorted(list_models(), key=arch_first)
+    small = ['w18-small-v2', '18', '36', '72', '144', 'hrnet_w18-small-v2', 'hrnetv1_w18-small-v2']
+    assert printed(capsys, 'list', '*small*').splitlines()[-1].split()[:7] == small
+    assert printed(capsys, 'list', 'hrnetv1_w32').splitlines()[1].split() == [
+        *['w32', '32', '64', '128', '256', 'hrnetv1_w32']
+    ]
+
+
+def arch_first(name):
+    readout, _, arch = name.partition('_')
+    return list(ARCHS).index(arch), readout
 
 
 def test_list_without_a_match_names_the_nearest(capsys):
-    assert "no architecture is called 'w33'; did you mean" in error_of(capsys, 'list', 'w33')
+    assert "no network is called 'w33'; did you mean" in error_of(capsys, 'list', 'w33')
 
 
 def test_info(capsys):
     out = printed(capsys, 'info', 'test-w4', '--size', '65', '97')
     assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', 'V1', 'V2', 'V2p', 'C']
     assert '4 x 17 x 25, 8 x 9 x 13, 16 x 5 x 7, 32 x 3 x 4' in out
+
+
+def test_info_of_a_network_shows_its_readout(capsys):
+    out = printed(capsys, 'info', 'hrnetv1_test-w4')
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', 'V1']
 
 
 def test_info_rejects_an_empty_image(capsys):

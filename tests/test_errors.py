@@ -1,140 +1,187 @@
-"""What a user sees of an error: a sentence for a mistake, a traceback for a defect, the way on after Ctrl-C."""
+"""Exit codes: a mistake of the user is one sentence, everything else a traceback, and Ctrl-C says how to continue."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+import warnings
 
 import cv2
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
 
 from hrnet_mm.cli import main
-from hrnet_mm.errors import UserError
-from hrnet_mm.fast.graphs import EngineError
-from hrnet_mm.weights import CheckpointError
+from hrnet_mm.commands._warnings import ignore_library_warnings
+from hrnet_mm.weights import read_checkpoint
 
-HOOK = """
+_MINE = """
+import time
+import warnings
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-
+from mmpretrain.registry import TRANSFORMS
 
 @HOOKS.register_module()
-class {name}(Hook):
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        {body}
+class MyHook(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        {hook}
+
+@TRANSFORMS.register_module()
+class MyTransform:
+    def __init__(self, **settings):
+        pass
+    def __call__(self, results):
+        {transform}
+        return results
 """
 
 
 @pytest.fixture
-def with_hook(tiny_config, tmp_path, monkeypatch):
-    """A function that writes a tiny config with a hook of a user's own, and returns its path."""
-    monkeypatch.syspath_prepend(tmp_path)
+def mine(tiny_config, tmp_path, monkeypatch):
+    """A function from the bodies of a hook and a transform of a user's own module to a config that uses them."""
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(tmp_path), os.environ['PYTHONPATH']]))
 
-    def write(name, body):
-        (tmp_path / f'{name.lower()}.py').write_text(HOOK.format(name=name, body=body))
-        config = Config.fromfile(tiny_config('mmpretrain'))
-        config.custom_imports.imports = [*config.custom_imports.imports, name.lower()]
-        config.custom_hooks = [{'type': name}]
-        config.dump(tmp_path / 'config.py')
-        return str(tmp_path / 'config.py')
+    def make(hook='pass', transform='pass'):
+        (tmp_path / 'mine.py').write_text(_MINE.format(hook=hook, transform=transform))
+        base = tiny_config('mmpretrain')
+        (tmp_path / 'config.py').write_text(
+            f"_base_ = '{base}'\n"
+            "custom_imports = dict(imports=['hrnet_mm.drop_in.mmpretrain', 'mine'], allow_failed_imports=False)\n"
+            "custom_hooks = [dict(type='MyHook')]\n"
+            "_steps = [dict(type='LoadImageFromFile'), dict(type='MyTransform'), dict(type='PackInputs')]\n"
+            'test_dataloader = dict(dataset=dict(pipeline=_steps))\n'
+        )
+        return tmp_path / 'config.py'
 
-    return write
-
-
-def call(*arguments, **options):
-    command = [sys.executable, '-W', 'ignore', '-m', 'hrnet_mm.cli', *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-@pytest.mark.parametrize('kind', [CheckpointError, EngineError])
-def test_kinds_of_a_users_mistake(kind):
-    assert issubclass(kind, UserError)
-    assert issubclass(kind, ValueError)
+    return make
 
 
-def test_a_mistake_is_one_sentence(tiny_config, tmp_path, capsys):
-    assert main(['train', str(tiny_config('mmdett')), '--work-dir', str(tmp_path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('hrnet-mm train: ')
-    assert 'no such config file; the nearest name is' in line
-
-
-def test_an_error_of_shapes_keeps_its_traceback(tiny_config, tmp_path):
-    options = ['--unchecked', '--work-dir', str(tmp_path), '--cfg-options', 'model.head.in_channels=7']
-    with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
-        main(['train', str(tiny_config('mmpretrain')), *options])
-
-
-def test_an_error_in_a_users_hook_keeps_its_traceback(with_hook, tmp_path):
-    config = with_hook('Careless', "outputs['no_such_loss']")
-    process = call('train', config, '--work-dir', tmp_path / 'work')
-    error = process.communicate()[1]
-    assert process.returncode == 1
-    assert 'careless.py' in error
-    assert error.splitlines()[-1] == "KeyError: 'no_such_loss'"
-
-
-def test_an_error_in_a_pipeline_is_no_unreadable_image(tiny_config, tiny_data, tmp_path):
+@pytest.fixture
+def weights(tiny_config, tmp_path):
+    """A checkpoint of the tiny classifier, without a config."""
     config = Config.fromfile(tiny_config('mmpretrain'))
-    config.test_dataloader.dataset.pipeline.insert(1, {'type': 'Resize', 'scale': 'large'})
-    config.dump(tmp_path / 'config.py')
-    main(['train', str(tiny_config('mmpretrain')), '--work-dir', str(tmp_path / 'work')])
-    model = ['--model', str(tmp_path / 'config.py'), '--checkpoint', str(tmp_path / 'work' / 'epoch_2.pth')]
-    with pytest.raises(cv2.error, match='Bad argument'):
-        main(['predict', str(tiny_data / 'images'), *model, '--out', str(tmp_path / 'out')])
+    init_default_scope('mmpretrain')
+    torch.save({'state_dict': MODELS.build(config.model).state_dict()}, tmp_path / 'weights.pth')
+    return tmp_path / 'weights.pth'
 
 
-def test_no_image_could_be_read(tiny_config, tmp_path, capsys):
-    main(['train', str(tiny_config('mmpretrain')), '--work-dir', str(tmp_path / 'work')])
-    (tmp_path / 'images').mkdir()
-    for name in ('a.png', 'b.jpg'):
-        (tmp_path / 'images' / name).write_text('not an image')
-    model = ['--model', str(tmp_path / 'work' / 'epoch_2.pth')]
-    capsys.readouterr()
-    assert main(['predict', str(tmp_path / 'images'), *model, '--out', str(tmp_path / 'out')]) == 1
-    printed = capsys.readouterr()
-    assert '0 of 2 images answered, 2 could not be read' in printed.out
-    assert printed.err.count('is not an image that OpenCV reads, or is damaged') == 2
+def start(*arguments):
+    command = [sys.executable, '-m', 'hrnet_mm.cli', *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def interrupt(process, when):
-    for _ in range(1200):
-        if when() or process.poll() is not None:
-            break
-        time.sleep(0.1)
-    time.sleep(0.5)
+def ended(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def stopped(process, is_due):
+    """Press Ctrl-C once `is_due`; the code, and what is on the standard error stream."""
+    begin = time.monotonic()
+    while not is_due() and process.poll() is None and time.monotonic() - begin < 120:
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
-    return process.returncode, error.splitlines()
+    code, _, err = ended(process)
+    return code, [line for line in err.splitlines() if line.startswith('hrnet-mm') or 'Traceback' in line]
 
 
-@pytest.mark.slow
-def test_an_interrupted_training_says_how_to_continue(with_hook, tmp_path):
-    config, work = with_hook('Slow', '__import__("time").sleep(0.2)'), tmp_path / 'work'
-    process = call('train', config, '--work-dir', work, '--cfg-options', 'train_cfg.max_epochs=500')
-    code, lines = interrupt(process, (work / 'last_checkpoint').exists)
+@pytest.mark.parametrize(
+    ('hook', 'error'),
+    [
+        ("runner.cfg['no_such_key']", 'KeyError'),
+        ('runner.model.head.fc.weight.data = runner.model.head.fc.weight.data[:, :7]', 'RuntimeError'),
+    ],
+)
+def test_errors_of_a_program_keep_their_traceback(hook, error, mine, tmp_path):
+    code, _, err = ended(start('train', mine(hook), '--work-dir', tmp_path / 'work'))
+    assert code == 1
+    assert 'Traceback (most recent call last)' in err
+    assert re.search(rf'^{error}: ', err, re.MULTILINE)
+
+
+def test_a_mistake_in_a_config_is_a_sentence(mine, tmp_path, capsys):
+    options = ['--work-dir', str(tmp_path / 'work'), '--cfg-options', 'optim_wrapper.clip_gard.max_norm=1']
+    assert main(['train', str(tmp_path / 'none.py'), *options]) == 2
+    assert capsys.readouterr().err.startswith(f'hrnet-mm train: {tmp_path}/none.py: no such config file')
+
+
+@pytest.fixture
+def broken(tmp_path):
+    folder = tmp_path / 'broken'
+    folder.mkdir()
+    (folder / 'empty.jpg').touch()
+    (folder / 'text.jpg').write_text('not an image')
+    return folder
+
+
+def predict(images, weights, config, out):
+    return ['predict', str(config), '--weights', str(weights), '--data', str(images), '--out', str(out)]
+
+
+def test_unreadable_images_are_counted_and_fail_only_if_all_are(broken, weights, tiny_config, tmp_path, capsys):
+    config = tiny_config('mmpretrain')
+    assert main(predict(broken, weights, config, tmp_path / 'none')) == 1
+    assert '0 of 2 images answered, 2 could not be read' in capsys.readouterr().out
+    cv2.imwrite(str(broken / 'good.png'), np.zeros((64, 64, 3), np.uint8))
+    assert main(predict(broken, weights, config, tmp_path / 'some')) == 0
+    assert '1 of 3 images answered, 2 could not be read' in capsys.readouterr().out
+
+
+def test_an_error_of_a_pipeline_is_no_unreadable_image(weights, tiny_data, mine, tmp_path):
+    command = predict(tiny_data / 'images', weights, mine(transform="results['no_such_key']"), tmp_path / 'out')
+    code, _, err = ended(start(*command))
+    assert code == 1
+    assert 'Traceback (most recent call last)' in err
+    assert "KeyError: 'no_such_key'" in err
+
+
+def test_an_interrupted_training_names_the_checkpoint_and_the_command(mine, tmp_path):
+    work = tmp_path / 'work'
+    slow = mine('time.sleep(0.2 if runner.iter < 100 else 60)')
+    command = ['train', slow, '--work-dir', work, '--cfg-options', 'train_cfg.max_epochs=1000']
+    process = start(*command)
+    code, lines = stopped(process, (work / 'last_checkpoint').is_file)
     assert code == 130
-    last = (work / 'last_checkpoint').read_text()
-    assert Path(last).is_file()
-    said = f'hrnet-mm train: interrupted; {last} is saved. To continue: hrnet-mm train {config} --work-dir {work} '
-    assert lines[-1] == said + '--cfg-options train_cfg.max_epochs=500 --resume'
-    assert not any(line.startswith('Traceback') for line in lines)
+    (line,) = lines
+    said = re.fullmatch(r'hrnet-mm train: interrupted; the last checkpoint is (\S+); continue with: (.*)', line)
+    assert said, line
+    done = read_checkpoint(said[1])['meta']['iter']
+    again = shlex.split(said[2])
+    assert again == ['hrnet-mm', *map(str, command), '--resume']
+    more = [setting.replace('max_epochs=1000', f'max_epochs={done // 2 + 1}') for setting in again[1:]]
+    assert ended(start(*more))[0] == 0
+    assert read_checkpoint(work / f'epoch_{done // 2 + 1}.pth')['meta']['iter'] == done + 2
 
 
-@pytest.mark.slow
-def test_an_interrupted_prediction_says_how_to_continue(tiny_config, tiny_data, tmp_path):
-    main(['train', str(tiny_config('mmseg')), '--work-dir', str(tmp_path / 'work')])
-    images = tmp_path / 'images'
+def test_an_interrupted_prediction_names_the_folder_and_the_command(weights, tiny_data, mine, tmp_path):
+    images, out = tmp_path / 'images', tmp_path / 'out'
     images.mkdir()
-    for i in range(3000):
-        (images / f'{i}.png').symlink_to(tiny_data / 'images' / '0.png')
-    out = tmp_path / 'out'
-    process = call('predict', images, '--model', tmp_path / 'work' / 'epoch_2.pth', '--out', out, '--no-pictures')
-    code, lines = interrupt(process, lambda: any(file.stat().st_size for file in out.glob('shards/*.jsonl')))
+    for i in range(200):
+        os.link(tiny_data / 'images' / '1.png', images / f'{i:03}.png')
+    command = predict(images, weights, mine(transform='import time; time.sleep(0.1)'), out)
+    shard = out / 'shards' / '00000-of-00001.jsonl'
+    code, lines = stopped(start(*command), lambda: shard.is_file() and shard.read_bytes().count(b'\n') > 3)
     assert code == 130
-    assert 'of 3000 images are answered in' in lines[-1]
-    assert lines[-1].endswith(f'--out {out} --no-pictures')
+    (line,) = lines
+    said = re.fullmatch(r'hrnet-mm predict: interrupted; (\d+) of 200 images are done and kept in (\S+); (.*)', line)
+    assert said, line
+    assert said[2] == str(out)
+    assert said[3] == f'continue with: {shlex.join(["hrnet-mm", *command])}'
+    assert shard.read_bytes().count(b'\n') == int(said[1]) > 3
+
+
+def test_commands_leave_the_warnings_of_others_alone():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        ignore_library_warnings()
+        for module in ('mmseg.models', 'mine'):
+            for category in (DeprecationWarning, UserWarning):
+                warnings.warn_explicit('of a program', category, 'file.py', 1, module)
+        warnings.warn_explicit('pkg_resources is deprecated as an API', UserWarning, 'file.py', 1, 'mmengine.utils')
+    assert [warning.category for warning in caught] == [UserWarning, DeprecationWarning, UserWarning]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import hrnet_mm
-from hrnet_mm.factory import infer_arch, load_weights, model_for
+from hrnet_mm.factory import fill_network, infer_arch, infer_network, load_weights
 from hrnet_mm.models import ARCHS, HRNet, HRNetModel, get_arch
 from hrnet_mm.weights import WEIGHTS, CheckpointError, convert, write_checkpoint
 from hrnet_mm.weights.load import open_checkpoint, resolve
@@ -47,6 +47,12 @@ def test_maps_without_a_head() -> None:
     features = hrnet_mm.create_model('hrnet_test-w4', features_only=True).eval()
     assert isinstance(features, HRNet)
     assert [m.shape[1] for m in features(x)] == list(features.out_channels)
+    levels = hrnet_mm.create_model('hrnetv2p_test-w4', features_only=True).eval()
+    assert [m.shape[1:] for m in levels(x)] == [
+        (channels, 64 // stride, 64 // stride)
+        for channels, stride in zip(levels.out_channels, levels.strides, strict=True)
+    ]
+    assert (levels.out_channels, levels.strides) == ((256,) * 5, (4, 8, 16, 32, 64))
     (dense,) = hrnet_mm.create_model('hrnetv2_test-w4').eval()(x)
     assert dense.shape == (2, 60, 16, 16)
 
@@ -202,15 +208,23 @@ def test_the_architecture_is_read_off_the_weights(arch: str, single: bool) -> No
 )
 def test_the_network_is_read_off_the_weights(name: str, classes: int) -> None:
     made = HRNetModel(f'{name}_test-w4', classes)
-    found, rest = model_for(made.state_dict())
-    assert (found.name, found.num_classes, rest) == (made.name, classes, 0)
+    assert infer_network(made.state_dict()) == (made.name, classes, 3)
 
 
 def test_a_backbone_with_a_hole_is_not_whole() -> None:
     state = HRNetModel('hrnetv1_test-w4', 5).state_dict()
     del state['backbone.stage3.0.branches.1.0.conv1.weight']
     with pytest.raises(CheckpointError, match='not a whole HRNet'):
-        model_for(state)
+        infer_network(state)
+
+
+def test_a_network_that_must_be_whole_needs_its_head() -> None:
+    model = HRNetModel('hrnet_test-w4', 5)
+    conversion = convert(model.state_dict())
+    del conversion.state_dict['head.fc.bias']
+    assert 'head not in the checkpoint' in fill_network(model, 'a.pth', conversion, None)
+    with pytest.raises(CheckpointError, match=r'the head of a\.pth does not fit the network: 1 of 2 keys fit'):
+        fill_network(model, 'a.pth', conversion, None, whole=True)
 
 
 def test_no_openmmlab_library_is_needed() -> None:

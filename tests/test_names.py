@@ -1,5 +1,6 @@
 """The names that users type, in Python, configs and on the command line, are frozen."""
 
+import argparse
 import importlib
 import inspect
 import subprocess
@@ -17,6 +18,14 @@ COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
     *('verify', 'verify-checkpoint'),
 ]
+OPTIONS = {  # beside MODEL and --weights
+    'predict': ['--data', '--out'],
+    'track': ['--data', '--out'],
+    'streams': ['--data', '--out'],
+    'export': ['--out'],
+    'benchmark': ['--out'],
+    'verify-checkpoint': [],
+}
 CLASSES = ['HRFuseScales', 'HRNet', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN']
 SCOPED = {  # what `type='hrnet_mm.NAME'` builds without an import line, by the registry of mmengine
     'MODELS': CLASSES,
@@ -75,6 +84,16 @@ def test_arguments():
 
 def test_commands():
     assert list(cli._COMMANDS) == COMMANDS
+
+
+@pytest.mark.parametrize('command', OPTIONS)
+def test_options(command):
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f'hrnet_mm.commands.{command.replace("-", "_")}').add_arguments(parser)
+    names = [action.option_strings[0] if action.option_strings else action.metavar for action in parser._actions]
+    assert names[:3] == ['-h', 'MODEL', '--weights']
+    assert [name for name in names if name in ('--data', '--out')] == OPTIONS[command]
+    assert not {'--model', '--config', '--checkpoint', '--pretrained', '--csv'} & set(names)
 
 
 @pytest.mark.parametrize('command', COMMANDS)

@@ -108,7 +108,7 @@ def _kilobytes(status: Path, name: str) -> int:
 def write_csv(rows: Iterable[Row], path: str | Path) -> None:
     """Append rows to a results file, with the header if it is new.
 
-    Raises UserError, and writes nothing, if the file has other columns.
+    Raises ValueError, and writes nothing, if the file has other columns.
     """
     path, names = Path(path), [field.name for field in fields(Row)]
     path.parent.mkdir(parents=True, exist_ok=True)

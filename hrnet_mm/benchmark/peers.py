@@ -9,23 +9,26 @@ from typing import Any
 from torch import nn
 
 from ..errors import UserError, did_you_mean
+from ..inference import open_network
 from ..models.network import HRNetModel
 from ..weights.convert import convert
 
 __all__ = ['PEERS', 'build_peer']
 
 
-def build_peer(name: str, model: HRNetModel) -> nn.Module:
+def build_peer(name: str, model: nn.Module) -> nn.Module:
     """A peer of one of our networks, in evaluation mode: a name of PEERS or a config such as `mmpose::...`.
 
-    Of a config the backbone, neck and dense head are built, with random weights.
+    Of a config the backbone, neck and dense head are taken, with random weights.
 
     Raises UserError for an unknown name, or a peer that has no such network.
     """
     if '::' in name or name.endswith('.py'):
-        return _from_config(name).eval()
+        return _of_config(name).eval()
     if name not in PEERS:
         raise UserError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
+    if not isinstance(model, HRNetModel):
+        raise UserError(f'{name} has peers of networks by name, such as hrnetv1_w32; compare others with a config')
     peer = PEERS[name](model)
     if peer is None:
         raise UserError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
@@ -117,7 +120,7 @@ def _mmpretrain(model: HRNetModel) -> nn.Module | None:
 
 def _resnet50(model: HRNetModel) -> nn.Module:
     """What the library of the task ships as its ResNet-50."""
-    return _from_config(
+    return _of_config(
         {
             'hrnet': 'mmpretrain::resnet/resnet50_8xb32_in1k.py',
             'hrnetv1': 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py',
@@ -152,16 +155,7 @@ def _with_weights(library: str, model: HRNetModel, peer: nn.Module) -> nn.Module
     return peer
 
 
-def _from_config(name: str) -> nn.Module:
-    from mmengine.config import Config
-    from mmengine.hub import get_config
-    from mmengine.registry import MODELS, DefaultScope
-
-    config = get_config(name) if '::' in name else Config.fromfile(name)
-    key = next((key for key in ('decode_head', 'head', 'bbox_head') if config.model.get(key)), None)
-    parts = {part: config.model.get(part) for part in ('backbone', 'neck', key) if part and config.model.get(part)}
-    for part in parts.values():
-        part.pop('init_cfg', None)
-        part.pop('pretrained', None)
-    with DefaultScope.overwrite_default_scope(config.default_scope):
-        return _Parts(**{part: MODELS.build(cfg) for part, cfg in parts.items()})
+def _of_config(name: str) -> nn.Module:
+    model = open_network(name).network
+    parts = {part: getattr(model, part, None) for part in ('backbone', 'neck', 'decode_head', 'head', 'bbox_head')}
+    return _Parts(**{part: module for part, module in parts.items() if isinstance(module, nn.Module)})

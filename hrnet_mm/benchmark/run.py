@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..errors import UserError
-from ..factory import create_model
 from ..fast.compare import TOLERANCES, difference
 from ..fast.engines import ENGINES
 from ..fast.graphs import EngineError, Job
 from ..fast.machine import machine
+from ..inference import open_network
 from ..models.cost import macs
+from ..models.network import HRNetModel
 from .measure import Row, peak_memory, time_in_turn
 from .peers import build_peer
 
@@ -36,17 +37,24 @@ def benchmark(
     train: bool = False,
     device: str = 'cpu',
     repeats: int = 20,
+    weights: str | None = None,
 ) -> tuple[list[Row], dict[str, str]]:
-    """Time a network of `create_model` in engines ('ENGINE:PRECISION'), in turn with peers ('PEER@ENGINE').
+    """Time a network, which `open_network` opens, in engines ('ENGINE:PRECISION'), in turn with peers ('PEER@ENGINE').
 
     `part` measures the neck or head alone, `train` training steps. Returns the rows, the peers' first, and what could
     not run with the reason.
 
-    Raises UserError for an unknown name.
+    Raises ValueError for an unknown name.
     """
     torch.manual_seed(0)
-    model = calibrated(create_model(name, num_classes=num_classes)).to(device)
-    x = torch.randn(batch, 3, *size, device=device)
+    opened = open_network(name, weights, num_classes=num_classes)
+    name, model = opened.name, opened.as_tensors()
+    if opened.checkpoint is None:
+        calibrated(model)
+    model.to(device)
+    if part and not isinstance(model, HRNetModel):
+        raise UserError(f'{name} is not a network by name, of which the {part} could be measured alone')
+    x = torch.randn(batch, opened.in_channels, *size, device=device)
     inputs = _streams(model, x) if part else (x,)
     own = _part(model, part)
     peers = [(peer, engine or PLAIN) for peer, _, engine in (p.partition('@') for p in against)]

@@ -2,6 +2,9 @@
 
 import argparse
 
+from ._network import add_network_arguments
+from ._warnings import ignore_library_warnings
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'time networks in every engine, in turn with other implementations, and print the ratios'
@@ -17,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..benchmark.run import PLAIN
     from ..fast.engines import ENGINES
 
-    parser.add_argument('model', help="a name of create_model, such as 'hrnetv1_w32'")
+    add_network_arguments(parser)
     parser.add_argument('--size', nargs=2, type=int, default=(256, 192), metavar=('H', 'W'), help='(default: 256 192)')
     parser.add_argument('--batch', type=int, default=1, help='images a call (default: 1)')
     parser.add_argument('--num-classes', type=int, help="classes, joints or points of the head (default: the model's)")
@@ -40,19 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
     parser.add_argument('--threads', type=int, help="PyTorch's threads (default: as it is)")
     parser.add_argument('--repeats', type=int, default=20, help='timed calls of each (default: 20)')
-    parser.add_argument('--csv', metavar='FILE', help='append the rows to this results file')
+    parser.add_argument('--out', metavar='FILE.csv', help='append the rows to this results file')
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print a table and append to the results file; 1 if something asked for could not run.
 
-    Raises UserError for an unknown name.
+    Raises ValueError for an unknown name.
     """
     import torch
 
     from ..benchmark.measure import write_csv
     from ..benchmark.run import benchmark, print_table
 
+    ignore_library_warnings()
     if args.threads:
         torch.set_num_threads(args.threads)
     rows, refused = benchmark(
@@ -66,10 +70,11 @@ def run(args: argparse.Namespace) -> int:
         args.train,
         args.device,
         args.repeats,
+        args.weights,
     )
     print_table(rows)
     for name, why in refused.items():
         print(f'{name} could not run: {why}')
-    if args.csv:
-        write_csv(rows, args.csv)
+    if args.out:
+        write_csv(rows, args.out)
     return 1 if refused else 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
@@ -51,12 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the tasks, print a table and write it with the pictures below the work directory; 1 if a target is missed.
 
-    Raises UserError for arguments or data that do not fit, or where data cannot be fetched or a training
-    fails.
+    Raises UserError for arguments or data that do not fit or cannot be fetched, and RuntimeError
+    where a training fails.
     """
     from rich.console import Console
 
-    from ..errors import did_you_mean
     from ..tasks import TASKS
     from ..training.runs import run_jobs
 

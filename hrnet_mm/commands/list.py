@@ -1,14 +1,14 @@
-"""`hrnet-mm list`: the architectures."""
+"""`hrnet-mm list`: the names of networks."""
 
 import argparse
 import fnmatch
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'list the architectures'
-EXAMPLE = "  hrnet-mm list\n  hrnet-mm list 'w*b'"
+HELP = 'list the names of architectures and networks, each of which every command takes as MODEL'
+EXAMPLE = "  hrnet-mm list\n  hrnet-mm list 'w*b'\n  hrnet-mm list 'hrnetv1_*'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,19 +17,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the names that match the pattern, with the channels of each stream.
+    """Print the names that match the pattern: an architecture, the channels of its branches, and its networks.
 
     Raises UserError if none does.
     """
-    from ..errors import did_you_mean
+    from ..factory import list_models
     from ..models import ARCHS
 
-    names = fnmatch.filter(ARCHS, args.pattern)
-    if not names:
-        nearest = did_you_mean(args.pattern, ARCHS)
-        raise UserError(f'no architecture is called {args.pattern!r}{nearest}, or any w<N>')
-    print(f'{"name":14} channels of the four streams')
-    for name in names:
-        print(f'{name:14} {" ".join(f"{channels:4}" for channels in ARCHS[name].out_channels)}')
+    names = [*ARCHS, *list_models()]
+    chosen = fnmatch.filter(names, args.pattern)
+    if not chosen:
+        raise UserError(f'no network is called {args.pattern!r}{did_you_mean(args.pattern, names)}, or any w<N>')
+    print(f'{"backbone":14} channels of the branches  networks')
+    for name, arch in ARCHS.items():
+        networks = [network for network in list_models(f'*_{name}') if name in chosen or network in chosen]
+        if networks:
+            channels = ' '.join(f'{channels:4}' for channels in arch.out_channels)
+            print(f'{name:14} {channels:24}  {" ".join(networks)}')
     if args.pattern == '*':
         print("and w<N> for any width N, and test-w<N> for tiny networks to test with; 'hrnet-mm info NAME' says more")

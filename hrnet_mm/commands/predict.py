@@ -3,26 +3,30 @@
 import argparse
 from pathlib import Path
 
+from ._network import add_network_arguments
+from ._warnings import ignore_library_warnings
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'answer and draw images with a trained model of any task, in one process or many, resumable'
 EXAMPLE = (
-    '  hrnet-mm predict images --model work_dirs/demo/instances/weights.pth --out work_dirs/found\n'
-    '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict images --model weights.pth --out found '
+    '  hrnet-mm predict work_dirs/demo/instances/weights.pth --data images --out work_dirs/found\n'
+    '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict config.py --weights weights.pth --data images --out found '
     '--launcher pytorch --workers 4 --no-pictures'
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm predict`."""
+    add_network_arguments(parser)
     parser.add_argument(
-        'images', nargs='+', type=Path, metavar='IMAGE|DIR', help='files, or folders with all below them'
+        '--data',
+        nargs='+',
+        type=Path,
+        required=True,
+        metavar='IMAGE|DIR',
+        help='images, or folders with all below them',
     )
-    parser.add_argument(
-        '--model', type=Path, required=True, metavar='FILE', help='a checkpoint, or a config (.py) with --checkpoint'
-    )
-    parser.add_argument('--config', type=Path, help='for a checkpoint that does not hold its config')
-    parser.add_argument('--checkpoint', type=Path, help='the weights, where --model is a config')
     parser.add_argument(
         '--out',
         type=Path,
@@ -51,23 +55,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
 
-    Raises UserError for arguments that do not fit.
+    Returns 1 if no image could be read. Raises UserError for arguments that do not fit.
     """
     from ..inference import predict_images
-    from ._warnings import ignore_library_warnings
 
     ignore_library_warnings()
-    answered = predict_images(
-        args.images,
-        args.out,
-        args.model,
-        args.config,
-        args.checkpoint,
-        args.score,
-        not args.no_pictures,
-        args.boxes,
-        args.batch_size,
-        args.workers,
-        args.launcher,
-    )
-    return 0 if answered else 1
+    try:
+        any_was_read = predict_images(
+            args.data,
+            args.out,
+            args.model,
+            args.weights,
+            args.score,
+            not args.no_pictures,
+            args.boxes,
+            args.batch_size,
+            args.workers,
+            args.launcher,
+        )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}') from None
+    return 0 if any_was_read else 1

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Test; a mistake in the arguments ends the process with one sentence."""
+    """Test; raises UserError for a mistake in the config or the arguments."""
     from ..engine import test
 
     test(**config_settings(args), checkpoint=args.checkpoint, out=args.out, show_dir=args.show_dir, tta=args.tta)

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ._network import add_network_arguments
+from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'follow the poses of persons through a video, and measure it where annotations are given'
 EXAMPLE = (
-    '  hrnet-mm track video.mp4 --model pose.py pose.pth --detector persons.py persons.pth\n'
-    '  hrnet-mm track images/val/000342_mpii_test --model pose.py pose.pth --boxes detections.json '
+    '  hrnet-mm track pose.pth --data video.mp4 --detector persons.py --detector-weights persons.pth\n'
+    '  hrnet-mm track pose.py --weights pose.pth --data images/val/000342_mpii_test --boxes detections.json '
     '--truth annotations/val/000342_mpii_test.json'
 )
 
@@ -22,16 +24,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..tracking.tracker import Settings
 
     default = Settings()
-    files = ('CONFIG', 'CHECKPOINT')
-    parser.add_argument('video', type=Path, help='a video file, or a folder of images in the order of their names')
+    add_network_arguments(parser)
     parser.add_argument(
-        '--model', nargs=2, type=Path, metavar=files, required=True, help='top-down pose network of mmpose'
+        '--data',
+        type=Path,
+        required=True,
+        metavar='VIDEO',
+        help='a video file, or a folder of images in the order of their names',
     )
     boxes = parser.add_mutually_exclusive_group(required=True)
-    boxes.add_argument('--detector', nargs=2, type=Path, metavar=files, help='detector of persons of mmdet')
+    boxes.add_argument('--detector', metavar='MODEL', help="mmdet's detector of persons, given as MODEL is")
     boxes.add_argument(
         '--boxes', type=Path, help="JSON of detections in COCO's form; image_id as in PoseTrack, else counted from 0"
     )
+    parser.add_argument('--detector-weights', metavar='FILE', help='its checkpoint, where --detector is a config')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/track'), help='default: work_dirs/track')
     parser.add_argument('--flow', choices=[*FLOWS, 'none'], default='dis', help='default: dis')
     parser.add_argument('--no-propagation', action='store_true', help='use the boxes of the detector alone')
@@ -46,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track the persons of one video; write PoseTrack's JSON and a drawn video.
 
-    Raises UserError for input that cannot be read.
+    Raises ValueError for input that cannot be read.
     """
     from dataclasses import replace
 
@@ -60,19 +66,20 @@ def run(args: argparse.Namespace) -> None:
     from ..tracking.tracker import PoseTracker, Settings, without_short_tracks
     from ..tracking.video import frame_names, read_frames, title, write_images, write_mp4
 
-    names = frame_names(args.video)
+    ignore_library_warnings()
+    names = frame_names(args.data)
     if not names:
-        raise UserError(f'{args.video} holds no images: expected a video that OpenCV reads, or a folder of images')
-    pose = PoseNetwork(args.model[0], args.model[1], args.device)
+        raise UserError(f'{args.data} holds no images: expected a video that OpenCV reads, or a folder of images')
+    pose = PoseNetwork(args.model, args.weights, args.device)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
-    found = [tracker(image) for image in read_frames(args.video)]
+    found = [tracker(image) for image in read_frames(args.data)]
     frames = [pose.in_places(persons) for persons in without_short_tracks(found, args.least_frames)]
     args.out.mkdir(parents=True, exist_ok=True)
-    name = title(args.video)
+    name = title(args.data)
     results = args.out / f'{name}.json'
     write_video(results, names, frames, args.joint_score)
-    images = (draw_persons(image, persons) for image, persons in zip(read_frames(args.video), frames, strict=True))
+    images = (draw_persons(image, persons) for image, persons in zip(read_frames(args.data), frames, strict=True))
     drawn = args.out / (name if args.frames else f'{name}.mp4')
     (write_images if args.frames else write_mp4)(images, drawn)
     persons = len(np.unique(np.concatenate([one.ids for one in frames])))
@@ -88,7 +95,9 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Any:
     from ..tracking.posetrack import image_id_of
 
     if args.detector is not None:
-        return DetectorNetwork(args.detector[0], args.detector[1], args.device)
+        return DetectorNetwork(args.detector, args.detector_weights, args.device)
+    if args.detector_weights is not None:
+        raise UserError('--detector-weights needs --detector, a config of mmdet')
     try:
         image_ids = [image_id_of(name, index) for index, name in enumerate(names)]
         boxes = iter(listed_boxes(json.loads(args.boxes.read_text()), image_ids))

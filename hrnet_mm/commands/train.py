@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from ._config import add_config_arguments, config_settings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
@@ -13,9 +13,6 @@ EXAMPLE = (
     '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn\n'
     '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
 )
-
-CONTINUE = ('--resume',)
-"""What to add to a call that was interrupted."""
 
 _OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
 
@@ -50,15 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--arch', help="any that hrnet-mm list shows (default: the demonstration's)")
     group.add_argument('--epochs', type=int, metavar='N', help='how often each image is trained on')
     group.add_argument('--minutes', type=float, help=f'of training, in place of --epochs (default: {MINUTES:g})')
-    group.add_argument('--pretrained', metavar='WEIGHTS', help='weights of the backbone: path, address or name')
+    group.add_argument('--weights', metavar='FILE', help='weights of the backbone: path, address or name')
     group.add_argument('--seed', type=int, default=0, help='default: %(default)s')
 
 
 def run(args: argparse.Namespace) -> None:
     """Train a config; or train, test and draw a task on a folder, as `hrnet-mm demo TASK --data DIR` does.
 
-    A mistake in a config or its arguments ends the process with one sentence.
-    Raises UserError for arguments, a config or data that do not fit, or where a task's training fails.
+    Raises UserError for a mistake in a config, the arguments or the data, and RuntimeError where a task's training
+    fails.
     """
     from ..tasks import TASKS
 
@@ -67,11 +64,14 @@ def run(args: argparse.Namespace) -> None:
         return
     from ..engine import train
 
-    train(**config_settings(args), resume=args.resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+    try:
+        train(**config_settings(args), resume=args.resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+    except KeyboardInterrupt as stop:
+        resume = {None: ' --resume', 'auto': ''}.get(args.resume, ' --resume auto')
+        raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}{resume}') from None
 
 
 def _train_task(args: argparse.Namespace) -> None:
-    from ..errors import did_you_mean
     from ..tasks import TASKS
     from ..training.own import train_folder
 
@@ -88,4 +88,4 @@ def _train_task(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
-    train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.pretrained)
+    train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights)

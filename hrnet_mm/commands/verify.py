@@ -3,6 +3,7 @@
 import argparse
 
 from ..errors import UserError
+from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
@@ -19,14 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained.
 
-    Raises UserError if no config has `args.pattern` in its path.
+    Raises ValueError if no config has `args.pattern` in its path.
     """
     from collections import Counter
 
     from ..config.check import check_config
     from ..config.zoo import compare, config_paths, published_results, read_config
     from ..engine import quick_reading
-    from ._warnings import ignore_library_warnings
 
     ignore_library_warnings()
     configs = [path for path in config_paths() if args.pattern in path]

@@ -2,6 +2,9 @@
 
 import argparse
 
+from ..errors import UserError
+from ._network import add_network_arguments
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'say what a checkpoint is and whether it is complete, and run its network once'
@@ -10,7 +13,7 @@ EXAMPLE = '  hrnet-mm verify-checkpoint hrnetv2_w48_imagenet_pretrained.pth'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm verify-checkpoint`."""
-    parser.add_argument('file', help='a checkpoint: a path, an address, or a name such as hrnet://w32-imagenet')
+    add_network_arguments(parser)
     parser.add_argument('--trusted', action='store_true', help='you trust the file (asked for by torch before 2.10)')
 
 
@@ -21,28 +24,36 @@ def run(args: argparse.Namespace) -> None:
     """
     import torch
 
-    from ..factory import model_for
-    from ..weights import CheckpointError, open_checkpoint
+    from ..inference import open_network
+    from ..models import HRNet
+    from ..weights import CheckpointError
     from ..weights.key_maps import LAYOUTS
 
-    converted, _ = open_checkpoint(args.file, args.trusted)
-    model, rest = model_for(converted.state_dict)
-    model.eval()
-    channels = model.in_channels
+    opened = open_network(args.model, args.weights, trusted=args.trusted, use_config=False)
+    converted, model = opened.conversion, opened.network
+    if converted is None or opened.checkpoint is None:
+        raise UserError(f'{args.model} is no checkpoint; give one, or a name with --weights FILE')
+    file, channels = opened.checkpoint.path, opened.in_channels
+    prefix = 'backbone.' if isinstance(model, HRNet) else ''
+    if missing := [name for name in model.state_dict() if prefix + name not in converted.state_dict]:
+        raise CheckpointError(f'{file} lacks {len(missing)} keys of {opened.name}, such as {missing[0]}')
     with torch.no_grad():
         outputs = model(torch.randn(1, channels, 128, 96, generator=torch.Generator().manual_seed(0)))
     maps = outputs if isinstance(outputs, tuple) else (outputs,)
     if not all(m.isfinite().all() for m in maps):
-        raise CheckpointError(f'{args.file} is complete, but its network gives NaN or infinity on random noise')
+        raise CheckpointError(
+            f'{opened.checkpoint.path} is complete, but its network gives NaN or infinity on random noise'
+        )
     print(f'layout     {converted.source} ({LAYOUTS[converted.source].about})')
-    print(f'network    {model.name}, {channels} input channels, {model.num_classes or "no"} classes, joints or points')
+    classes = getattr(model, 'num_classes', 0) or 'no'
+    print(f'network    {opened.name}, {channels} input channels, {classes} classes, joints or points')
     parameters = sum(p.numel() for p in model.parameters())
     print(f'keys       {converted.used} of {converted.given} used; {parameters:,} parameters')
     for why, count in converted.dropped.items():
         print(f'dropped    {count} keys: {why}')
     for change in converted.changes:
         print(f'changed    {change}')
-    if rest:
+    if rest := len(converted.state_dict) - len(model.state_dict()):
         print(f'not run    {rest} keys of heads that only OpenMMLab builds')
     shapes = ', '.join('x'.join(map(str, m.shape)) for m in maps)
     print(f'forward    1x{channels}x128x96 of noise gives {shapes}, mean {float(maps[0].mean()):.4g}, all finite')

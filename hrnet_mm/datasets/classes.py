@@ -20,7 +20,7 @@ def find_class_folders(path: Path) -> dict[str, Path]:
 def read_classes(path: Path, folder: Path) -> Content:
     """Images with the class that their folder is called by.
 
-    Raises UserError for fewer than two classes, and for a file that is no image.
+    Raises ValueError for fewer than two classes, and for a file that is no image.
     """
     images_by_class = _images_by_class(folder)
     if len(images_by_class) < 2:

@@ -18,7 +18,7 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
 
     Of several files for a part that is taken whose name holds `kind`, 'keypoints' or 'instances'.
 
-    Raises UserError if it is not clear which to take.
+    Raises ValueError if it is not clear which to take.
     """
     patterns = ('*.json', 'annotations/*.json', 'train/*.json', 'val/*.json', 'valid/*.json')
     names = [file.relative_to(path).as_posix() for pattern in patterns for file in sorted(path.glob(pattern))]
@@ -43,7 +43,7 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
 def read_coco(path: Path, file: Path, part: str) -> Content:
     """A checked COCO file; images get a `file_name` below `path`, and `width` and `height`.
 
-    Raises UserError in one sentence that names the file and what is wrong in it.
+    Raises ValueError in one sentence that names the file and what is wrong in it.
     """
     try:
         coco: dict[str, Any] = json.loads(file.read_text())
@@ -68,7 +68,7 @@ def read_coco(path: Path, file: Path, part: str) -> Content:
 def with_size(path: Path, image: Mapping[str, Any]) -> dict[str, Any]:
     """The entry of an image with `width` and `height`, read from the file where they are missing.
 
-    Raises UserError for a file that is no image.
+    Raises ValueError for a file that is no image.
     """
     if 'width' in image and 'height' in image:
         return dict(image)

@@ -76,7 +76,7 @@ class Folder:
 def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of R, G and B over some of the images.
 
-    Raises UserError for a file that is no image.
+    Raises ValueError for a file that is no image.
     """
     images = content['images']
     pixels = []
@@ -89,7 +89,7 @@ def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], 
 def read_image(file: Path) -> Any:
     """The image `(H, W, 3)` in B, G, R.
 
-    Raises UserError if OpenCV cannot read it.
+    Raises ValueError if OpenCV cannot read it.
     """
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:

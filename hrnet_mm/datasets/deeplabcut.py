@@ -25,7 +25,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
 
     Body parts of which a project with several animals has one for all ('single') are left out.
 
-    Raises UserError in one sentence that names the file and line.
+    Raises ValueError in one sentence that names the file and line.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -19,7 +19,7 @@ _POINT_TASKS = ('pose', 'faces')
 def fitting_tasks(path: Path) -> list[str]:
     """The tasks that a folder's labels are for: pose where there are key-points, else what boxes and masks allow.
 
-    Raises UserError for a folder of no known layout.
+    Raises ValueError for a folder of no known layout.
     """
     _check_is_folder(path)
     if files := find_coco(path, 'instances'):
@@ -38,7 +38,7 @@ def fitting_tasks(path: Path) -> list[str]:
 def read_folder(path: Path, task: str) -> Folder:
     """Check a folder and measure what a training needs to know of it.
 
-    Raises UserError in one sentence that names what is missing, in which file, and the layouts.
+    Raises ValueError in one sentence that names what is missing, in which file, and the layouts.
     """
     _check_is_folder(path)
     parts, points = _read_parts(path, task)

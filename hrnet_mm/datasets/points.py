@@ -19,7 +19,7 @@ _SIDE = re.compile(
 def read_points(file: Path, content: Content) -> Points:
     """The key-points of the only category that has them; those of two categories may be equal.
 
-    Raises UserError if there are none, or different ones.
+    Raises ValueError if there are none, or different ones.
     """
     categories = [category for category in content['categories'] if category.get('keypoints')]
     if not categories:
@@ -36,7 +36,7 @@ def read_points(file: Path, content: Content) -> Points:
 def with_points(content: Content, points: Points, file: Path) -> Content:
     """The content without what has no labelled points; a box around its points is given to what has no box.
 
-    Raises UserError for a wrong number of values.
+    Raises ValueError for a wrong number of values.
     """
     annotations = []
     for one in content['annotations']:

@@ -14,7 +14,7 @@ _FEWEST = 5
 def split_images(content: Content, where: object) -> tuple[Content, Content, str]:
     """Training part, validation part, and a sentence that says so; of every class in its share, if images have one.
 
-    Raises UserError for too few images.
+    Raises ValueError for too few images.
     """
     images = content['images']
     groups: dict[object, list[object]] = {}

@@ -200,7 +200,7 @@ class CheckLoadedHook(Hook):
     mmengine loads what fits, logs the rest and goes on, so that a checkpoint of another layout or width leaves random
     weights where the user expects trained ones. Heads may differ: fine-tuning replaces them.
 
-    Raises UserError with the counts.
+    Raises ValueError with the counts.
     """
 
     priority = 'VERY_HIGH'

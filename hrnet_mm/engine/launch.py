@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
-from mmengine.runner import find_latest_checkpoint
 
 from ..config.check import config_problems
 from ..errors import UserError
@@ -56,8 +55,8 @@ def train(
         mmengine's Runner, with the trained model.
 
     Raises:
-        UserError: An argument does not fit, or the config has mistakes; each is in a line of the message.
-        KeyboardInterrupt: The training was interrupted; the message says what was saved.
+        UserError: The arguments or the config have mistakes; each of the config is in a line of the message.
+        KeyboardInterrupt: Ctrl-C; the message names the last checkpoint.
     """
     settings = _prepare(config, work_dir, options, launcher)
     if amp:
@@ -79,7 +78,7 @@ def train(
     try:
         runner.train()
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_saved(runner)) from None
+        raise KeyboardInterrupt(_what_is_saved(Path(settings.work_dir))) from None
     return runner
 
 
@@ -106,6 +105,9 @@ def test(
         out: a pickle file to write the predictions to.
         show_dir: a folder to draw the predictions into.
         tta: test as the config's tta_model and tta_pipeline say.
+
+    Raises:
+        UserError: The arguments or the config have mistakes; each of the config is in a line of the message.
     """
     settings = _prepare(config, work_dir, options, launcher)
     settings.load_from = _existing_checkpoint(checkpoint)
@@ -126,7 +128,7 @@ def test(
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a config file and import what it names; UserError names the nearest one for a path without a file."""
+    """Read a config file and import what it names; raises UserError for a path without a file, with the nearest."""
     if not Path(path).is_file():
         _refuse_naming_the_nearest(Path(path))
     return Config.fromfile(path)
@@ -154,19 +156,13 @@ def _prepare(
     return config
 
 
-def _refuse_naming_the_nearest(path: Path) -> None:
+def _refuse_naming_the_nearest(path: Path) -> NoReturn:
     package = Path(__file__).parent.parent
     folders = [path.parent, package.parent / 'configs', package / '.mim' / 'configs']
     known = {file.name: file for folder in folders if folder.is_dir() for file in sorted(folder.rglob('*.py'))}
     nearest = difflib.get_close_matches(path.name, known, n=1, cutoff=0.4)
     hint = f'; the nearest name is {known[nearest[0]]}' if nearest else ''
     raise UserError(f'{path}: no such config file{hint}')
-
-
-def _saved(runner: Any) -> str:
-    """What of an interrupted training can be continued from."""
-    last = find_latest_checkpoint(runner.work_dir)
-    return f'{last} is saved' if last else 'no checkpoint was saved yet'
 
 
 def _existing_checkpoint(name: str) -> str:
@@ -186,6 +182,13 @@ def _require_sound(config: Any, training: bool) -> None:
         raise UserError('\n  '.join([f'{config.filename}: {count}', *problems]))
 
 
+def _what_is_saved(work_dir: Path) -> str:
+    last = work_dir / 'last_checkpoint'
+    if not last.is_file():
+        return f'{work_dir} holds no checkpoint yet'
+    return f'the last checkpoint is {last.read_text().strip()}'
+
+
 def _complete_as_the_library_does(config: Any) -> None:
     """Add what the library's own tools add before they build the runner, and its configs leave out."""
     library = scope_of(config)
@@ -200,9 +203,7 @@ def _complete_as_the_library_does(config: Any) -> None:
 def _use_mixed_precision(config: Any) -> None:
     wrapper = type_name(config.optim_wrapper) or 'OptimWrapper'
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise UserError(
-            f'--amp: optim_wrapper.type is {wrapper}; only OptimWrapper and AmpOptimWrapper can be switched'
-        )
+        raise UserError(f'--amp: optim_wrapper.type is {wrapper}; expected OptimWrapper or AmpOptimWrapper')
     if get_device() == 'cpu':  # mmengine's wrapper needs a GPU
         config.optim_wrapper.type = 'hrnet_mm.Bf16OptimWrapper'
         for option in ('loss_scale', 'dtype'):

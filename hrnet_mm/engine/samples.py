@@ -48,7 +48,7 @@ class SampleHook(Hook):
         max_bad_samples: how many samples of the data set 'skip' may leave out, counted once each, over all workers of a
             process.
 
-    Raises UserError for a data set without samples, BadSampleError for a sample or one too many.
+    Raises ValueError for a data set without samples, BadSampleError for a sample or one too many.
     """
 
     priority = 'VERY_HIGH'
@@ -153,7 +153,7 @@ def _check_size(sample: Any, dataset: Any, number: int) -> None:
         return
     stated, found = (info['height'], info['width']), tuple(read.ori_shape[:2])
     if stated != found:
-        raise UserError(
+        raise ValueError(
             f'the annotation is for {stated[1]} x {stated[0]} pixels, the image has {found[1]} x {found[0]}'
             + (', as if only one of them followed its EXIF orientation' if stated == found[::-1] else '')
         )

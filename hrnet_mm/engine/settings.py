@@ -62,7 +62,7 @@ def apply_settings(config: Any, settings: Mapping[str, Any]) -> None:
             `KEY._delete_=True` empties what is below the key before other settings fill it.
 
     Raises:
-        UserError: A key leads to a place that cannot be, or a custom import fails.
+        ValueError: A key leads to a place that cannot be, or a custom import fails.
     """
     for key, value in sorted(settings.items(), key=lambda item: not item[0].endswith('._delete_')):
         path = key.split('.')

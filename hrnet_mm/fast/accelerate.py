@@ -128,7 +128,7 @@ def accelerate(
     each compute in the engine; everything else, and its parameters, stay. Any other module stays as it is, and an
     object that is called like it is returned.
 
-    Raises UserError for an unknown argument, EngineError (a RuntimeError) where no engine can do it within tolerance.
+    Raises ValueError for an unknown argument, EngineError (a RuntimeError) where no engine can do it within tolerance.
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     if precision not in TOLERANCES:
@@ -138,7 +138,7 @@ def accelerate(
         if name not in ENGINES:
             raise UserError(f'unknown engine {name!r}{did_you_mean(name, ["auto", *ENGINES])}')
     if model.training:
-        raise UserError('accelerate makes networks for inference: call model.eval() first')
+        raise ValueError('accelerate makes networks for inference: call model.eval() first')
     limit = TOLERANCES[precision] if tolerance is None else tolerance
     settings = _Settings(precision, names, limit, dynamic, tuple(calibration), choice)
     if hasattr(model, 'backbone') and hasattr(model, 'data_preprocessor'):

@@ -17,16 +17,14 @@ from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
+from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 from .accelerate import DENSE_HEADS, Body
 from .compare import TOLERANCES, difference
 from .engines import Run
 from .fold import fold
 from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
 
-__all__ = ['IMAGENET', 'MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
-
-IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Mean and standard deviation of ImageNet's pixels, R G B."""
+__all__ = ['MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
 
 _LEAST_SIDE = 2 * SIZE_STEP
 """In a program of torch.export a side of one step is a constant: the coarsest stream is then one pixel high or wide."""
@@ -119,14 +117,14 @@ def export(
     Only if its outputs differ by at most `tolerance` of the largest output (default: that of `fast.accelerate`) does it
     take its name; otherwise what was there before stays.
 
-    Raises UserError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
+    Raises ValueError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
     network cannot be exported, or the outputs differ by more.
     """
     path = Path(path)
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     chosen = _format(path, precision, aot)
     if model.training:
-        raise UserError('export writes networks for inference: call model.eval() first')
+        raise ValueError('export writes networks for inference: call model.eval() first')
     if dynamic and any(side % SIZE_STEP or side < _LEAST_SIDE for x in inputs for side in x.shape[2:]):
         shapes = [tuple(x.shape) for x in inputs]
         raise UserError(
@@ -160,7 +158,7 @@ def export(
 
 
 def check_format(path: Path, precision: str, aot: bool = False) -> None:
-    """Raises UserError unless files of this name are written in this precision."""
+    """Raises ValueError unless files of this name are written in this precision."""
     _format(path, precision, aot)
 
 
@@ -276,13 +274,13 @@ _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
 
 
 def read_images(
-    folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET[0], std: Sequence[float] = IMAGENET[1]
+    folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> list[Tensor]:
     """Up to 100 images of a folder as inputs `(1, 3, *size)`, RGB, less `mean`, by `std` (default: ImageNet's).
 
     Each is resized until it covers the size, and cropped to it at a random place, the same every time.
 
-    Raises UserError if there are no images, or one cannot be read.
+    Raises ValueError if there are no images, or one cannot be read.
     """
     paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
     if not paths:

@@ -28,7 +28,7 @@ _RANGES = {'batch': 1024, 'height': 128, 'width': 128}
 
 
 class EngineError(UserError):
-    """Something that cannot run a network here; the message is the reason."""
+    """An engine cannot run a network here; the message is the reason."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,20 @@
-"""Opening a model of any of the four libraries, and predictions on images and videos."""
+"""Opening a network of any kind, and predictions on images and videos."""
 
-from .images import predict_images
-from .predictor import Predictor, open_model
+from typing import Any
 
-__all__ = ['Predictor', 'open_model', 'predict_images']
+from .open import OpenedNetwork, Preprocessing, open_network
+
+__all__ = ['OpenedNetwork', 'Predictor', 'Preprocessing', 'open_network', 'predict_images']
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when first used: predictions need mmcv, opening a network by name does not.
+    if name == 'Predictor':
+        from .predictor import Predictor
+
+        return Predictor
+    if name == 'predict_images':
+        from .images import predict_images
+
+        return predict_images
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

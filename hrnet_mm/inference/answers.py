@@ -26,7 +26,7 @@ class Answers:
     A line of that file that a kill has cut off is removed. What is appended survives a kill of the process at once, and
     a power failure after 5 s.
 
-    Raises UserError if another process appends to the same file.
+    Raises ValueError if another process appends to the same file.
     """
 
     def __init__(self, folder: Path, rank: int, processes: int) -> None:

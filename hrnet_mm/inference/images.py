@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from ..errors import UserError
 from ..weights.io import written_aside
 from .answers import Answers, merge
-from .predictor import Predictor, UnreadableImageError, open_model
+from .open import open_network
+from .predictor import Predictor, UnreadableError
 
 __all__ = ['predict_images']
 
@@ -30,9 +31,8 @@ _SECONDS_BETWEEN_LINES = 10.0
 def predict_images(
     paths: Sequence[Path],
     out: Path,
-    model: Path,
-    config: Path | None = None,
-    checkpoint: Path | None = None,
+    model: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
     score: float = 0.3,
     pictures: bool = True,
     boxes_file: Path | None = None,
@@ -43,20 +43,25 @@ def predict_images(
     """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
 
     `paths` are images, or folders with all below them. Answers and pictures go to `out`, where an interrupted run goes
-    on. `model`, `config` and `checkpoint` are those of `open_model`. Pictures show what has at least `score`, and so
-    much do boxes need that top-down pose models take from `boxes_file`, a detector's predictions.jsonl. `launcher` is
-    what started the processes: 'none', 'pytorch' or 'slurm'.
+    on. `model` and `weights` are what `open_network` opens, with a config. Pictures show what has at least `score`, and
+    so much do boxes need that top-down pose models take from `boxes_file`, a detector's predictions.jsonl. `launcher`
+    is what started the processes: 'none', 'pytorch' or 'slurm'.
 
-    Gives False if every image was unreadable. Raises UserError for arguments that do not fit, and KeyboardInterrupt,
-    saying how many are answered, where it is interrupted.
+    Returns:
+        Whether any image could be read; True in a process that leaves merging to another.
+
+    Raises:
+        UserError: The arguments do not fit.
+        KeyboardInterrupt: Ctrl-C; the message says how many images are done.
     """
     images = _find(paths, out)
     rank, processes = _join(launcher)
-    predictor = open_model(model, config, checkpoint, _device())
+    opened = open_network(model, weights, device=_device())
+    predictor = Predictor(opened)
     boxes = _read_boxes(boxes_file, score, predictor)
     if predictor.needs_boxes and boxes is None:
         print('this model looks at one object in a box: without --boxes that is the whole image')
-    _claim(out, [model, config, checkpoint, boxes_file], score if boxes_file else None)
+    _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
     with closing(Answers(out / 'shards', rank, processes)) as answers:
         # Without rounding up: every image is in one share.
         share = DefaultSampler(images, shuffle=False, seed=0, round_up=False)
@@ -75,7 +80,7 @@ def predict_images(
                     answers.add({'image': str(path), **found})
                 say.step(error)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f'{say.done} of {len(share)} images are answered in {out}') from None
+            raise KeyboardInterrupt(f'{say.done} of {len(share)} images are done and kept in {out}') from None
     if processes > 1:
         torch.distributed.destroy_process_group()
     errors = merge(out / 'shards', [str(image) for image in images], out / 'predictions.jsonl')
@@ -132,9 +137,9 @@ def _device() -> str:
     return device
 
 
-def _claim(out: Path, files: Sequence[Path | None], score: float | None) -> None:
+def _claim(out: Path, files: Sequence[Path], score: float | None) -> None:
     """Note what answers in this folder, or find that it is the same."""
-    hashes = {file.name: _sha256(file) for file in files if file is not None}
+    hashes = {file.name: _sha256(file) for file in files}
     about = json.dumps({'files': hashes, 'score': score})
     note = out / 'model.json'
     out.mkdir(parents=True, exist_ok=True)
@@ -181,7 +186,7 @@ class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
         try:
             boxes = None if self._boxes is None else self._boxes.get(str(path), [])
             return path, self._prepare(path, boxes), None
-        except UnreadableImageError as error:
+        except UnreadableError as error:
             return path, [], str(error)
 
 

@@ -12,95 +12,47 @@ import mmcv
 import numpy as np
 import numpy.typing as npt
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import DATASETS, MODELS, VISUALIZERS, init_default_scope
+from mmengine.registry import VISUALIZERS, init_default_scope
 
 from ..errors import UserError
-from ..registry import class_of, scope_of, type_name
-from ..weights.io import read_checkpoint, state_dict_of, written_aside
-from ..weights.load import fill
-from .stored_config import stored_config
+from ..registry import scope_of, type_name
+from ..weights.io import written_aside
+from .open import OpenedNetwork, data_set
 
-__all__ = ['Predictor', 'UnreadableImageError', 'open_model']
+__all__ = ['Predictor', 'UnreadableError']
 
 Image = npt.NDArray[np.uint8]
-
-
-class UnreadableImageError(UserError):
-    """A file is not an image, or a damaged one."""
-
 
 _TOP_CLASSES = 5
 _SMALL = 224  # classified images with a shorter side are enlarged to it for drawing, so that the text fits
 _LEAST_DRAWN = 480  # poses are drawn into images whose shorter side is enlarged to at least this
 
 
-def open_model(model: Path, config: Path | None, checkpoint: Path | None, device: str) -> 'Predictor':
-    """A predictor from a checkpoint, a config, or both.
-
-    `model` is a checkpoint that holds its config, as those of mmengine do, or needs `config`; or it is a config (`.py`)
-    and needs `checkpoint`.
-
-    Raises UserError if a part is missing or does not fit.
-    """
-    if model.suffix == '.py':
-        if config is not None:
-            raise UserError(f'two configs are given: {model} and {config}')
-        model, config, checkpoint = _need_checkpoint(model, checkpoint), model, None
-    if checkpoint is not None:
-        raise UserError(f'two checkpoints are given: {model} and {checkpoint}')
-    content = read_checkpoint(model)
-    if config is not None:
-        if not config.is_file():
-            raise UserError(f'{config}: no such config file')
-        settings: Config | None = Config.fromfile(config)
-    else:
-        settings = stored_config(content)
-    if settings is None:
-        raise UserError(f'{model} does not hold its config; give it with --config')
-    meta = content.get('meta') if isinstance(content, Mapping) else None
-    return Predictor(settings, state_dict_of(content, model), (meta or {}).get('dataset_meta'), str(model), device)
-
-
-def _need_checkpoint(config: Path, checkpoint: Path | None) -> Path:
-    if checkpoint is None:
-        raise UserError(f'{config} is a config; give its weights with --checkpoint')
-    return checkpoint
+class UnreadableError(UserError):
+    """An image file cannot be decoded; the message says why."""
 
 
 class Predictor:
-    """A model with its test pipeline and its library's visualizer.
+    """A model of a config with its test pipeline and its library's visualizer.
 
-    Raises UserError for a library that is not one of the four, and CheckpointError for weights that do not fill the
-    model exactly.
+    Raises UserError for a network that was opened without a config or weights, or whose config tests nothing.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        weights: Mapping[str, torch.Tensor],
-        dataset_meta: Mapping[str, Any] | None,
-        name: str,
-        device: str,
-    ) -> None:
+    def __init__(self, opened: OpenedNetwork) -> None:
+        config, name = opened.config, opened.name
+        if config is None:
+            raise UserError(f'{name} comes without a config, whose test pipeline reads images; give a config')
+        if opened.checkpoint is None:
+            raise UserError(f'{name} is a config; give its weights')
+        if config.get('test_dataloader') is None:
+            raise UserError(f'the config of {name} has no test_dataloader, whose pipeline reads images')
         scope = scope_of(config)
-        if scope not in _TASKS:
-            raise UserError(f'the config has the default_scope {scope!r}; allowed: {", ".join(_TASKS)}')
         init_default_scope(scope)
         self._task = _TASKS[scope]
-        model = dict(config.model)
-        preprocessor = config.get('data_preprocessor', config.get('preprocess_cfg'))
-        if preprocessor is not None:
-            model.setdefault('data_preprocessor', preprocessor)
-        self.model: Any = MODELS.build(model)
-        fill(self.model, weights, name)
-        self.model.to(device).eval()
-        if config.get('test_dataloader') is None:
-            raise UserError('the config has no test_dataloader, whose pipeline reads images; give one with --config')
-        dataset = _innermost(config.test_dataloader.dataset)
-        self.dataset_meta = dict(dataset_meta or _meta_of(dataset, scope))
-        steps = [step for step in dataset.get('pipeline', []) if not _reads_truth(step)]
+        self.model = opened.network
+        self.dataset_meta = dict(opened.metadata)
+        steps = [step for step in data_set(config).get('pipeline', []) if not _reads_truth(step)]
         self._pipeline = Compose(steps)
         self.needs_boxes = any(type_name(step) == 'GetBBoxCenterScale' for step in steps)
         if self._task is _POSE:
@@ -112,7 +64,7 @@ class Predictor:
     def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
         """The model's inputs for an image: one, or for a top-down pose model one a box (x1, y1, x2, y2; default: all).
 
-        Raises UserError, which says what is wrong with the file, if it cannot be read.
+        Raises UnreadableError, which says what is wrong with the file, if it cannot be decoded.
         """
         try:
             base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
@@ -126,7 +78,7 @@ class Predictor:
         except Exception as error:  # a damaged file raises whatever its bytes lead to
             if (reason := _why_unreadable(path)) is None:
                 raise
-            raise UnreadableImageError(reason) from error
+            raise UnreadableError(reason) from error
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
         """The libraries' data samples for prepared inputs, in one batch."""
@@ -150,31 +102,13 @@ class Predictor:
             drawn.rename(aside)
 
 
-def _innermost(dataset: Any) -> Any:
-    """The data set that has the pipeline: the first of several, unless they share one."""
-    while inner := dataset.get('dataset') or (not dataset.get('pipeline') and dataset.get('datasets')):
-        dataset = inner[0] if isinstance(inner, list | tuple) else inner
-    return dataset
-
-
 def _reads_truth(step: Mapping[str, Any]) -> bool:
     kind = type_name(step)
     return (kind.startswith('Load') and kind.endswith('Annotations')) or kind in ('FilterAnnotations', 'GenerateTarget')
 
 
-def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
-    owner = class_of({'_scope_': scope, **dataset}, DATASETS)
-    meta = {**getattr(owner, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
-    if dataset.get('classes') is not None:
-        meta['classes'] = dataset['classes']
-    if scope == 'mmpose':
-        from mmpose.datasets.datasets.utils import parse_pose_metainfo
-
-        meta = parse_pose_metainfo(meta)
-    return meta
-
-
 def _why_unreadable(path: Path) -> str | None:
+    """What is wrong with an image file; None if it can be decoded."""
     try:
         if path.stat().st_size == 0:
             return 'the file is empty'

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..config.check import registered_names
 from ..config.consistency import dicts
+from ..errors import UserError
 from ..registry import scope_of
 
 __all__ = ['stored_config']
@@ -79,9 +80,10 @@ def _registered(kind: str, library: str) -> str:
     return name if is_of_the_root or '.' not in kind else f'{scope}.{name}'
 
 
-def _refusal(reason: str) -> ValueError:
-    return ValueError(
-        f'the config inside the checkpoint {reason}, so it is not used: give the config that you trust with --config'
+def _refusal(reason: str) -> UserError:
+    return UserError(
+        f'the config inside the checkpoint {reason}, so it is not used: give the config that you trust, and '
+        'the checkpoint as its weights'
     )
 
 

@@ -1,5 +1,6 @@
 """The maps of the four resolutions after each stage, drawn in one picture."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from ..errors import UserError, did_you_mean
-from ..factory import create_model, list_models, model_for
+from ..errors import UserError
 from ..models import HRNet
-from ..weights import open_checkpoint, read_checkpoint
+from .open import OpenedNetwork, open_network
 
 __all__ = ['draw_streams', 'stage_outputs']
 
@@ -23,27 +23,29 @@ Image = npt.NDArray[np.uint8]
 
 _STAGES = ('layer1', 'stage2', 'stage3', 'stage4')
 _MOST_PIXELS = 1024  # the longer side of an image is reduced to it where no test pipeline says what the size is
-_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, R G B
 _CELL = 2.6  # inches
 
 
-def draw_streams(path: Path, model: str, config: Path | None, file: Path) -> None:
+def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.PathLike[str] | None, file: Path) -> None:
     """Run one image through the network and draw every stream after every stage into `file`, a PNG.
 
-    `model` is a checkpoint of any known layout, a name of published weights, or an architecture with random weights;
-    `config` is the checkpoint's. The colours are the first three principal components of a map's channels: places that
-    look alike to the network have like colours, within one map. Cells are as large as the image and pixels as large as
-    they are, so that it shows what each resolution can hold.
+    `model` and `weights` are what `open_network` opens. The colours are the first three principal components of a map's
+    channels: places that look alike to the network have like colours, within one map. Cells are as large as the image
+    and pixels as large as they are, so that it shows what each resolution can hold.
 
     Raises UserError for an image or a model that cannot be read.
     """
     image = cv2.imread(str(path))
     if image is None:
         raise UserError(f'{path}: no such file, or not an image')
-    backbone, inputs, about = _open(model, config, path, image)
+    opened = open_network(model, weights)
+    backbone = opened.network if isinstance(opened.network, HRNet) else opened.network.backbone
+    if not isinstance(backbone, HRNet):
+        raise UserError(f'the backbone of {opened.name} is a {type(backbone).__name__}, not an HRNet')
     with torch.inference_mode():
-        outputs = stage_outputs(backbone.eval(), inputs)
-    _draw(file, image[..., ::-1], outputs, f'{path.name}, {about}')
+        outputs = stage_outputs(backbone, _inputs(opened, path, image))
+    weights_are = 'random weights' if opened.checkpoint is None else f'weights of {opened.checkpoint.path.name}'
+    _draw(file, image[..., ::-1], outputs, f'{path.name}, {opened.name}, {weights_are}')
 
 
 def stage_outputs(backbone: HRNet, inputs: Tensor) -> list[tuple[Tensor, ...]]:
@@ -68,37 +70,18 @@ def _hooks(backbone: HRNet, kept: list[tuple[Tensor, ...]]) -> Iterator[None]:
             handle.remove()
 
 
-def _open(name: str, config: Path | None, path: Path, image: Image) -> tuple[HRNet, Tensor, str]:
-    """The backbone, what it is given for the image, and what to say of it."""
-    file = Path(name)
-    if file.is_file() and (config is not None or _holds_config(file)):
-        from .predictor import open_model
+def _inputs(opened: OpenedNetwork, path: Path, image: Image) -> Tensor:
+    """The image as the network takes it: by the test pipeline of its config, if it has one."""
+    if opened.config is not None:
+        from .predictor import Predictor
 
-        predictor = open_model(file, config, None, 'cpu')
-        model = predictor.model
-        if not isinstance(model.backbone, HRNet):
-            raise UserError(f'the backbone of {name} is a {type(model.backbone).__name__}, not an HRNet')
-        data = predictor.prepare(path)[0]
-        batch = {key: [value] for key, value in data.items()}
-        return model.backbone, model.data_preprocessor(batch)['inputs'], f'weights of {name}'
-    if name in list_models():
-        body: Any = create_model(name, features_only=True)
-        about = f'{name} with random weights'
-    elif file.is_file() or '://' in name:
-        converted, _ = open_checkpoint(name)
-        body, about = model_for(converted.state_dict)[0].backbone, f'weights of {name}'
-    else:
-        raise UserError(f'{name} is neither a file nor an architecture{did_you_mean(name, list_models())}')
+        batch = {key: [value] for key, value in Predictor(opened).prepare(path)[0].items()}
+        prepared: Tensor = opened.network.data_preprocessor(batch)['inputs']
+        return prepared
     factor = min(1.0, _MOST_PIXELS / max(image.shape[:2]))
     resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)[..., ::-1]
-    inputs = torch.from_numpy(((resized - np.array(_MEAN)) / _STD).astype(np.float32)).permute(2, 0, 1)[None]
-    return body, inputs, about
-
-
-def _holds_config(file: Path) -> bool:
-    content = read_checkpoint(file)
-    meta = (content.get('meta') if isinstance(content, dict) else None) or {}
-    return isinstance(meta.get('cfg', meta.get('config')), str)
+    pixels = (resized - np.array(opened.preprocessing.mean)) / np.array(opened.preprocessing.std)
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
 
 
 def _draw(file: Path, image: Image, outputs: Sequence[tuple[Tensor, ...]], title: str) -> None:

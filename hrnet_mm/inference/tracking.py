@@ -1,38 +1,37 @@
 """Detectors and pose estimators made of mmdet's and mmpose's networks, with this package's HRNet in them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ..errors import UserError
+from ..registry import scope_of
 from ..tracking.flow import Image
 from ..tracking.persons import Array, Persons
 from ..tracking.posetrack import in_places
-from ..weights import read_checkpoint, state_dict_of
+from .open import open_network
 
 __all__ = ['DetectorNetwork', 'PoseNetwork', 'listed_boxes']
+
+
+Name = str | os.PathLike[str]
 
 
 class PoseNetwork:
     """A top-down pose network of mmpose, to be called with an image and boxes (see `PoseEstimator`).
 
-    `names` are its joints', `sigmas` `(K,)` belong to them. Raises UserError where the checkpoint does not fit the
-    config whole.
+    `model` and `weights` are what `open_network` opens. `names` are its joints', `sigmas` `(K,)` belong to them. Raises
+    UserError where the checkpoint does not fit the config whole.
     """
 
-    def __init__(self, config: Path, weights: Path, device: str) -> None:
-        from mmpose.apis import init_model
-
+    def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu') -> None:
         from ..drop_in import mmpose  # noqa: F401  # before the config is built: its type='HRNet' is ours
 
-        self.model = init_model(Config.fromfile(config), device='cpu')
-        _fill(self.model, weights, device)
-        meta: Mapping[str, Any] = self.model.dataset_meta
+        self.model, meta = _open(model, weights, 'mmpose', device)
         self.names: Sequence[str] = [meta['keypoint_id2name'][i] for i in range(meta['num_keypoints'])]
         self.sigmas: Array = np.asarray(meta['sigmas'], dtype=np.float64)
 
@@ -54,21 +53,17 @@ class PoseNetwork:
 class DetectorNetwork:
     """A detector of mmdet, to be called with an image (see `Detector`).
 
-    It gives the boxes of the class 'person', or of the only class there is. Raises UserError where there is neither,
-    or the checkpoint does not fit the config whole.
+    `model` and `weights` are what `open_network` opens. It gives the boxes of the class 'person', or of the only class
+    there is. Raises UserError where there is neither, or the checkpoint does not fit the config whole.
     """
 
-    def __init__(self, config: Path, weights: Path, device: str) -> None:
-        from mmdet.apis import init_detector
-
+    def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu') -> None:
         from ..drop_in import mmdet  # noqa: F401  # before the config is built: its type='HRNet' is ours
 
-        self.model = init_detector(Config.fromfile(config), device='cpu')
-        _fill(self.model, weights, device)
-        loader = self.model.cfg.test_dataloader.dataset
-        classes = list(loader.get('metainfo', {}).get('classes', ())) or list(self.model.dataset_meta['classes'])
+        self.model, meta = _open(model, weights, 'mmdet', device)
+        classes = list(meta['classes'])
         if 'person' not in classes and len(classes) != 1:
-            raise UserError(f'{config} detects {", ".join(classes)}; expected the class person, or a single one')
+            raise UserError(f'{model} detects {", ".join(classes)}; expected the class person, or a single one')
         self.label = classes.index('person') if 'person' in classes else 0
 
     def __call__(self, image: Image) -> tuple[Array, Array]:
@@ -92,10 +87,11 @@ def listed_boxes(results: Sequence[Mapping[str, Any]], image_ids: Sequence[int])
     return [(array[:, :4], array[:, 4]) for array in arrays]
 
 
-def _fill(model: Any, weights: Path, device: str) -> None:
-    """Load a checkpoint, every parameter of it, as safely as `read_checkpoint` does."""
-    try:
-        model.load_state_dict(state_dict_of(read_checkpoint(weights)))
-    except RuntimeError as error:
-        raise UserError(f'{weights} does not fit the config: {str(error).splitlines()[1].strip()}') from error
-    model.to(device).eval()
+def _open(model: Name, weights: Name | None, library: str, device: str) -> tuple[Any, Mapping[str, Any]]:
+    """A library's model with the config that its own functions look for in it, and the metadata."""
+    opened = open_network(model, weights, device=device)
+    if opened.config is None or scope_of(opened.config) != library or opened.checkpoint is None:
+        raise UserError(f'{opened.name} is no trained model of {library}; expected its config and its weights')
+    opened.network.cfg = opened.config
+    opened.network.dataset_meta = opened.metadata
+    return opened.network, opened.metadata

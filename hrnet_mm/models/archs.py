@@ -109,7 +109,7 @@ ARCHS: dict[str, Arch] = {
 def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = None) -> Arch:
     """Look an architecture up by name, or read it from OpenMMLab's `extra` form.
 
-    Raises UserError unless exactly one of `arch` and `extra` is given and it describes a valid network.
+    Raises ValueError unless exactly one of `arch` and `extra` is given and it describes a valid network.
     """
     if (arch is None) == (extra is None):
         given = 'neither' if arch is None else 'both'

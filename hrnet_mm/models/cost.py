@@ -76,7 +76,7 @@ class Readout:
 def readouts(arch: str, size: tuple[int, int]) -> tuple[Readout, ...]:
     """The backbone and its readouts V1, V2, V2p and C (before pooling) for an RGB image of `size` (H, W) pixels.
 
-    Raises UserError for an unknown architecture or a size below one pixel.
+    Raises ValueError for an unknown architecture or a size below one pixel.
     """
     if min(size) < 1:
         raise UserError(f'the input size must be at least 1 x 1, got {size[0]} x {size[1]}')

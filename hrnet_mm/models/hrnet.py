@@ -153,7 +153,7 @@ class HRNet(BaseModule):
     stages that do, such as [1, 2]), and `zero_init_residual` starts every residual block as its shortcut. `pretrained`
     is short for an `init_cfg` of type 'Pretrained'.
 
-    Raises UserError for an argument out of range.
+    Raises ValueError for an argument out of range.
     """
 
     size_divisibility = 1
@@ -242,16 +242,23 @@ class HRNet(BaseModule):
 
         Raises CheckpointError if that does not fill the whole backbone.
         """
-        for init in self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]:
-            if type_name(init) in ('Pretrained', 'PretrainedInit'):  # the class's name, too, of new-style configs
-                print_log(load_backbone(self, init['checkpoint']), logger='current')
-                self._is_init = True
-                return
+        if (checkpoint := self.pretrained) is not None:
+            print_log(load_backbone(self, checkpoint), logger='current')
+            self._is_init = True
+            return
         super().init_weights()
         if self.zero_init_residual:
             for block in self.modules():
                 if isinstance(block, BasicBlock | Bottleneck):
                     nn.init.zeros_(block.last_norm.get_parameter('weight'))
+
+    @property
+    def pretrained(self) -> str | None:
+        """The checkpoint that `init_cfg` names, if it does."""
+        for init in self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]:
+            if type_name(init) in ('Pretrained', 'PretrainedInit'):  # the class's name, too, of new-style configs
+                return str(init['checkpoint'])
+        return None
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training mode, except for frozen stages and, with `norm_eval`, batch norm statistics."""

@@ -66,7 +66,7 @@ def build_conv(
 ) -> nn.Module:
     """A convolution padded to keep the size, `(N, in, H, W)` to `(N, out, ceil(H/stride), ceil(W/stride))`.
 
-    Raises UserError for a type that neither PyTorch nor a registry knows.
+    Raises ValueError for a type that neither PyTorch nor a registry knows.
     """
     layer, arguments = _layer_of('conv', cfg or {'type': 'Conv2d'}, _CONVS)
     padding = kernel_size // 2
@@ -76,7 +76,7 @@ def build_conv(
 def build_norm(cfg: Config, channels: int) -> nn.Module:
     """A normalization layer; `requires_grad=False` in its config freezes the scale and shift.
 
-    Raises UserError for a type that neither PyTorch nor a registry knows.
+    Raises ValueError for a type that neither PyTorch nor a registry knows.
     """
     layer, arguments = _layer_of('norm', cfg, _NORMS)
     requires_grad = arguments.pop('requires_grad', True)
@@ -116,7 +116,7 @@ class StreamMix(nn.Module):
     rounding. `layers` are the convolution, which may have a bias, and what follows the sum, under the names that they
     have in checkpoints.
 
-    Raises UserError if the first layer is not an ordinary 1x1 convolution.
+    Raises ValueError if the first layer is not an ordinary 1x1 convolution.
     """
 
     def __init__(self, layers: Iterable[tuple[str, nn.Module]], align_corners: bool = False) -> None:
@@ -135,7 +135,7 @@ class StreamMix(nn.Module):
         assert isinstance(conv, nn.Conv2d)
         widths = [x.shape[1] for x in xs]
         if sum(widths) != conv.in_channels:
-            raise UserError(f'made for maps of {conv.in_channels} channels together, got {widths}')
+            raise ValueError(f'made for maps of {conv.in_channels} channels together, got {widths}')
         finest, *coarser = zip(xs, torch.split(conv.weight, widths, dim=1), strict=True)
         out = F.conv2d(*finest, conv.bias)
         for x, weight in coarser:

@@ -26,9 +26,10 @@ class HRNetModel(nn.Module):
 
     `num_classes` is the number of classes, joints or points; 0 leaves the head out. The classifier has 1000 unless
     told otherwise, the others no head. hrnetv2 enlarges bilinearly, as its checkpoints were trained, the others by
-    nearest; further arguments are HRNet's.
+    nearest; further arguments are HRNet's. `out_channels` and `strides` are those of the maps that `forward_features`
+    gives.
 
-    Raises UserError for an unknown name or argument.
+    Raises ValueError for an unknown name or argument.
     """
 
     def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:
@@ -53,8 +54,11 @@ class HRNetModel(nn.Module):
             channels = self.neck.out_channels
         elif readout == 'hrnetv2p':
             self.neck = HRNetV2pFPN(channels)
+            channels = self.neck.out_channels
             if self.num_classes:
                 raise UserError('hrnetv2p gives a pyramid for detectors and has no head; leave num_classes out')
+        self.out_channels = channels
+        self.strides = self.backbone.strides if self.neck is None else self.neck.strides
         self.head = _head(self.backbone, readout, channels[0], self.num_classes) if self.num_classes else None
 
     def init_weights(self) -> None:

@@ -68,6 +68,12 @@ class HRNetV2p(HRNet):
         self.pyramid = HRNetV2pFPN(self.out_channels, **(pyramid or {}))
         self.out_channels, self.strides = self.pyramid.out_channels, self.pyramid.strides
 
+    def init_weights(self) -> None:
+        """Initialize as HRNet does; the pyramid stays random where the checkpoint that `init_cfg` names has none."""
+        if self.pretrained is not None:
+            self.pyramid.init_weights()
+        super().init_weights()
+
     def forward(self, x: Tensor) -> Maps:
         """`(N, in_channels, H, W)` to a tuple of one map per entry of `strides`."""
         levels: Maps = self.pyramid(super().forward(x))
@@ -89,7 +95,7 @@ class HRNetV2pFPN(BaseModule):
 
     Streams are mixed by StreamMix, with an eighth of the multiply-adds and equal to rounding.
 
-    Raises UserError for an argument out of range, or for `in_channels` that contradict `arch`.
+    Raises ValueError for an argument out of range, or for `in_channels` that contradict `arch`.
     Source: HRNet-Object-Detection `mmdet/models/necks/hrfpn.py`; parameter names are mmdet's.
     """
 
@@ -148,7 +154,7 @@ class HRFuseScales(BaseModule):
     False OpenMMLab's and that of the later official weights. Channels in come from `in_channels`, or from the
     backbone's `arch`.
 
-    Raises UserError for `in_channels` that contradict `arch`.
+    Raises ValueError for `in_channels` that contradict `arch`.
     Source: HRNet-Image-Classification `lib/models/cls_hrnet.py`; parameter names are mmpretrain's.
     """
 
@@ -228,6 +234,6 @@ def _stream_channels(in_channels: Sequence[int] | None, arch: str | Arch | None)
 def _check_streams(module: HRNetV2pFPN | HRFuseScales, xs: Sequence[Tensor]) -> None:
     given = [x.shape[1] for x in xs] if isinstance(xs, (list, tuple)) else type(xs).__name__
     if given != list(module.in_channels):
-        raise UserError(
+        raise ValueError(
             f'{type(module).__name__} was built for streams of {list(module.in_channels)} channels, got {given}'
         )

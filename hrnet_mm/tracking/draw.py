@@ -69,7 +69,7 @@ class VideoFile:
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add an image `(H, W, 3)` in B, G, R; raises RuntimeError where this OpenCV writes no MP4."""
+        """Add an image `(H, W, 3)` in B, G, R; raises UserError where this OpenCV writes no MP4."""
         if self._writer is None:
             height, width = image.shape[:2]
             self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*'mp4v'), self.rate, (width, height))

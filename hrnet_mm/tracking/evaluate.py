@@ -70,7 +70,7 @@ def evaluate_poses(videos: Iterable[Video]) -> PoseScores:
     Each found person belongs to the true one with most right joints (as a part of those annotated), each true person to
     the best of those that found it; joints of the others are false positives.
 
-    Raises UserError for videos of unequal length and for true persons without a head box.
+    Raises ValueError for videos of unequal length and for true persons without a head box.
     """
     joints = len(EVALUATED)
     count = np.zeros(joints)
@@ -103,7 +103,7 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
     counted, and in a frame with nothing found (or with nothing true outside ignore regions) it counts one object, one
     miss and one false positive for each joint, however many there are. Without it all frames count as they are.
 
-    Raises UserError as `evaluate_poses` does, and where two found persons of a frame have the same id.
+    Raises ValueError as `evaluate_poses` does, and where two found persons of a frame have the same id.
     """
     joints = len(EVALUATED)
     counts = np.zeros((6, joints))  # objects, misses, false positives, switches, matches, sum of distances
@@ -145,7 +145,7 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
 def read_videos(truth: Path, found: Path) -> list[Video]:
     """Pairs of the files of the same name in two folders of PoseTrack JSON, or of two files.
 
-    Raises UserError where the results lack a video of the truth.
+    Raises ValueError where the results lack a video of the truth.
     """
     if truth.is_file():
         return [(read_video(truth), read_video(found))]

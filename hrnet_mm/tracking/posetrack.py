@@ -56,7 +56,7 @@ def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Ar
 
     Where the ends of the head are missing, as in COCO, they are put on the line from the middle of the shoulders to
     the nose, as sure as the least sure of the three; a network trained on PoseTrack's joints is better. Ears may be
-    missing. Raises UserError where another joint is.
+    missing. Raises ValueError where another joint is.
     """
     if missing := sorted(set(EVALUATED) - set(names) - {'head_bottom', 'head_top'}):
         raise UserError(f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}')
@@ -76,7 +76,7 @@ def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Ar
 def read_video(path: Path) -> list[Frame]:
     """The frames of a file of annotations or results, in its order.
 
-    A joint is absent where all its three numbers are zero, as poseval has it. Raises UserError where the file is none
+    A joint is absent where all its three numbers are zero, as poseval has it. Raises ValueError where the file is none
     of PoseTrack 2018 or lacks one of the evaluated joints.
     """
     try:
@@ -86,7 +86,7 @@ def read_video(path: Path) -> list[Frame]:
         for annotation in content['annotations']:
             persons[annotation['image_id']].append(annotation)
         if missing := [name for name in EVALUATED if name not in names]:
-            raise UserError(f'it has no {", ".join(missing)}; a file of PoseTrack has {", ".join(EVALUATED)}')
+            raise ValueError(f'it has no {", ".join(missing)}; a file of PoseTrack has {", ".join(EVALUATED)}')
         columns = [names.index(name) for name in EVALUATED]
         return [_frame(image, persons[image['id']], columns, len(names)) for image in content['images']]
     except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -114,12 +114,12 @@ def write_video(path: Path, names: Sequence[str], frames: Sequence[Persons], joi
     """Write the persons of a video's images, whose file names are `names`; their joints have PoseTrack's 17 places.
 
     Joints below `joint_score` are written as absent. Results without it are for mAP, which ranks joints by their
-    scores; MOTA counts every joint that is there. Raises UserError for persons with other than 17 joints.
+    scores; MOTA counts every joint that is there. Raises ValueError for persons with other than 17 joints.
     """
     images, annotations = [], []
     for index, (name, persons) in enumerate(zip(names, frames, strict=True)):
         if persons.keypoints.shape[1:] != (len(JOINTS), 2):
-            raise UserError(f'persons with keypoints {persons.keypoints.shape}; expected (N, {len(JOINTS)}, 2)')
+            raise ValueError(f'persons with keypoints {persons.keypoints.shape}; expected (N, {len(JOINTS)}, 2)')
         image_id = image_id_of(name, index)
         images.append({'id': image_id, 'frame_id': image_id, 'file_name': name, 'nframes': len(names)})
         for number, (keypoints, scores) in enumerate(zip(persons.keypoints, persons.joint_scores, strict=True)):

@@ -93,7 +93,7 @@ class PoseTracker:
     def __call__(self, image: Image) -> Persons:
         """The persons of the next image `(H, W, 3)` in B, G, R, each with its id.
 
-        Raises UserError where the image has another size than the one before, or a callable gives other shapes.
+        Raises ValueError where the image has another size than the one before, or a callable gives other shapes.
         """
         self._move_past(image)
         boxes, box_scores, detected = self._boxes(image)
@@ -106,7 +106,10 @@ class PoseTracker:
     def _move_past(self, image: Image) -> None:
         """Bring the keypoints of all remembered frames from the last image to this one."""
         if self._image is not None and self._image.shape != image.shape:
-            raise UserError(f'image of shape {image.shape} after {self._image.shape}: call reset() between videos')
+            raise UserError(
+                f'image of shape {image.shape} after {self._image.shape}: the images of a video must have one size; '
+                'call reset() between videos'
+            )
         if self.flow is None or self._image is None or not any(len(persons) for persons in self._past):
             return
         flow = self.flow(self._image, image)
@@ -118,7 +121,7 @@ class PoseTracker:
         settings = self.settings
         boxes, scores = self.detector(image)
         if boxes.shape != (len(scores), 4):
-            raise UserError(f'the detector gave boxes {boxes.shape} and {len(scores)} scores; expected (N, 4), N')
+            raise ValueError(f'the detector gave boxes {boxes.shape} and {len(scores)} scores; expected (N, 4), N')
         used = scores >= settings.box_score
         boxes, scores = boxes[used], scores[used]
         detected = np.ones(len(boxes), dtype=bool)
@@ -137,7 +140,7 @@ class PoseTracker:
         if len(boxes):
             keypoints, joint_scores = self.pose(image, boxes)
         if keypoints.shape != (len(boxes), joints, 2) or joint_scores.shape != (len(boxes), joints):
-            raise UserError(
+            raise ValueError(
                 f'the pose estimator gave {keypoints.shape} and {joint_scores.shape} for {len(boxes)} boxes; expected '
                 f'{(len(boxes), joints, 2)} and {(len(boxes), joints)}: sigmas are for {joints} joints'
             )

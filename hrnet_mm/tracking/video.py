@@ -30,7 +30,7 @@ def frame_names(video: Path) -> list[str]:
 def read_frames(video: Path) -> Iterator[Image]:
     """The frames `(H, W, 3)` in B, G, R, one at a time.
 
-    Raises UserError for an image that cannot be read.
+    Raises ValueError for an image that cannot be read.
     """
     if video.is_dir():
         for file in _files(video):

@@ -29,7 +29,7 @@ def train_folder(
 
     `arch` replaces the demonstration's architecture, `pretrained` are weights of the backbone: path, address or name.
 
-    Raises UserError for arguments or data that do not fit, or where the training fails.
+    Raises UserError for arguments or data that do not fit, and RuntimeError where the training fails.
     """
     if arch is not None:
         get_arch(arch)
@@ -51,7 +51,7 @@ def own_jobs(
 ) -> list[Job]:
     """The jobs for a folder: all that fit unless tasks are given; `settings` are those of `Own` but the folder.
 
-    Raises UserError for data that do not fit, or a missing library.
+    Raises UserError for data that do not fit, or for a missing library.
     """
     tasks = [task for task in TASKS if task in (tasks or fitting_tasks(path))]
     check_installed(tasks)

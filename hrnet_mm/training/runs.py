@@ -42,7 +42,7 @@ def run_jobs(
 
     `about` is written with the table; `grid` is the picture of all jobs, unless it goes to the work directory.
 
-    Raises UserError for a mistake in a config, or where a training fails, whose log then says why.
+    Raises UserError for a mistake in a config, and RuntimeError where a training fails.
     """
     start = time.monotonic()
     results: dict[str, tuple[Result, float]] = {}
@@ -62,7 +62,8 @@ def run_jobs(
     for file in (grid, *files):
         console.print(f'  {file}', highlight=False, soft_wrap=True)
     missed = [
-        f'{task}: {measure.metric} is {measure.value:.1f}, to reach was {measure.target:g}'
+        f'{task}: {measure.metric} {measure.value:.1f} is {"above" if measure.is_error else "below"} the target of '
+        f'{measure.target:g}'
         for task, (result, _) in results.items()
         for measure in result.measures
         if measure.is_missed
@@ -100,7 +101,7 @@ def _run(job: Job, console: Console) -> Result:
     except EOFError:
         process.join()
         # A negative code is the signal that ended it: -9 is what the system sends where memory runs out.
-        raise UserError(f'{job.task}: training ended with exit code {process.exitcode}; see {job.log}') from None
+        raise RuntimeError(f'{job.task}: training ended with exit code {process.exitcode}; see {job.log}') from None
     finally:
         process.terminate()
         process.join()
@@ -147,7 +148,7 @@ def _follow(job: Job, receiver: Connection, console: Console) -> Result:
             if isinstance(message, Failure):
                 if message.is_users:
                     raise UserError(message.error)
-                raise UserError(f'{job.task}: {message.error}; see {job.log}')
+                raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
             bar.update(task, description=f'{job.task:14} {message.phase:8}', completed=message.done)
             lines.show(message)
 

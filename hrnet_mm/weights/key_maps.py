@@ -106,7 +106,11 @@ LAYOUTS: dict[str, Layout] = {
             *_same('head.final_layer.{*}', 'head.convs.0.{*}', 'aux_head.{*}', 'ocr_head.{*}', 'cii_head.{*}'),
         ),
     ),
-    'backbone': Layout('a backbone alone, without a prefix', '{backbone}', _BODY),
+    'backbone': Layout(
+        "a backbone alone, without a prefix; HRNetV2p's has its pyramid",
+        '{backbone}',
+        (*_BODY, *((f'pyramid.{name}.{{*}}', f'neck.{name}.{{*}}') for name in ('reduction_conv', 'fpn_convs'))),
+    ),
     'official-cls': Layout(
         'HRNet-Image-Classification and timm',
         'incre_modules.{*}',

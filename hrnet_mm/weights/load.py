@@ -3,18 +3,32 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from ..errors import UserError, did_you_mean
 from .convert import Conversion, convert
 from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of
-from .zoo import Weight, get_weight
+from .zoo import WEIGHTS, Weight, get_weight
 
-__all__ = ['fill', 'load_backbone', 'open_checkpoint', 'part', 'report', 'resolve']
+__all__ = [
+    'Checkpoint',
+    'converted',
+    'fill',
+    'fill_backbone',
+    'load_backbone',
+    'open_checkpoint',
+    'part',
+    'read_source',
+    'report',
+    'resolve',
+]
 
 _STAGE4 = re.compile(r'(?P<prefix>(?:.*\.)?)stage4\.0\.branches\.0\.0\.conv1\.weight')
+_PYRAMID = 'pyramid.'
 _OTHER_OUTPUTS = re.compile(r'stage4\.\d+\.fuse_layers\.[123]\.')
 
 
@@ -73,6 +87,40 @@ def _from_hub(repository: str, file: str = 'model.safetensors') -> Path:
         raise CheckpointError(f'{file} of {repository} could not be had from the hub: {error}') from error
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read: its file, everything in it, and its entry if it is a published one."""
+
+    path: Path
+    content: Any
+    weight: Weight | None = None
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What mmengine writes beside the weights; empty for a file of another program."""
+        return (self.content.get('meta') if isinstance(self.content, Mapping) else None) or {}
+
+    @property
+    def holds_config(self) -> bool:
+        """Whether the text of a config is in it."""
+        return isinstance(self.meta.get('cfg', self.meta.get('config')), str)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors by their names in the file; raises CheckpointError if there are none, or one holds NaN."""
+        state = state_dict_of(self.content, self.path)
+        require_finite(state, self.path)
+        return state
+
+
+def read_source(source: str | os.PathLike[str], trusted: bool = False) -> Checkpoint:
+    """Read a checkpoint: a path, an address, or a name that `resolve` or `WEIGHTS` knows.
+
+    Raises CheckpointError for one that cannot be found or read.
+    """
+    path, weight = resolve(f'hrnet://{source}' if source in WEIGHTS else source)
+    return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None, trusted), weight)
+
+
 def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tuple[Conversion, Weight | None]:
     """A checkpoint of any layout in this package's, and its entry if `source` names one.
 
@@ -80,11 +128,15 @@ def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tu
 
     Raises CheckpointError for one that cannot be read, is not an HRNet, or holds NaN.
     """
-    path, weight = resolve(source)
-    state = state_dict_of(read_checkpoint(path, weight.sha256 if weight else None, trusted), path)
-    require_finite(state, path)
+    checkpoint = read_source(source, trusted)
+    return converted(checkpoint), checkpoint.weight
+
+
+def converted(checkpoint: Checkpoint) -> Conversion:
+    """The weights of a checkpoint in this package's layout; see `open_checkpoint`."""
+    state, path = checkpoint.state_dict(), checkpoint.path
     try:
-        return convert(state), weight
+        return convert(state)
     except CheckpointError as error:
         prefixes = [match['prefix'] for name in state if (match := _STAGE4.fullmatch(name))]
         if len(prefixes) != 1 or 'several layouts' in str(error):
@@ -95,11 +147,11 @@ def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tu
     result = convert(known, source='backbone')
     result.dropped['of heads of an unknown layout'] = len(state) - len(known)
     result.given = len(state)
-    return result, weight
+    return result
 
 
 def _is_body(name: str) -> bool:
-    return re.match(r'(?:conv[12]|bn[12]|layer1|transition[123]|stage[234])\.', name) is not None
+    return re.match(r'(?:conv[12]|bn[12]|layer1|transition[123]|stage[234]|pyramid)\.', name) is not None
 
 
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -133,18 +185,32 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
 def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
     """Load the backbone of any HRNet checkpoint and return the one-line report.
 
+    HRNetV2p's pyramid is loaded where the checkpoint has one that fits, and left as it is where it has none.
+
     Raises CheckpointError unless every key of the backbone is there in its shape.
     """
-    converted, _ = open_checkpoint(source)
-    body = part(converted.state_dict, 'backbone')
-    count = fill(backbone, body, f'the backbone of {source}')
-    return report(source, converted, count, len(converted.state_dict) - len(body), len(body) - count)
+    conversion, _ = open_checkpoint(source)
+    return fill_backbone(backbone, conversion, source)
 
 
-def report(source: object, converted: Conversion, loaded: int, heads: int, outputs: int = 0) -> str:
+def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -> str:
+    """Put the backbone of converted weights into a network; see `load_backbone`."""
+    body = part(conversion.state_dict, 'backbone')
+    own = {name: value for name, value in backbone.state_dict().items() if name.startswith(_PYRAMID)}
+    given = {_PYRAMID + name: value for name, value in part(conversion.state_dict, 'neck').items()}
+    has_pyramid = bool(own) and given.keys() == own.keys()
+    pyramid = given if has_pyramid else own
+    count = fill(backbone, body | pyramid, f'the backbone of {source}') - len(pyramid)
+    loaded = count + len(given) * has_pyramid
+    heads = len(conversion.state_dict) - len(body) - len(given) * has_pyramid
+    line = report(source, conversion, loaded, heads, len(body) - count)
+    return line + ('; pyramid not in the checkpoint: random' if own and not has_pyramid else '')
+
+
+def report(source: object, conversion: Conversion, loaded: int, heads: int, outputs: int = 0) -> str:
     """The one line that says what was loaded and that the rest was expected to stay."""
-    unused = heads + sum(converted.dropped.values())
-    parts = [f'{loaded} of {loaded} keys loaded from {source} ({converted.source})']
+    unused = heads + sum(conversion.dropped.values())
+    parts = [f'{loaded} of {loaded} keys loaded from {source} ({conversion.source})']
     parts += [f'{outputs} keys for outputs that are not built unused: expected'] if outputs else []
     parts += [f'{unused} head keys unused: expected'] if unused else []
-    return ', '.join([*parts, *converted.changes])
+    return ', '.join([*parts, *conversion.changes])

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 
 from ..errors import UserError, did_you_mean
 
-__all__ = ['WEIGHTS', 'Weight', 'get_weight']
+__all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'WEIGHTS', 'Weight', 'get_weight']
+
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Of ImageNet's pixels, R G B."""
 
 _OPENMMLAB = 'https://download.openmmlab.com/'
 _POSE = 'mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-'
@@ -33,14 +36,14 @@ class Weight:
     input_size: tuple[int, int]
     fuse_upsample: str = 'nearest'
     align_corners: bool = False
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
     licence: str = 'Apache-2.0'
     source: str = ''
     num_classes: int = field(default=0)
 
     def require(self, name: str, arch: object, fuse_upsample: str, align_corners: bool, whole: bool) -> None:
-        """Raises UserError if a network contradicts these weights.
+        """Raises ValueError if a network contradicts these weights.
 
         Another way of enlarging changes the outputs of a `whole` network by 4 to 12 %. Under a backbone that is
         going to be trained with a new head it does not count: the segmentation networks began from weights trained
@@ -118,7 +121,7 @@ WEIGHTS: dict[str, Weight] = {
 def get_weight(name: str) -> Weight:
     """Look an entry up.
 
-    Raises UserError for an unknown name, with the nearest.
+    Raises ValueError for an unknown name, with the nearest.
     """
     if name not in WEIGHTS:
         raise UserError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')

@@ -46,7 +46,7 @@ def test_command_writes_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     pytest.importorskip('mmpose')
     path = tmp_path / 'results.csv'
     line = 'benchmark hrnetv1_test_w4 --size 64 64 --repeats 2 --engines plain eager eager:bf16 --against mmpose'
-    assert cli.main([*line.split(), '--csv', str(path)]) == 0
+    assert cli.main([*line.split(), '--out', str(path)]) == 0
     with path.open() as file:
         rows = list(csv.DictReader(file))
     assert [(r['model'], r['engine'], r['precision']) for r in rows] == [
@@ -65,7 +65,7 @@ def test_command_writes_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert row['device'] == machine()['device']
     assert 'ratio' in capsys.readouterr().out
     line = 'benchmark hrnetv1_test_w4 --size 64 64 --batch 2 --repeats 2 --train --engines plain eager:bf16'
-    assert cli.main([*line.split(), '--csv', str(path)]) == 0
+    assert cli.main([*line.split(), '--out', str(path)]) == 0
     with path.open() as file:
         assert [r['task'] for r in csv.DictReader(file)] == ['test'] * 4 + ['train'] * 2
 

@@ -30,7 +30,11 @@ def save_network(library, config, file, sure):
 @pytest.fixture
 def pose(tiny_config, tmp_path):
     config = tiny_config('mmpose')
-    return [str(config), str(save_network('mmpose', config, tmp_path / 'pose.pth', 'head.final_layer.bias'))]
+    return [
+        str(config),
+        '--weights',
+        str(save_network('mmpose', config, tmp_path / 'pose.pth', 'head.final_layer.bias')),
+    ]
 
 
 @pytest.fixture
@@ -49,8 +53,8 @@ def video(tmp_path):
 
 
 def test_a_folder_and_the_video_drawn_of_it(pose, video, tmp_path, capsys):
-    options = ['--model', *pose, '--boxes', str(tmp_path / 'boxes.json'), '--out', str(tmp_path / 'out')]
-    assert main(['track', str(video), *options, '--no-propagation']) == 0
+    options = [*pose, '--boxes', str(tmp_path / 'boxes.json'), '--out', str(tmp_path / 'out')]
+    assert main(['track', '--data', str(video), *options, '--no-propagation']) == 0
     assert '4 frames, 1 persons' in capsys.readouterr().out
     results = tmp_path / 'out' / '000001_moving.json'
     frames = read_video(results)
@@ -65,7 +69,7 @@ def test_a_folder_and_the_video_drawn_of_it(pose, video, tmp_path, capsys):
         person['bbox_head'] = [0, 0, 320, 200]
     (tmp_path / 'truth.json').write_text(json.dumps(truth))
     more = ['--no-propagation', '--flow', 'none', '--frames', '--truth', str(tmp_path / 'truth.json')]
-    assert main(['track', str(video), *options, *more]) == 0
+    assert main(['track', '--data', str(video), *options, *more]) == 0
     rows = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
     assert (rows['AP'], rows['MOTA']) == ('100.0', '100.0')
     pictures = sorted((tmp_path / 'out' / '000001_moving').iterdir())
@@ -74,14 +78,14 @@ def test_a_folder_and_the_video_drawn_of_it(pose, video, tmp_path, capsys):
 
     # The video that was drawn.
     (tmp_path / 'boxes.json').write_text(json.dumps([{'image_id': 10000010001, 'bbox': BOX}]))
-    assert main(['track', str(tmp_path / 'out' / '000001_moving.mp4'), *options, '--least-frames', '1']) == 0
+    assert main(['track', '--data', str(tmp_path / 'out' / '000001_moving.mp4'), *options, '--least-frames', '1']) == 0
     frames = read_video(results)
     assert [frame.name for frame in frames] == [f'000001_moving/{index:06d}.jpg' for index in range(4)]
     assert [len(frame.ids) for frame in frames[:2]] == [0, 1]
 
 
 def test_a_network_is_what_its_config_and_weights_say(pose, tiny_config, tmp_path):
-    network = PoseNetwork(*pose, 'cpu')
+    network = PoseNetwork(pose[0], pose[2])
     assert network.names[:2] == ['nose', 'left_eye']
     boxes = np.array([[10.0, 10, 60, 90], [100, 20, 150, 120]])
     keypoints, scores = network(np.zeros((200, 320, 3), np.uint8), boxes)
@@ -90,14 +94,16 @@ def test_a_network_is_what_its_config_and_weights_say(pose, tiny_config, tmp_pat
 
     config = tiny_config('mmdet')
     weights = save_network('mmdet', config, tmp_path / 'detector.pth', 'bbox_head.conv_cls.bias')
-    detector = DetectorNetwork(config, weights, 'cpu')
+    detector = DetectorNetwork(config, weights)
     boxes, scores = detector(np.zeros((100, 200, 3), np.uint8))
     assert boxes.shape == (len(scores), 4)
     assert 0 < len(scores) <= 5
     assert scores.min() > 0.3
     assert np.all((boxes >= 0) & (boxes <= [200, 100, 200, 100]))
-    with pytest.raises(ValueError, match='does not fit the config: Missing key'):
-        PoseNetwork(pose[0], weights, 'cpu')
+    with pytest.raises(ValueError, match=r'does not fit the network: .* missing'):
+        PoseNetwork(pose[0], weights)
+    with pytest.raises(ValueError, match='is no trained model of mmpose'):
+        PoseNetwork(config, weights)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +114,13 @@ def test_bad_boxes_are_refused(pose, video, tmp_path, content, reason, capsys):
     file = tmp_path / 'bad.json'
     if content is not None:
         file.write_text(content)
-    assert main(['track', str(video), '--model', *pose, '--boxes', str(file)]) == 2
+    assert main(['track', *pose, '--data', str(video), '--boxes', str(file)]) == 2
     assert f'{file} is no list of image_id, bbox, score: {reason}' in capsys.readouterr().err
 
 
 def test_no_images_are_refused(pose, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
-    assert main(['track', str(tmp_path / 'empty'), '--model', *pose, '--boxes', 'x.json']) == 2
+    assert main(['track', *pose, '--data', str(tmp_path / 'empty'), '--boxes', 'x.json']) == 2
     assert 'holds no images' in capsys.readouterr().err
-    assert main(['track', str(tmp_path / 'no.mp4'), '--model', *pose, '--boxes', 'x.json']) == 2
+    assert main(['track', *pose, '--data', str(tmp_path / 'no.mp4'), '--boxes', 'x.json']) == 2
     assert 'no.mp4 holds no images' in capsys.readouterr().err

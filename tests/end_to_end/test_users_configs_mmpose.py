@@ -175,7 +175,7 @@ def test_hrnetv1_in_place_of_resnet_on_two_data_sets(project):
     require_equal_inference(runs, keypoints=17)
 
     # In a process of its own, where nothing has registered the user's classes.
-    arguments = [str(an_image()), '--model', runs.checkpoint, '--out', 'elsewhere']
+    arguments = [runs.checkpoint, '--data', str(an_image()), '--out', 'elsewhere']
     command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

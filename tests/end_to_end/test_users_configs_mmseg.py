@@ -77,7 +77,7 @@ def test_bases_and_a_data_set_of_ones_own_with_early_stopping(project):
     assert set(runs.test('--tta')) == set(resumed[6])
 
     # In a process of its own, where nothing has registered the user's classes.
-    arguments = [str(image_of(runs)), '--model', runs.checkpoint, '--out', 'elsewhere']
+    arguments = [runs.checkpoint, '--data', str(image_of(runs)), '--out', 'elsewhere']
     command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -157,7 +157,14 @@ def test_a_network_in_training_is_refused(tmp_path):
 
 def test_command_quantizes_with_a_folder_of_images(tiny_data, pose, tmp_path, capsys):
     torch.save(pose.state_dict(), tmp_path / 'weights.pth')
-    command = ['export', 'hrnetv1_test-w4', str(tmp_path / 'pose.onnx'), '--weights', str(tmp_path / 'weights.pth')]
+    command = [
+        'export',
+        'hrnetv1_test-w4',
+        '--out',
+        str(tmp_path / 'pose.onnx'),
+        '--weights',
+        str(tmp_path / 'weights.pth'),
+    ]
     command += ['--size', '64', '96', '--batch', '2', '--precision', 'int8', '--calibration', str(tiny_data / 'images')]
     assert main(command) == 0
     printed = capsys.readouterr().out
@@ -202,9 +209,9 @@ def test_command_exports_the_model_of_a_config(tmp_path, capsys):
     (tmp_path / 'config.py').write_text(text)
     model = build(segmentor(FCN))
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'weights.pth')
-    command = ['export', str(tmp_path / 'config.py'), str(tmp_path / 'out.pt2')]
+    command = ['export', str(tmp_path / 'config.py'), '--out', str(tmp_path / 'out.pt2')]
     assert main(command) == 2
-    assert 'is a config: give its checkpoint with --weights' in capsys.readouterr().err
+    assert 'names no size for export: give it with --size H W' in capsys.readouterr().err
     assert main([*command, '--weights', str(tmp_path / 'weights.pth'), '--size', '64', '96']) == 0
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
@@ -224,11 +231,11 @@ def test_heads_that_follow_one_another():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['hrnetv3_w32', 'a.onnx'], 'is neither a config (.py) nor a network; did you mean'),
-        (['hrnet_w32', 'a.onnx', '--precision', 'int8'], 'int8 needs --calibration DIR'),
-        (['hrnet_w32', 'a.onnx', '--batch', '0'], 'at least one image'),
-        (['hrnet_w32', 'a.tflite'], 'Allowed: .onnx, .xml, .pt2'),
-        (['c.py', 'a.pt2', '--num-classes', '3'], '--num-classes is for a network by name'),
+        (['hrnetv3_w32', '--out', 'a.onnx'], 'is neither a file nor a network; did you mean'),
+        (['hrnet_w32', '--out', 'a.onnx', '--precision', 'int8'], 'int8 needs --calibration DIR'),
+        (['hrnet_w32', '--out', 'a.onnx', '--batch', '0'], 'at least one image'),
+        (['hrnet_w32', '--out', 'a.tflite'], 'Allowed: .onnx, .xml, .pt2'),
+        (['c.py', '--out', 'a.pt2', '--num-classes', '3'], 'only a network by name takes one'),
     ],
 )
 def test_mistakes_end_in_one_sentence(arguments, message, capsys):

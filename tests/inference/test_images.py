@@ -72,7 +72,7 @@ def start(*arguments, **environment):
 
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_answers_and_draws(library, checkpoint, images, tmp_path, capsys):
-    assert run(images, '--model', checkpoint(library), '--out', tmp_path / 'out', '--score', 0) == 0
+    assert run(checkpoint(library), '--data', images, '--out', tmp_path / 'out', '--score', 0) == 0
     answers = {os.path.relpath(one['image'], images): one for one in read_lines(tmp_path / 'out/predictions.jsonl')}
     assert list(answers) == ['0.png', '1.png', '2.png', 'deeper/3.png', 'empty.jpg', 'text.jpg']
     assert answers['empty.jpg']['error'] == 'the file is empty'
@@ -101,9 +101,9 @@ def test_answers_and_draws(library, checkpoint, images, tmp_path, capsys):
 
 def test_boxes_of_a_detector_go_to_a_pose_model(checkpoint, images, tmp_path):
     found = tmp_path / 'found'
-    run(images, '--model', checkpoint('mmdet'), '--out', found, '--no-pictures')
+    run(checkpoint('mmdet'), '--data', images, '--out', found, '--no-pictures')
     run(
-        *(images, '--model', checkpoint('mmpose'), '--out', tmp_path / 'poses', '--no-pictures'),
+        *(checkpoint('mmpose'), '--data', images, '--out', tmp_path / 'poses', '--no-pictures'),
         *('--boxes', found / 'predictions.jsonl', '--score', 0),
     )
     for boxes, poses in zip(
@@ -116,11 +116,11 @@ def test_boxes_of_a_detector_go_to_a_pose_model(checkpoint, images, tmp_path):
 def test_two_processes_answer_every_image_once(checkpoint, images, tmp_path):
     model = checkpoint('mmpretrain')
     (images / 'fifth.png').write_bytes((images / '0.png').read_bytes())  # seven: the shares differ in length
-    run(images, '--model', model, '--out', tmp_path / 'alone', '--no-pictures')
+    run(model, '--data', images, '--out', tmp_path / 'alone', '--no-pictures')
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
-    arguments = [images, '--model', model, '--out', tmp_path / 'both', '--no-pictures', '--launcher']
+    arguments = [model, '--data', images, '--out', tmp_path / 'both', '--no-pictures', '--launcher']
     place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port}
     # One as torchrun starts it and one as srun does; they meet in one group, and two pairs would take twice as long.
     processes = [
@@ -142,7 +142,7 @@ def test_killed_and_started_again(checkpoint, images, tmp_path):
     model, shard = checkpoint('mmpretrain'), tmp_path / 'out/shards/00000-of-00001.jsonl'
     for i in range(300):
         os.link(images / '1.png', images / f'copy{i:03}.png')
-    arguments = [images, '--model', model, '--out', tmp_path / 'out', '--no-pictures']
+    arguments = [model, '--data', images, '--out', tmp_path / 'out', '--no-pictures']
     process = start(*arguments)
     while process.poll() is None and not (shard.exists() and shard.read_bytes().count(b'\n') > 5):
         time.sleep(0.01)
@@ -181,32 +181,36 @@ def test_resumed_by_another_number_of_processes(tmp_path):
 
 def test_a_folder_keeps_to_one_model(checkpoint, images, tmp_path, capsys):
     out = ('--out', images / 'out')
-    assert run(images, '--model', checkpoint('mmpretrain'), *out) == 0
+    assert run(checkpoint('mmpretrain'), '--data', images, *out) == 0
     capsys.readouterr()
-    assert run(images, '--model', checkpoint('mmpretrain'), *out) == 0
+    assert run(checkpoint('mmpretrain'), '--data', images, *out) == 0
     assert '6 images, 6 of them answered before' in capsys.readouterr().out  # the pictures drawn are not among them
-    assert run(images, '--model', checkpoint('mmseg'), *out) == 2
+    assert run(checkpoint('mmseg'), '--data', images, *out) == 2
     assert 'holds answers of another model' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['gone.png', '--model', 'x.pth'], 'gone.png: no such file or folder'),
-        (['{images}', '--model', 'c.py'], 'c.py is a config; give its weights with --checkpoint'),
-        (['{images}', '--model', '{model}', '--launcher', 'pytorch'], 'start the processes with torchrun'),
+        (['x.pth', '--data', 'gone.png'], 'gone.png: no such file or folder'),
+        (['{config}', '--data', '{images}'], 'mmpretrain.py is a config; give its weights'),
+        (['{model}', '--data', '{images}', '--launcher', 'pytorch'], 'start the processes with torchrun'),
         (
-            ['{images}', '--model', '{model}', '--launcher', 'slurm'],
+            ['{model}', '--data', '{images}', '--launcher', 'slurm'],
             'SLURM_PROCID is not set; start the processes with',
         ),
-        (['{images}', '--model', '{model}', '--boxes', 'b.jsonl'], '--boxes: this model takes whole images'),
-        (['{images}', '--model', '{bare}'], 'does not hold its config; give it with --config'),
+        (['{model}', '--data', '{images}', '--boxes', 'b.jsonl'], '--boxes: this model takes whole images'),
+        (['{bare}', '--data', '{images}'], 'bare.pth does not hold its config: give the config, and it as weights'),
+        (['w32', '--data', '{images}'], 'w32 comes without a config, whose test pipeline reads images'),
     ],
 )
-def test_mistakes_end_in_one_sentence(arguments, message, checkpoint, images, tmp_path, capsys, monkeypatch):
+def test_mistakes_end_in_one_sentence(
+    arguments, message, checkpoint, tiny_config, images, tmp_path, capsys, monkeypatch
+):
     monkeypatch.delenv('RANK', raising=False)
     torch.save({'state_dict': {'a': torch.zeros(1)}}, tmp_path / 'bare.pth')
     places = {'images': images, 'model': checkpoint('mmpretrain'), 'bare': tmp_path / 'bare.pth'}
+    places['config'] = tiny_config('mmpretrain')
     assert run(*(argument.format(**places) for argument in arguments), '--out', tmp_path / 'out') == 2
     assert message in capsys.readouterr().err
 
@@ -236,7 +240,7 @@ def test_a_config_inside_a_checkpoint_cannot_run_code(text, reason, tmp_path):
     with pytest.raises(ValueError, match='the config inside the checkpoint') as error:
         stored_config({'meta': {'cfg': text.format(marker=marker)}})
     assert reason in str(error.value)
-    assert '--config' in str(error.value)
+    assert 'give the config that you trust, and the checkpoint as its weights' in str(error.value)
     assert not marker.exists()
 
 
@@ -274,17 +278,17 @@ def test_types_of_new_style_configs_are_paths_of_classes():
 def test_the_first_of_several_data_sets_reads_the_images(checkpoint, tiny_config, images, tmp_path, capsys):
     config = Config.fromfile(tiny_config('mmpretrain'))
     model = checkpoint('mmpretrain')
-    assert run(images / '0.png', '--model', model, '--out', tmp_path / 'one') == 0
+    assert run(model, '--data', images / '0.png', '--out', tmp_path / 'one') == 0
     dataset = config.test_dataloader.dataset
     config.test_dataloader.dataset = {'type': 'ConcatDataset', 'datasets': [dataset, dataset]}
     config.dump(tmp_path / 'several.py')
-    assert run(images / '0.png', '--model', model, '--config', tmp_path / 'several.py', '--out', tmp_path / 'two') == 0
+    assert run(tmp_path / 'several.py', '--weights', model, '--data', images / '0.png', '--out', tmp_path / 'two') == 0
     one, two = ((tmp_path / name / 'predictions.jsonl').read_text() for name in ('one', 'two'))
     assert one == two
     config.test_dataloader = None
     config.dump(tmp_path / 'none.py')
-    assert run(images / '0.png', '--model', model, '--config', tmp_path / 'none.py', '--out', tmp_path / 'three') == 2
-    assert 'the config has no test_dataloader' in capsys.readouterr().err
+    assert run(tmp_path / 'none.py', '--weights', model, '--data', images / '0.png', '--out', tmp_path / 'three') == 2
+    assert 'none.py has no test_dataloader' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('library', LIBRARIES)

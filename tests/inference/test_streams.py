@@ -26,7 +26,7 @@ def test_stage_outputs_are_the_streams():
 def test_draws_a_file_of_any_layout(tiny_data, tmp_path, capsys):
     torch.save(HRNetModel('hrnetv2_test-w4', 2).state_dict(), tmp_path / 'weights.pth')
     out = tmp_path / 'streams.png'
-    command = ['streams', str(tiny_data / 'images/0.png'), '--model', str(tmp_path / 'weights.pth'), '--out', str(out)]
+    command = ['streams', str(tmp_path / 'weights.pth'), '--data', str(tiny_data / 'images/0.png'), '--out', str(out)]
     assert main(command) == 0
     assert capsys.readouterr().out == f'{out}\n'
     picture = cv2.imread(str(out))
@@ -37,8 +37,8 @@ def test_draws_a_file_of_any_layout(tiny_data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['{gone}'], 'no such file, or not an image'),
-        (['{image}', '--model', 'hrnet_w33x'], "is neither a file nor an architecture; did you mean 'hrnet_w3"),
+        (['w18', '--data', '{gone}'], 'no such file, or not an image'),
+        (['hrnet_w33x', '--data', '{image}'], "is neither a file nor a network; did you mean 'hrnet_w3"),
     ],
 )
 def test_mistakes_end_in_one_sentence(arguments, message, tiny_data, tmp_path, capsys):

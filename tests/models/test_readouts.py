@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
+from hrnet_mm.weights import convert, write_checkpoint
 
 
 def streams(arch: str = 'test-w4', size: tuple[int, int] = (64, 96), n: int = 2) -> list[Tensor]:
@@ -192,3 +194,34 @@ def test_dense_scores_need_no_convolution_of_the_concatenated_map() -> None:
             model.head(model.forward_features(x))
     saved = (before.get_total_flops() - whole.get_total_flops()) // 2
     assert saved == 720 * 720 * 128 * 256 * 7 // 8
+
+
+@pytest.mark.parametrize('layout', ['backbone', 'official-cls', 'official-det', 'mmdet', 'own', 'detector'])
+def test_v2p_loads_a_backbone_of_any_layout_and_a_pyramid_where_there_is_one(tmp_path, layout):
+    torch.manual_seed(1)
+    model = HRNetModel('hrnet_test-w4' if layout == 'official-cls' else 'hrnetv2p_test-w4')
+    model.init_weights()
+    state = model.state_dict()
+    has_pyramid = layout in ('official-det', 'mmdet', 'own', 'detector')
+    if layout in ('own', 'detector'):  # as HRNetV2p itself is saved, alone or below a detector
+        own = {re.sub('^neck', 'pyramid', re.sub(r'^backbone\.', '', name)): value for name, value in state.items()}
+        heads = {'rpn_head.rpn_conv.weight': torch.ones(1)}
+        given = own if layout == 'own' else {**{f'backbone.{name}': value for name, value in own.items()}, **heads}
+    else:
+        given = convert(state, to=layout, backbone_only=not has_pyramid and layout == 'backbone').state_dict
+    write_checkpoint(tmp_path / 'a.pth', given)
+    torch.manual_seed(2)
+    backbone = HRNetV2p('test-w4', pretrained=str(tmp_path / 'a.pth'))
+    before = backbone.pyramid.reduction_conv.conv.weight.clone()
+    backbone.init_weights()
+    body = {name: value for name, value in backbone.state_dict().items() if not name.startswith('pyramid.')}
+    assert all(torch.equal(value, state[f'backbone.{name}']) for name, value in body.items())
+    pyramid = backbone.pyramid.state_dict()
+    if has_pyramid:
+        assert all(torch.equal(value, state[f'neck.{name}']) for name, value in pyramid.items())
+        x = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            assert all(map(torch.equal, backbone.eval()(x), model.eval()(x)))
+    else:
+        assert not torch.equal(pyramid['reduction_conv.conv.weight'], before)  # Xavier, not torch's own
+        assert not pyramid['fpn_convs.0.conv.bias'].any()

@@ -57,7 +57,7 @@ class UserProject:
     def predict(self, image, *arguments):
         """What the last checkpoint answers for an image, without its config."""
         out = self.work_dir / 'predictions'
-        assert main(['predict', str(image), '--model', self.checkpoint, '--out', str(out), *arguments]) == 0
+        assert main(['predict', self.checkpoint, '--data', str(image), '--out', str(out), *arguments]) == 0
         (line,) = (out / 'predictions.jsonl').read_text().splitlines()
         assert (out / 'pictures' / f'{image.name}.png').is_file()
         return json.loads(line)

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from hrnet_mm.cli import main
 from hrnet_mm.data import prepare_digits, prepare_faces, prepare_nuclei, prepare_people
 from hrnet_mm.data.fetch import FetchError
-from hrnet_mm.inference import open_model
+from hrnet_mm.inference import Predictor, open_network
 from hrnet_mm.tasks import TASKS, pictures
 from hrnet_mm.training.grid import write_grid
 from hrnet_mm.training.job import Measure
@@ -80,7 +80,7 @@ def test_demo_trains_tests_and_draws_each_task(demo_folder, capsys):
     assert {row['task'] for row in rows if row['is_error']} == {'faces'}
     for task, image in {'pose': 'people/images/test_00000.jpg', 'segmentation': 'nuclei/images/test.png'}.items():
         folder = demo_folder / 'work_dirs' / 'demo' / task
-        predictor = open_model(folder / 'weights.pth', None, None, 'cpu')  # without a config
+        predictor = Predictor(open_network(folder / 'weights.pth'))  # without a config
         assert len(predictor.predict(predictor.prepare(Path('data/demo', image)))) == 1
         assert cv2.imread(str(folder / 'curves.png')).std() > 10
     grid = cv2.imread(str(demo_folder / 'work_dirs' / 'demo' / 'five_tasks.png'))

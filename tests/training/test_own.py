@@ -1,7 +1,9 @@
 """Training on a folder of one's own: each layout is read, what is wrong in it is said, and the whole path runs."""
 
 import csv
+import io
 import json
+import multiprocessing
 import operator
 import os
 import shutil
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from rich.console import Console
 
 from hrnet_mm.cli import main
 from hrnet_mm.datasets import fitting_tasks, read_folder
@@ -21,6 +24,8 @@ from hrnet_mm.tasks import TASKS
 from hrnet_mm.tasks.regions import crop_side
 from hrnet_mm.training import runs
 from hrnet_mm.training.adapt import adapt
+from hrnet_mm.training.job import Failure, Job
+from hrnet_mm.training.runs import _follow
 
 ROOT = Path(__file__).parents[2]
 OPENFIELD = Path(os.environ.get('HRNET_MM_DATA') or ROOT.parent / 'shared' / 'data') / 'pose_mouse' / 'openfield'
@@ -585,12 +590,17 @@ def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
     assert 'instances needs no_such_library, which is not installed; in a checkout, bash' in capsys.readouterr().err
 
 
-def test_failed_training_names_the_log(tmp_path, capsys):
-    folder, log = write_regions(tmp_path / 'mine'), tmp_path / 'out' / 'instances' / 'log.txt'
+def test_weights_that_cannot_be_read_are_a_sentence(tmp_path, capsys):
+    folder = write_regions(tmp_path / 'mine')
     (tmp_path / 'no.pth').write_bytes(b'nothing of torch')
-    argv = ['train', 'instances', '--data', str(folder), '--pretrained', str(tmp_path / 'no.pth')]
+    argv = ['train', 'instances', '--data', str(folder), '--weights', str(tmp_path / 'no.pth')]
     assert main([*argv, '--work-dir', str(tmp_path / 'out')]) == 2
-    error = capsys.readouterr().err
-    assert 'no.pth' in error
-    assert f'see {log}' in error
-    assert 'Traceback' in log.read_text()
+    assert f'hrnet-mm train: {tmp_path}/no.pth is not a checkpoint' in capsys.readouterr().err
+
+
+def test_failed_training_names_the_log(tmp_path):
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    sender.send(Failure('KeyError: 1', is_users=False))
+    job = Job('pose', tmp_path / 'config.py', tmp_path, 0)
+    with pytest.raises(RuntimeError, match=f'pose: KeyError: 1; see {tmp_path}/log.txt'):
+        _follow(job, receiver, Console(file=io.StringIO()))

@@ -20,9 +20,8 @@ from torch import Tensor
 
 from hrnet_mm.fast import accelerate
 from hrnet_mm.fast.compare import difference
-from hrnet_mm.fast.export import Plain
 from hrnet_mm.fast.machine import machine
-from hrnet_mm.inference import Predictor, open_model
+from hrnet_mm.inference import Predictor, open_network
 from hrnet_mm.weights.io import written_aside
 
 RESULTS = Path(__file__).parent / 'results' / 'int8.csv'
@@ -40,8 +39,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     warnings.filterwarnings('ignore')  # the libraries warn of their own age wherever they are imported
-    predictor = open_model(args.weights, None, None, 'cpu')
-    model = Plain(predictor.model).eval()
+    opened = open_network(args.weights)
+    predictor, model = Predictor(opened), opened.as_tensors()
     files, labels = read_list(args.data, 'test')
     test = batches(predictor, files)
     labels = labels[: BATCH * len(test)]

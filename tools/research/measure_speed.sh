@@ -9,7 +9,7 @@ threads=${THREADS:-2}
 
 python=${PYTHON:-.venv/bin/python}
 
-measure() { "$python" -m hrnet_mm.cli benchmark "$@" --threads "$threads" --csv "$csv"; }
+measure() { "$python" -m hrnet_mm.cli benchmark "$@" --threads "$threads" --out "$csv"; }
 
 coco=mmpose::body_2d_keypoint/topdown_heatmap/coco
 res50=$coco/td-hm_res50_8xb64-210e_coco-256x192.py

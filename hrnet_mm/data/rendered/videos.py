@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...errors import UserError
 from ...tracking.posetrack import JOINTS
 from .bodies import KEYPOINTS, SKELETON, Build, Pose, draw_build, pose_body, walk
 from .drawing import Canvas, Image, crop_photograph, pick
@@ -65,10 +64,10 @@ def render_video(
 ) -> Video:
     """Draw people who walk past one another behind a post, or stand and wave, before a camera that pans.
 
-    The same arguments give the same video. Raises UserError for fewer than one frame or person.
+    The same arguments give the same video. Raises ValueError for fewer than one frame or person.
     """
     if frames < 1 or people < 1:
-        raise UserError(f'a video needs at least one frame and one person, got frames={frames}, people={people}')
+        raise ValueError(f'a video needs at least one frame and one person, got frames={frames}, people={people}')
     random = np.random.default_rng((seed, frames, people))
     light = draw_light(random)
     walkers = sorted(

@@ -96,7 +96,7 @@ class HigherHRHead(AssociativeEmbeddingHead):
     resolutions. The test averages the heat-maps of all resolutions, scales and flips, and takes the tags of the
     first scale. The decoder is a `HigherHREmbedding`. The tag loss is the mean over images; mmpose's own is a sum.
 
-    Raises UserError for `tag_per_keypoint=False`.
+    Raises ValueError for `tag_per_keypoint=False`.
     Source: Cheng et al., CVPR 2020; parameter names are the official checkpoints'.
     """
 

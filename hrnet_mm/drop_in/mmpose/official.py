@@ -36,7 +36,7 @@ class OfficialBBoxTransform(BaseTransform):
     twice that. 'uniform', for faces: both uniform within those factors. mmpose's RandomBBoxTransform draws from
     another, narrower normal distribution.
 
-    Raises UserError for another `distribution`.
+    Raises ValueError for another `distribution`.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class FaceAlignmentMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Add the error of each sample's face, predicted and true landmarks `(1, K, 2)` in image pixels.
 
-        Raises UserError if no `norm` is given or known for the data set.
+        Raises ValueError if no `norm` is given or known for the data set.
         """
         norm = self.norm
         if norm is None:
@@ -209,7 +209,7 @@ class PoseTrackMetric(CocoMetric):
     Gives percent: `Head AP`, `Shou AP`, ... `Total AP`, and the same of MOTA. With `outfile_prefix='DIR/x'`, DIR gets
     a file of PoseTrack's JSON for each video.
 
-    Raises UserError if there are no annotations of videos.
+    Raises ValueError if there are no annotations of videos.
     """
 
     default_prefix = 'posetrack18'

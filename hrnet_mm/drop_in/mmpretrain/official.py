@@ -27,7 +27,7 @@ _INIT = [
 class ComparisonResNet(BaseBackbone):
     """ResNet-38, -72 or -106: HRNet's stem, 3 bottlenecks, three stages of basic blocks, a last bottleneck.
 
-    Raises UserError for another `depth`.
+    Raises ValueError for another `depth`.
     """
 
     def __init__(self, depth: int, init_cfg: Any = None) -> None:

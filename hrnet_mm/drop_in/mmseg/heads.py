@@ -28,7 +28,7 @@ class HRNetV2Head(FCNHead):
     FCNHead enlarges and concatenates the streams first, with eight times the multiply-adds and the same result to
     rounding. Arguments and parameter names are FCNHead's: a checkpoint of one loads into the other.
 
-    Raises UserError for arguments of an FCNHead that does something else.
+    Raises ValueError for arguments of an FCNHead that does something else.
     Source: HRNet-Semantic-Segmentation `lib/models/seg_hrnet.py`, whose `last_layer` FCNHead is.
     """
 

@@ -37,7 +37,7 @@ class OfficialCrossEntropy(nn.Module):
     OHEMPixelSampler keeps `min_kept` an image and divides by all pixels. A batch without a pixel that counts
     gives 0.
 
-    Raises UserError for a `class_weight` of another name.
+    Raises ValueError for a `class_weight` of another name.
     Source: HRNet-Semantic-Segmentation `lib/core/criterion.py`.
     """
 
@@ -66,7 +66,7 @@ class OfficialCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255) -> Tensor:
         """`(N, classes, H, W)` and `(N, H, W)` to a number; `weight` is what a pixel sampler would give.
 
-        Raises UserError if there is a sampler: `thresh` takes its place.
+        Raises ValueError if there is a sampler: `thresh` takes its place.
         """
         if weight is not None:
             raise UserError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
@@ -103,7 +103,7 @@ class OfficialTTA(BaseTTAModel):
     windows are filled up in black; without, as for Cityscapes, the last windows are moved inside. `swap_labels`
     are pairs that change places in the flipped image: ((14, 15), (16, 17), (18, 19)) for LIP.
 
-    Raises UserError for a `crop_size` without `stride`.
+    Raises ValueError for a `crop_size` without `stride`.
     Source: HRNet-Semantic-Segmentation `lib/datasets/{base_dataset,cityscapes,lip}.py`.
     """
 

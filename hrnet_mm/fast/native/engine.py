@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
-from ...errors import UserError
 from ..fold import Folded, fold
 from .lowering import Conv, Input, Map, Op, Output, Sum, lower
 
@@ -52,13 +51,13 @@ class NativeEngine:
     Where a value is infinite or NaN, what depends on it is NaN: eager PyTorch may keep an infinity or, after ReLU, turn
     a negative one to zero. Where channels are no multiple of 32 a neighbouring pixel may turn NaN with it.
 
-    Raises UserError for a precision, input or operator that the engine does not know, and RuntimeError without AMX,
+    Raises ValueError for a precision, input or operator that the engine does not know, and RuntimeError without AMX,
     or without ninja and a C++ compiler, with which the engine is built at first use.
     """
 
     def __init__(self, model: nn.Module, *examples: Tensor, precision: str = 'fp32') -> None:
         if precision not in PRECISIONS:
-            raise UserError(f'unknown precision {precision!r}; the native engine has {", ".join(PRECISIONS)}')
+            raise ValueError(f'unknown precision {precision!r}; the native engine has {", ".join(PRECISIONS)}')
         if not is_available():
             raise RuntimeError('the native engine needs a CPU with AMX for bfloat16 and a kernel that permits its use')
         parts = PRECISIONS[precision]
@@ -78,13 +77,13 @@ class NativeEngine:
     def __call__(self, *xs: Tensor) -> Any:
         """The model's outputs for `xs`, in the structure in which it gives them.
 
-        Raises UserError for inputs unlike the examples.
+        Raises ValueError for inputs unlike the examples.
         """
         if [tuple(x.shape) for x in xs] != self._shapes or any(
             x.dtype != torch.float32 or x.device.type != 'cpu' for x in xs
         ):
             given = ', '.join(f'{x.dtype} {tuple(x.shape)} on {x.device}' for x in xs)
-            raise UserError(f'compiled for float32 {", ".join(map(str, self._shapes))} on the CPU, got {given}')
+            raise ValueError(f'compiled for float32 {", ".join(map(str, self._shapes))} on the CPU, got {given}')
         xs = tuple(x.contiguous() for x in xs)
         pointers, outputs = self._pointers(xs)
         self._program.run(*pointers, torch.get_num_threads())

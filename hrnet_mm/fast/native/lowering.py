@@ -10,8 +10,6 @@ from torch import Tensor, fx
 from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-from ...errors import UserError
-
 __all__ = ['Axis', 'Conv', 'Input', 'Map', 'Op', 'Output', 'Sum', 'Term', 'lower']
 
 _ATEN = torch.ops.aten
@@ -149,7 +147,7 @@ class _Pending:
 def lower(program: ExportedProgram) -> list[Op]:
     """The operations of an exported network of maps, in an order in which they can run.
 
-    Raises UserError for an operation that the native engine does not know.
+    Raises ValueError for an operation that the native engine does not know.
     """
     return _Lowering(program).ops
 
@@ -179,7 +177,7 @@ class _Lowering:
     def _input(self, node: fx.Node) -> Map:
         value = node.meta['val']
         if value.dim() != 4 or value.dtype != torch.float32:
-            raise UserError(f'the native engine reads float32 (N, C, H, W), got {value.dtype} {tuple(value.shape)}')
+            raise ValueError(f'the native engine reads float32 (N, C, H, W), got {value.dtype} {tuple(value.shape)}')
         out = Map(tuple(value.shape))
         self._add(Input(0, out, len(self.ops)))
         return out
@@ -187,7 +185,7 @@ class _Lowering:
     def _output(self, index: int, node: fx.Node) -> None:
         value = self.values[node]
         if not isinstance(value, Map):
-            raise UserError(f'the native engine cannot give {node} as an output: it is not computed from the input')
+            raise ValueError(f'the native engine cannot give {node} as an output: it is not computed from the input')
         self._add(Output(0, value, index, tuple(node.meta['val'].shape)))
 
     def _call(self, node: fx.Node) -> Any:

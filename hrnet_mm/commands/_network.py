@@ -1,0 +1,18 @@
+"""The arguments by which every command opens a network."""
+
+import argparse
+
+__all__ = ['add_network_arguments']
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `MODEL` and `--weights`, which `inference.open_network` takes."""
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='a name that hrnet-mm list shows, such as hrnetv1_w32; a checkpoint of any layout: a path, an address, or '
+        'a name of published weights; or a config of mmdet, mmseg, mmpose or mmpretrain: a path (.py), or mmpose::...',
+    )
+    parser.add_argument(
+        '--weights', metavar='FILE', help='the checkpoint, where MODEL is a name or a config (default: random weights)'
+    )

@@ -1,0 +1,279 @@
+"""The one way to open a network: by name, from a checkpoint of any layout, or from a config of any library."""
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import nn
+
+from ..errors import UserError
+from ..factory import create_model, fill_network, infer_network, list_models
+from ..models.archs import ARCHS, get_arch
+from ..models.hrnet import HRNet
+from ..models.network import READOUTS, HRNetModel
+from ..registry import class_of, scope_of
+from ..weights.convert import Conversion
+from ..weights.io import CheckpointError
+from ..weights.load import Checkpoint, converted, fill, fill_backbone, read_source
+from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD, WEIGHTS
+
+__all__ = ['LIBRARIES', 'OpenedNetwork', 'Preprocessing', 'open_network']
+
+LIBRARIES = ('mmdet', 'mmpose', 'mmpretrain', 'mmseg')
+
+_SIZES = {'hrnet': (224, 224), 'hrnetv1': (256, 192), 'hrnetv2': (512, 1024), 'hrnetv2p': (800, 1216)}
+"""Height and width that are customary for the task of a readout."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The images that a network was trained on: R, G, B of 0 to 255, less `mean`, divided by `std`.
+
+    `size` is the customary height and width; None where the test pipeline of a config sets it.
+    """
+
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class OpenedNetwork:
+    """A network in evaluation mode, and what it was opened from.
+
+    Attributes:
+        network: HRNetModel for a name and a plain checkpoint, HRNet for the name of an architecture, and the library's
+            model for a config.
+        name: The name, such as 'hrnetv1_w32', or the config's path.
+        report: One line on the weights.
+        preprocessing: How images become inputs.
+        config: The config, or the part of it that a checkpoint holds.
+        checkpoint: The file of the weights; None for random ones.
+        conversion: What was done to the names of the weights, for a network of this package.
+        metadata: The data set's, such as the names of classes or keypoints, as the library keeps it.
+    """
+
+    network: Any
+    name: str
+    report: str
+    preprocessing: Preprocessing
+    config: Config | None = None
+    checkpoint: Checkpoint | None = None
+    conversion: Conversion | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_channels(self) -> int:
+        """The channels of an image."""
+        body = self.network if isinstance(self.network, HRNet) else self.network.backbone
+        return next(int(weight.shape[1]) for weight in body.parameters() if weight.ndim == 4)
+
+    @property
+    def files(self) -> list[Path]:
+        """The config and the checkpoint, where they are files."""
+        config = getattr(self.config, 'filename', None)
+        checkpoint = self.checkpoint.path if self.checkpoint is not None else None
+        return [Path(file) for file in (config, checkpoint) if file is not None]
+
+    def as_tensors(self) -> nn.Module:
+        """The network as tensors to tensors: of a library's model backbone, neck and dense head."""
+        if self.config is None:
+            network: nn.Module = self.network
+            return network
+        from ..fast.export import Plain
+
+        return Plain(self.network).eval()
+
+
+def open_network(
+    what: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
+    device: str = 'cpu',
+    *,
+    num_classes: int | None = None,
+    trusted: bool = False,
+    use_config: bool = True,
+) -> OpenedNetwork:
+    """Open a network; each file is read once.
+
+    A checkpoint that holds its config gives the config's model, and any other checkpoint this package's network, which
+    is read off its keys. Without a checkpoint, a name or a config gives random weights.
+
+    Args:
+        what: A name that `hrnet-mm list` shows, such as 'hrnetv1_w32', or 'w32', the backbone alone; a checkpoint: a
+            path, an address, or a name of published weights; or a config: a path ending in .py, or 'mmpose::...'.
+        checkpoint: The weights, where `what` is a name or a config.
+        config: The config, where `what` is a checkpoint that does not hold it.
+        device: Such as 'cuda'.
+        num_classes: Classes, joints or points of a named network (default: as many as the checkpoint has).
+        trusted: The checkpoint comes from a source whose programs you would run; torch before 2.10 needs it.
+        use_config: Whether a config that the checkpoint holds is used.
+
+    Returns:
+        The network, in evaluation mode, and what it was opened from.
+
+    Raises:
+        UserError: There is no such network or file, or the parts do not fit.
+
+    Example:
+        >>> opened = open_network('hrnetv1_w32', num_classes=17)
+        >>> opened.preprocessing.size
+        (256, 192)
+    """
+    name = os.fspath(what)
+    if config is not None:
+        if _is_config(name) or checkpoint is not None:
+            raise UserError(f'{name} is opened with the config {config}; expected one checkpoint and one config')
+        name, checkpoint = os.fspath(config), name
+    parsed = None if Path(name).is_file() else _parse(name)
+    if num_classes is not None and parsed is None:
+        raise UserError(f'a number of classes is given for {name}; only a network by name takes one')
+    if _is_config(name):
+        opened = _of_config(_read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted))
+    elif parsed is not None:
+        weights = None if checkpoint is None else read_source(checkpoint, trusted)
+        opened = _of_name(name, parsed[0], weights, num_classes)
+    elif checkpoint is not None:
+        raise UserError(f'two checkpoints are given: {name} and {checkpoint}; expected a name or a config for one')
+    elif name in WEIGHTS or '://' in name or Path(name).suffix or Path(name).exists():
+        opened = _of_checkpoint(name, read_source(name, trusted), use_config)
+    else:
+        near = difflib.get_close_matches(name, [*list_models(), *ARCHS], n=1, cutoff=0.5)
+        hint = f'; did you mean {near[0]!r}?' if near else '.'
+        raise UserError(f'{name} is neither a file nor a network{hint} hrnet-mm list shows the names')
+    opened.network.to(device).eval()
+    return opened
+
+
+def _is_config(name: str) -> bool:
+    return name.endswith('.py') or '::' in name
+
+
+def _parse(name: str) -> tuple[str, str] | None:
+    """The readout and the architecture that a name says; '' for the backbone alone, None for no such name."""
+    readout, _, arch = name.partition('_')
+    if readout not in READOUTS:
+        readout, arch = '', name
+    try:
+        get_arch(arch.replace('_', '-'))
+    except UserError:
+        return None
+    return readout, arch
+
+
+def _of_name(name: str, readout: str, checkpoint: Checkpoint | None, num_classes: int | None) -> OpenedNetwork:
+    conversion, settings = None, dict[str, Any]()
+    if checkpoint is not None:
+        conversion = converted(checkpoint)
+        inferred = infer_network(conversion.state_dict)
+        its_readout = inferred.name.partition('_')[0]
+        settings['in_channels'] = inferred.in_channels
+        if num_classes is None and its_readout == readout:
+            num_classes = inferred.num_classes
+        if not readout and its_readout == 'hrnetv2':
+            settings['fuse_upsample'] = 'bilinear'  # as the weights were trained
+    if readout:
+        model = create_model(name, num_classes=num_classes, **settings)
+    elif not num_classes:
+        model = create_model(f'hrnet_{name}', features_only=True, **settings)
+    else:
+        heads = ', '.join(f'{readout}_{name}' for readout in READOUTS if readout != 'hrnetv2p')
+        raise UserError(f'{name} is a backbone without a head; with {num_classes} classes give one of {heads}')
+    report = f'{name} with random weights'
+    if checkpoint is not None and conversion is not None:
+        if isinstance(model, HRNetModel):
+            report = fill_network(model, str(checkpoint.path), conversion, checkpoint.weight)
+        else:
+            report = fill_backbone(model, conversion, checkpoint.path)
+    preprocessing = _preprocessing(readout or 'hrnet', checkpoint)
+    return OpenedNetwork(model, name, report, preprocessing, None, checkpoint, conversion)
+
+
+def _preprocessing(readout: str, checkpoint: Checkpoint | None) -> Preprocessing:
+    if checkpoint is None or checkpoint.weight is None:
+        return Preprocessing(size=_SIZES[readout])
+    return Preprocessing(checkpoint.weight.mean, checkpoint.weight.std, checkpoint.weight.input_size)
+
+
+def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> OpenedNetwork:
+    if use_config and checkpoint.holds_config:
+        from .stored_config import stored_config
+
+        config = stored_config(checkpoint.content)
+        assert config is not None
+        return _of_config(config, name, checkpoint)
+    try:
+        conversion = converted(checkpoint)
+        inferred = infer_network(conversion.state_dict)
+    except CheckpointError as error:
+        if not use_config:
+            raise
+        raise CheckpointError(f'{error}; {name} does not hold its config: give the config, and it as weights') from None
+    model = HRNetModel(*inferred)
+    report = fill_network(model, name, conversion, checkpoint.weight, whole=True)
+    preprocessing = _preprocessing(model.readout, checkpoint)
+    meta = checkpoint.meta.get('dataset_meta') or {}
+    return OpenedNetwork(model, model.name, report, preprocessing, None, checkpoint, conversion, meta)
+
+
+def _read_config(name: str) -> Config:
+    if '::' not in name:
+        from ..engine import read_config
+
+        return read_config(name)
+    from mmengine.hub import get_config
+
+    try:
+        return get_config(name)
+    except (ImportError, OSError, ValueError) as error:
+        raise UserError(f'{name} is no config of an installed library: {error}') from error
+
+
+def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> OpenedNetwork:
+    from mmengine.registry import MODELS, DefaultScope
+
+    scope = scope_of(config)
+    if scope not in LIBRARIES:
+        raise UserError(f'the config {name} has the default_scope {scope!r}; allowed: {", ".join(LIBRARIES)}')
+    settings = dict(config.model)
+    preprocessor = config.get('data_preprocessor', config.get('preprocess_cfg'))
+    if preprocessor is not None:
+        settings.setdefault('data_preprocessor', preprocessor)
+    with DefaultScope.overwrite_default_scope(scope):
+        model: Any = MODELS.build(settings)
+    report, metadata = f'{name} with random weights', None
+    if checkpoint is not None:
+        count = fill(model, checkpoint.state_dict(), str(checkpoint.path))
+        report, metadata = f'{count} keys loaded from {checkpoint.path}', checkpoint.meta.get('dataset_meta')
+    if not metadata and config.get('test_dataloader') is not None:
+        metadata = _meta_of(data_set(config), scope)
+    norm = {key: buffer.flatten().tolist() for key, buffer in model.data_preprocessor.named_buffers()}
+    preprocessing = Preprocessing(norm.get('mean', [0.0]), norm.get('std', [1.0]))
+    return OpenedNetwork(model, name, report, preprocessing, config, checkpoint, None, dict(metadata or {}))
+
+
+def data_set(config: Config) -> Any:
+    """The data set of the test that has the pipeline: the first of several, unless they share one."""
+    dataset = config.test_dataloader.dataset
+    while inner := dataset.get('dataset') or (not dataset.get('pipeline') and dataset.get('datasets')):
+        dataset = inner[0] if isinstance(inner, list | tuple) else inner
+    return dataset
+
+
+def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
+    from mmengine.registry import DATASETS
+
+    owner = class_of({'_scope_': scope, **dataset}, DATASETS)
+    meta = {**getattr(owner, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    if dataset.get('classes') is not None:
+        meta['classes'] = dataset['classes']
+    if scope == 'mmpose':
+        from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+        meta = parse_pose_metainfo(meta)
+    return meta
