@@ -9,4 +9,7 @@ import sys
 from hrnet_mm.cli import main
 
 if __name__ == '__main__':
-    sys.exit(main(['test', *sys.argv[1:]]))
+    arguments = sys.argv[1:]
+    if len(arguments) > 1 and not arguments[1].startswith('-'):
+        arguments.insert(1, '--weights')  # MIM gives the checkpoint as OpenMMLab's tools/test.py takes it
+    sys.exit(main(['test', *arguments]))

@@ -12,7 +12,9 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     from ..engine.launch import LAUNCHERS
     from ..engine.settings import SettingsAction
 
-    parser.add_argument('config', help='path of the config file')
+    parser.add_argument(
+        'config', metavar='MODEL', help='a config, which names the data and the metrics: a path (.py), or mmdet::...'
+    )
     parser.add_argument(
         '--work-dir', metavar='DIR', help="where logs and checkpoints go (default: the config's, or work_dirs/CONFIG)"
     )

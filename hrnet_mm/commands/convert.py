@@ -7,8 +7,8 @@ __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'convert a checkpoint from any known layout to another, each key accounted for'
 EXAMPLE = (
-    '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth w48.safetensors --to mmpretrain\n'
-    '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth body.pth --to mmseg --backbone-only'
+    '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth --out w48.safetensors --to mmpretrain\n'
+    '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth --out body.pth --to mmseg --backbone-only'
 )
 
 
@@ -17,9 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..weights.key_maps import LAYOUTS
 
     parser.add_argument(
-        'input', help='a checkpoint: a path, an address, or a name such as timm://hrnet_w32.ms_aug_in1k'
+        'model',
+        metavar='MODEL',
+        help='a checkpoint: a path, an address, or a name such as timm://hrnet_w32.ms_aug_in1k',
     )
-    parser.add_argument('output', help='where to write: a path ending in .safetensors, or in .pth for mmengine')
+    parser.add_argument(
+        '--out',
+        required=True,
+        metavar='FILE',
+        help='where to write: a path ending in .safetensors, or in .pth for mmengine',
+    )
     parser.add_argument('--to', required=True, metavar='LAYOUT', help=f'one of {", ".join(LAYOUTS)}')
     parser.add_argument(
         '--from', dest='source', metavar='LAYOUT', help='layout of the input (default: found by its keys)'
@@ -34,21 +41,19 @@ def run(args: argparse.Namespace) -> None:
     Raises CheckpointError if anything is left unexplained.
     """
     from ..weights.convert import convert
-    from ..weights.io import CheckpointError, read_checkpoint, require_finite, state_dict_of, write_checkpoint
+    from ..weights.io import CheckpointError, write_checkpoint
     from ..weights.key_maps import LAYOUTS
-    from ..weights.load import resolve
+    from ..weights.load import read_source
 
-    if Path(args.output).suffix not in ('.safetensors', '.pth'):
-        raise CheckpointError(f'{args.output}: the name must end in .safetensors or .pth')
-    path, _ = resolve(args.input)
-    state = state_dict_of(read_checkpoint(path, trusted=args.trusted), path)
-    require_finite(state, path)
+    if Path(args.out).suffix not in ('.safetensors', '.pth'):
+        raise CheckpointError(f'{args.out}: the name must end in .safetensors or .pth')
+    state = read_source(args.model, args.trusted).state_dict()
     result = convert(state, args.to, args.source, args.backbone_only)
-    write_checkpoint(args.output, result.state_dict, {'layout': args.to, 'converted_from': result.source})
+    write_checkpoint(args.out, result.state_dict, {'layout': args.to, 'converted_from': result.source})
     print(f'found   {result.source} ({LAYOUTS[result.source].about})')
     print(f'used    {result.used} of {result.given} keys')
     for why, count in result.dropped.items():
         print(f'dropped {count} keys: {why}')
     for change in result.changes:
         print(f'changed {change}')
-    print(f'wrote   {args.output}: {len(result.state_dict)} keys as {args.to}')
+    print(f'wrote   {args.out}: {len(result.state_dict)} keys as {args.to}')

@@ -1,6 +1,7 @@
 """`hrnet-mm demo`: five tasks trained, tested and drawn on demonstration data, or those a folder allows."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ..errors import UserError, did_you_mean
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ..tasks import TASKS
-    from ..training.runs import run_jobs
+    from ..training.runs import Interrupted, run_jobs
 
     console = Console()
     for task in args.tasks:
@@ -82,4 +83,11 @@ def run(args: argparse.Namespace) -> int:
         settings = {'minutes': None if args.iterations else args.minutes or MINUTES}
         jobs = own_jobs(args.data, args.tasks, args.work_dir, args.seed, args.iterations, settings, console)
     about = {'seed': args.seed, 'holdout': args.holdout}
-    return 0 if run_jobs(jobs, args.work_dir, console, about, args.grid) else 1
+    try:
+        return 0 if run_jobs(jobs, args.work_dir, console, about, args.grid) else 1
+    except Interrupted as stop:
+        options = shlex.split(args.command_line)[2:]
+        for task in args.tasks:
+            options.remove(task)
+        line = shlex.join(['hrnet-mm', 'demo', *stop.rest, *options])
+        raise KeyboardInterrupt(*stop.args, f'continue with: {line}') from None

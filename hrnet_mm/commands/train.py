@@ -88,4 +88,7 @@ def _train_task(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
-    train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights)
+    try:
+        train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(*stop.args, f'start again with: {args.command_line}') from None

@@ -220,5 +220,5 @@ class CheckLoadedHook(Hook):
             raise UserError(
                 f'the checkpoint fills {len(fit)} of {len(own)} backbone keys: {first} {reason} '
                 f'(needed: {tuple(own[first].shape)}). If it is of another layout, convert it first: '
-                'hrnet-mm convert IN OUT --to LIBRARY'
+                'hrnet-mm convert MODEL --out FILE --to LIBRARY'
             )

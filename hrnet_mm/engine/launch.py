@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
+from mmengine.hub import get_config
 from mmengine.registry import METRICS, RUNNERS
 
 from ..config.check import config_problems
@@ -23,6 +24,8 @@ from .settings import apply_settings
 __all__ = ['LAUNCHERS', 'read_config', 'test', 'train']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 
 def train(
@@ -127,11 +130,35 @@ def test(
     runner.test()
 
 
-def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a config file and import what it names; raises UserError for a path without a file, with the nearest."""
-    if not Path(path).is_file():
-        _refuse_naming_the_nearest(Path(path))
+def read_config(config: str | os.PathLike[str]) -> Config:
+    """Read a config and import what it names.
+
+    Args:
+        config: The path of a file, or the name of an installed library's, such as
+            'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'.
+
+    Raises:
+        UserError: There is no such config; the message names the nearest.
+    """
+    name = os.fspath(config)
+    if '::' in name:
+        return _config_of_a_library(name)
+    path = Path(name)
+    if path.suffix not in _CONFIG_SUFFIXES:
+        raise UserError(
+            f'{name} is not a config; expected a path ending in {" or ".join(_CONFIG_SUFFIXES)}, or mmdet::...'
+        )
+    if not path.is_file():
+        _refuse_naming_the_nearest(path)
     return Config.fromfile(path)
+
+
+def _config_of_a_library(name: str) -> Config:
+    try:
+        config = get_config(name)
+    except (ImportError, OSError, ValueError) as error:
+        raise UserError(f'{name} is no config of an installed library: {error}') from error
+    return config
 
 
 def _prepare(

@@ -134,7 +134,9 @@ def open_network(
     if num_classes is not None and parsed is None:
         raise UserError(f'a number of classes is given for {name}; only a network by name takes one')
     if _is_config(name):
-        opened = _of_config(_read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted))
+        from ..engine import read_config
+
+        opened = _of_config(read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted))
     elif parsed is not None:
         weights = None if checkpoint is None else read_source(checkpoint, trusted)
         opened = _of_name(name, parsed[0], weights, num_classes)
@@ -219,19 +221,6 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
     preprocessing = _preprocessing(model.readout, checkpoint)
     meta = checkpoint.meta.get('dataset_meta') or {}
     return OpenedNetwork(model, model.name, report, preprocessing, None, checkpoint, conversion, meta)
-
-
-def _read_config(name: str) -> Config:
-    if '::' not in name:
-        from ..engine import read_config
-
-        return read_config(name)
-    from mmengine.hub import get_config
-
-    try:
-        return get_config(name)
-    except (ImportError, OSError, ValueError) as error:
-        raise UserError(f'{name} is no config of an installed library: {error}') from error
 
 
 def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> OpenedNetwork:

@@ -35,6 +35,15 @@ _COLUMNS = (
 )
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in one of several trainings; `rest` are the tasks that are not trained yet, that one first."""
+
+    def __init__(self, tasks: Sequence[str], done: Sequence[str], work_dir: Path) -> None:
+        self.rest = tasks[len(done) :]
+        kept = f'{", ".join(done)} done and kept in {work_dir}' if done else f'{work_dir} holds no trained task yet'
+        super().__init__(kept)
+
+
 def run_jobs(
     jobs: Sequence[Job], work_dir: Path, console: Console, about: dict[str, object], grid: Path | None = None
 ) -> bool:
@@ -42,13 +51,16 @@ def run_jobs(
 
     `about` is written with the table; `grid` is the picture of all jobs, unless it goes to the work directory.
 
-    Raises UserError for a mistake in a config, and RuntimeError where a training fails.
+    Raises UserError for a mistake in a config, RuntimeError where a training fails, and Interrupted for Ctrl-C.
     """
     start = time.monotonic()
     results: dict[str, tuple[Result, float]] = {}
     for job in jobs:
         began = time.monotonic()
-        results[job.task] = _run(job, console), time.monotonic() - began
+        try:
+            results[job.task] = _run(job, console), time.monotonic() - began
+        except KeyboardInterrupt:
+            raise Interrupted([job.task for job in jobs], list(results), work_dir) from None
     rows = _rows(results)
     console.print(_table(rows))
     seconds = time.monotonic() - start

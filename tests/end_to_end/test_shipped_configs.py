@@ -88,7 +88,7 @@ def test_trains_validates_resumes_and_tests(path, place, monkeypatch):
     changed = [name for name, value in trained['state_dict'].items() if not value.equal(saved['state_dict'][name])]
     assert any(name.startswith('backbone.') for name in changed)
 
-    folder = runs.call('test', str(checkpoint))
+    folder = runs.call('test', '--weights', str(checkpoint))
     (written,) = folder.glob('*.json')
     tested = metrics(json.loads(written.read_text()))
     if not tested:  # CenterNet keeps boxes with a keypoint in their middle alone, and an untrained one finds none

@@ -32,7 +32,7 @@ def train_and_test(config, work_dir):
     checkpoint = work_dir / 'train' / 'epoch_2.pth'
     options[-1] += '_test'
     run(
-        *(test, config, checkpoint, *common[1:], work_dir / 'test'),
+        *(test, config, '--weights', checkpoint, *common[1:], work_dir / 'test'),
         *('--out', work_dir / 'predictions.pkl', '--cfg-options', *options),
     )
 

@@ -28,10 +28,10 @@ def run_train(*arguments):
     train_command.run(parser.parse_args([str(argument) for argument in arguments]))
 
 
-def run_test(*arguments):
+def run_test(config, weights, *arguments):
     parser = argparse.ArgumentParser()
     test_command.add_arguments(parser)
-    test_command.run(parser.parse_args([str(argument) for argument in arguments]))
+    test_command.run(parser.parse_args([str(argument) for argument in (config, '--weights', weights, *arguments)]))
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
@@ -53,6 +53,14 @@ def test_train_resume_and_test(library, tiny_config, tmp_path):
     run_test(config, tmp_path / 'epoch_3.pth', '--work-dir', tmp_path, '--out', out, '--show-dir', drawn)
     assert len(pickle.loads(out.read_bytes())) == 4
     assert len(list(drawn.rglob('*.png'))) == 4
+
+
+def test_a_config_is_a_file_or_of_a_library(tmp_path):
+    assert launch.read_config('mmpretrain::hrnet/hrnet-w18_4xb32_in1k.py').model.backbone.type == 'HRNet'
+    with pytest.raises(UserError, match=r'mmpretrain::hrnet/w0\.py is no config of an installed library'):
+        launch.read_config('mmpretrain::hrnet/w0.py')
+    with pytest.raises(UserError, match=r'w\.pth is not a config; expected a path ending in \.py or .*, or mmdet::'):
+        launch.read_config(tmp_path / 'w.pth')
 
 
 def test_options_reach_the_training(tiny_config, tmp_path):

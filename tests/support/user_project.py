@@ -51,7 +51,7 @@ class UserProject:
 
     def test(self, *arguments):
         """Test the last checkpoint; give the metrics."""
-        (written,) = self.call('test', self.checkpoint, *arguments).glob('*.json')
+        (written,) = self.call('test', '--weights', self.checkpoint, *arguments).glob('*.json')
         return _metrics(json.loads(written.read_text()))
 
     def predict(self, image, *arguments):

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import operator
 import os
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -582,6 +583,26 @@ def test_training_that_dies_is_told(tmp_path, monkeypatch):
     argv = ['demo', 'instances', '--data', str(write_regions(tmp_path / 'mine')), '--work-dir', str(tmp_path / 'out')]
     with pytest.raises(RuntimeError, match='instances: training ended with exit code 1; see '):
         main(argv)
+
+
+def test_interrupted_tasks_say_what_is_kept_and_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def run(job, console):
+        if job.task != 'instances':
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, '_run', run)
+    folder, out = str(write_regions(tmp_path / 'mine')), str(tmp_path / 'out')
+    options = ['--data', folder, '--work-dir', out]
+    assert main(['demo', 'segmentation', 'instances', *options]) == 130
+    assert capsys.readouterr().err == (
+        f'hrnet-mm demo: interrupted; instances done and kept in {out}; '
+        f'continue with: hrnet-mm demo segmentation {shlex.join(options)}\n'
+    )
+    assert main(['train', 'segmentation', *options]) == 130
+    assert capsys.readouterr().err == (
+        f'hrnet-mm train: interrupted; {out} holds no trained task yet; '
+        f'start again with: hrnet-mm train segmentation {shlex.join(options)}\n'
+    )
 
 
 def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
