@@ -145,9 +145,8 @@ def read_config(config: str | os.PathLike[str]) -> Config:
         return _config_of_a_library(name)
     path = Path(name)
     if path.suffix not in _CONFIG_SUFFIXES:
-        raise UserError(
-            f'{name} is not a config; expected a path ending in {" or ".join(_CONFIG_SUFFIXES)}, or mmdet::...'
-        )
+        allowed = ' or '.join(_CONFIG_SUFFIXES)
+        raise UserError(f'{name} is not a config; expected a path ending in {allowed}, or mmdet::...')
     if not path.is_file():
         _refuse_naming_the_nearest(path)
     return Config.fromfile(path)

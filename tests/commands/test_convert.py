@@ -11,10 +11,8 @@ def test_a_checkpoint_there_and_back(tmp_path, capsys):
     assert main(['convert', str(tmp_path / 'official.pth'), '--out', str(tmp_path / 'mm.pth'), '--to', 'mmpose']) == 0
     keys = len(state)
     assert f'used    {keys} of {keys} keys' in capsys.readouterr().out
-    assert (
-        main(['convert', str(tmp_path / 'mm.pth'), '--out', str(tmp_path / 'back.safetensors'), '--to', 'hrnet_mm'])
-        == 0
-    )
+    back = tmp_path / 'back.safetensors'
+    assert main(['convert', str(tmp_path / 'mm.pth'), '--out', str(back), '--to', 'hrnet_mm']) == 0
     again = read_checkpoint(back)
     assert again.keys() == state.keys()
     assert all(again[name].equal(value) for name, value in state.items())
