@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,10 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
-from mmengine.hub import get_config
 from mmengine.registry import METRICS, RUNNERS
 
 from ..config.check import config_problems
+from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..registry import scope_of, type_name
 from .markers import drop_markers
@@ -141,9 +142,7 @@ def read_config(config: str | os.PathLike[str]) -> Config:
         UserError: There is no such config; the message names the nearest.
     """
     name = os.fspath(config)
-    if '::' in name:
-        return _config_of_a_library(name)
-    path = Path(name)
+    path = _path_in_a_library(name) if '::' in name else Path(name)
     if path.suffix not in _CONFIG_SUFFIXES:
         allowed = ' or '.join(_CONFIG_SUFFIXES)
         raise UserError(f'{name} is not a config; expected a path ending in {allowed}, or mmdet::...')
@@ -152,12 +151,15 @@ def read_config(config: str | os.PathLike[str]) -> Config:
     return Config.fromfile(path)
 
 
-def _config_of_a_library(name: str) -> Config:
-    try:
-        config = get_config(name)
-    except (ImportError, OSError, ValueError) as error:
-        raise UserError(f'{name} is no config of an installed library: {error}') from error
-    return config
+def _path_in_a_library(name: str) -> Path:
+    # mmengine.hub.get_config would install a library that is missing, and parse every metafile of one that is not.
+    library, _, path = name.partition('::')
+    if library == __package__.partition('.')[0]:
+        return configs_folder() / path
+    spec = importlib.util.find_spec(library) if library.isidentifier() else None
+    if spec is None or spec.origin is None:
+        raise UserError(f'{name}: {library} is not installed')
+    return Path(spec.origin).parent / '.mim' / 'configs' / path
 
 
 def _prepare(
@@ -184,9 +186,11 @@ def _prepare(
 
 def _refuse_naming_the_nearest(path: Path) -> NoReturn:
     package = Path(__file__).parent.parent
-    folders = [path.parent, package.parent / 'configs', package / '.mim' / 'configs']
-    known = {file.name: file for folder in folders if folder.is_dir() for file in sorted(folder.rglob('*.py'))}
-    nearest = difflib.get_close_matches(path.name, known, n=1, cutoff=0.4)
+    beside = {file.name: file for file in sorted(path.parent.glob('*.py'))}
+    shipped = [package.parent / 'configs', package / '.mim' / 'configs']
+    known = {file.name: file for folder in shipped if folder.is_dir() for file in sorted(folder.rglob('*.py'))} | beside
+    # A name in the same folder is the better hint, even where one of this package is a letter nearer.
+    nearest = difflib.get_close_matches(path.name, beside, n=1) or difflib.get_close_matches(path.name, known, 1, 0.4)
     hint = f'; the nearest name is {known[nearest[0]]}' if nearest else ''
     raise UserError(f'{path}: no such config file{hint}')
 
