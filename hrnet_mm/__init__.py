@@ -7,7 +7,7 @@ __all__ = ['create_model', 'list_models']
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when first used: OpenMMLab imports this module just to find the registry.
+    # Imported on first use: OpenMMLab imports this package only to find its registry.
     if name in __all__:
         from . import factory
 

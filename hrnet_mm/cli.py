@@ -1,4 +1,4 @@
-"""The console script `hrnet-mm`; only the module of the command that is called is imported."""
+"""Console script `hrnet-mm`, which imports only the module of the command it runs."""
 
 import argparse
 import importlib
@@ -15,14 +15,28 @@ _COMMANDS = (
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
     *('verify', 'verify-checkpoint'),
 )
-"""Each is a module of `commands`, with an underscore for a hyphen."""
+"""Names of the modules in `commands`, with hyphens for underscores."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line (that of the process unless given) and return the exit code.
+    """Run a command line and return its exit code.
 
-    A mistake of the user is printed as one sentence, code 2. Ctrl-C prints what was saved, code 130. Every other error
-    is raised: its traceback says where.
+    A `UserError` is printed as one sentence. Any other exception propagates with its traceback.
+
+    Args:
+        argv: The arguments after `hrnet-mm`; None for those of the process.
+
+    Returns:
+        The command's exit code: 0 for success, 2 for a mistake of the user, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: argparse refused the arguments (code 2) or printed a help text (code 0).
+
+    Examples:
+        >>> main(['list', 'w32'])
+        backbone       channels of the branches  networks
+        w32              32   64  128  256       hrnet_w32 hrnetv1_w32 hrnetv2_w32 hrnetv2p_w32
+        0
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     name = f'hrnet-mm {argv[0]}' if argv else 'hrnet-mm'
@@ -38,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:
-    """The module of the command that is called, and its arguments, with the whole line as `command_line`."""
+    """Return the module of the called command and its arguments, with the whole line as `command_line`."""
     parser = argparse.ArgumentParser(
         prog='hrnet-mm',
         description='HRNet for the OpenMMLab libraries.',

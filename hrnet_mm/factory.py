@@ -1,4 +1,4 @@
-"""One line for a plain PyTorch user: make a network, list the names, load any checkpoint."""
+"""Model factory: networks by name, their names, and loading of checkpoints."""
 
 import fnmatch
 import logging
@@ -27,7 +27,21 @@ __all__ = [
 
 
 def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
-    """Names for `create_model` that match a pattern such as '*w32*'; with `pretrained`, names of published weights."""
+    """Return the names of networks that match a pattern.
+
+    Args:
+        pattern: A shell pattern such as '*w32*'.
+        pretrained: Whether to return the names of published weights instead.
+
+    Returns:
+        Names for `create_model`, or for its argument `pretrained`.
+
+    Examples:
+        >>> list_models('*_w32')
+        ['hrnet_w32', 'hrnetv1_w32', 'hrnetv2_w32', 'hrnetv2p_w32']
+        >>> list_models('w32-coco*', pretrained=True)
+        ['w32-coco-pose-256x192', 'w32-coco-pose-384x288']
+    """
     names = list(WEIGHTS) if pretrained else [f'{readout}_{arch}' for readout in READOUTS for arch in ARCHS]
     return fnmatch.filter(names, pattern)
 
@@ -40,13 +54,34 @@ def create_model(
     features_only: bool = False,
     **kwargs: Any,
 ) -> nn.Module:
-    """A network by name: 'hrnet_w32', 'hrnetv1_w32', 'hrnetv2_w48', 'hrnetv2p_w40' or another of `list_models`.
+    """Create a network by name.
 
-    `pretrained` is the name of published weights ('w32-imagenet'), 'timm://hrnet_w32.ms_aug_in1k', an address, or the
-    path of a checkpoint of any known layout. `features_only` gives the backbone, of 'hrnetv2p' with its pyramid: a
-    tuple of maps with `out_channels` and `strides`. Further arguments are HRNet's.
+    Args:
+        name: A readout and an architecture, such as 'hrnet_w32' (classification), 'hrnetv1_w32' (heatmaps),
+            'hrnetv2_w48' (dense scores) or 'hrnetv2p_w40' (feature pyramid). `list_models` returns the common ones.
+        pretrained: The name of published weights ('w32-imagenet'), 'timm://hrnet_w32.ms_aug_in1k', a URL, or the path
+            of a checkpoint in any known layout.
+        num_classes: The number of classes, keypoints or landmarks. Default: 1000 for 'hrnet', otherwise no head.
+        in_channels: The channels of the input.
+        features_only: Whether to return the backbone alone, with the pyramid of 'hrnetv2p'. Its outputs are tuples of
+            maps, described by its attributes `out_channels` and `strides`.
+        **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`.
 
-    Raises ValueError for an unknown name, argument, or weights that contradict the network.
+    Returns:
+        The network, in evaluation mode if `pretrained` is given.
+
+    Raises:
+        UserError: The name or an argument is unknown, or the weights contradict the network.
+        CheckpointError: The checkpoint cannot be read or does not fit.
+
+    Examples:
+        >>> import torch
+        >>> model = create_model('hrnetv1_test-w8', num_classes=17)
+        >>> model(torch.zeros(1, 3, 256, 192)).shape
+        torch.Size([1, 17, 64, 48])
+        >>> backbone = create_model('hrnetv2p_test-w8', features_only=True)
+        >>> backbone.strides
+        (4, 8, 16, 32, 64)
     """
     model = HRNetModel(name, num_classes, in_channels, **kwargs)
     model.init_weights()
@@ -59,12 +94,31 @@ def create_model(
 
 
 def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
-    """Load a checkpoint of any known layout into a network and return the one-line report.
+    """Load a checkpoint of any known layout into a network.
 
-    The backbone must fit entirely. A neck and head are loaded where the checkpoint has them for the same task and
-    number of classes, and left as they are where it does not, which the report says.
+    Every parameter of the backbone must be in the checkpoint. The neck and the head are loaded if the checkpoint has
+    them for the same task and number of classes; otherwise they keep their values, and the report says so.
 
-    Raises CheckpointError if the checkpoint does not fit, ValueError if a published entry contradicts the network.
+    Args:
+        model: The network.
+        source: A name of published weights, 'timm://...', a URL or a path.
+
+    Returns:
+        A one-line report on the loaded and unused keys.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or does not fit the backbone.
+        UserError: A published entry contradicts the network.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from hrnet_mm.weights import write_checkpoint
+        >>> model = create_model('hrnetv1_test-w8', num_classes=17)
+        >>> with TemporaryDirectory() as folder:
+        ...     path = write_checkpoint(f'{folder}/pose.safetensors', model.state_dict())
+        ...     report = load_weights(model, path)
+        >>> print(report.replace(str(path), 'pose.safetensors'))
+        236 of 236 keys loaded from pose.safetensors (hrnet_mm)
     """
     conversion, weight = open_checkpoint(source)
     return fill_network(model, os.fspath(source), conversion, weight)
@@ -73,7 +127,22 @@ def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
 def fill_network(
     model: HRNetModel, name: str, conversion: Conversion, weight: Weight | None, whole: bool = False
 ) -> str:
-    """Put converted weights called `name` into a network; see `load_weights`. `whole` requires neck and head too."""
+    """Copy converted weights into a network; see `load_weights`.
+
+    Args:
+        model: The network.
+        name: The name of the weights in reports and error messages.
+        conversion: The weights in this package's layout.
+        weight: Their published entry, if any.
+        whole: Whether the checkpoint must also fill the neck and the head.
+
+    Returns:
+        A one-line report on the loaded and unused keys.
+
+    Raises:
+        CheckpointError: The weights do not fit.
+        UserError: `weight` contradicts the network.
+    """
     backbone = model.backbone
     parts = {p: part(conversion.state_dict, p) for p in ('backbone', 'neck', 'head')}
     extras = {p: module for p, module in (('neck', model.neck), ('head', model.head)) if module is not None}
@@ -95,7 +164,7 @@ def _same_shapes(module: nn.Module, tensors: dict[str, Any]) -> bool:
 
 
 class Inferred(NamedTuple):
-    """The arguments of `create_model` that make the network of some weights."""
+    """Arguments of `create_model`, inferred from weights."""
 
     name: str
     num_classes: int
@@ -103,15 +172,26 @@ class Inferred(NamedTuple):
 
 
 def infer_network(state: Mapping[str, Tensor]) -> Inferred:
-    """The network that weights in this package's layout are of, read off their names and shapes.
+    """Infer a network from the names and shapes of its weights.
 
-    Raises CheckpointError if they are of no whole HRNet.
+    Args:
+        state: Weights in this package's layout.
+
+    Returns:
+        The arguments that `create_model` needs.
+
+    Raises:
+        CheckpointError: The weights are not those of a whole HRNet.
+
+    Examples:
+        >>> infer_network(create_model('hrnetv1_test-w8', num_classes=17).state_dict())
+        Inferred(name='hrnetv1_test-w8', num_classes=17, in_channels=3)
     """
     body = part(state, 'backbone')
     arch = infer_arch(body)
-    name = next((n for n in [*ARCHS, *_spelt(arch)] if get_arch(n) == arch), None)
+    name = next((n for n in [*ARCHS, *_numbered(arch)] if get_arch(n) == arch), None)
     if name is None:
-        raise CheckpointError(f'the backbone is of an architecture without a name: {arch}')
+        raise CheckpointError(f'the backbone is none of the named architectures, any w<N> or test-w<N>, but {arch}')
     head = part(state, 'head')
     if 'fc.weight' in head and part(state, 'neck'):
         readout = 'hrnet'
@@ -127,9 +207,16 @@ def infer_network(state: Mapping[str, Tensor]) -> Inferred:
 
 
 def infer_arch(body: Mapping[str, Tensor]) -> Arch:
-    """The architecture of a backbone, read off its names and shapes.
+    """Infer the architecture of a backbone from the names and shapes of its weights.
 
-    Raises CheckpointError if they are not those of an HRNet.
+    Args:
+        body: The weights of the backbone, without a prefix.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        CheckpointError: The weights are not those of a whole HRNet backbone.
     """
 
     def count(prefix: str) -> int:
@@ -153,6 +240,6 @@ def infer_arch(body: Mapping[str, Tensor]) -> Arch:
         raise CheckpointError(f'the {len(body)} backbone keys are not a whole HRNet: {error} is missing') from error
 
 
-def _spelt(arch: Arch) -> list[str]:
+def _numbered(arch: Arch) -> list[str]:
     width = arch.stage4.num_channels[0] * EXPANSION[arch.stage4.block]
     return [f'w{width}', f'test-w{width}']

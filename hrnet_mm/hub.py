@@ -1,6 +1,6 @@
-"""HRNet on the Hugging Face hub, through huggingface_hub's own mixin: safetensors, a configuration and a model card.
+"""HRNet on the Hugging Face hub: safetensors, a configuration and a model card.
 
-Needs `pip install huggingface_hub`.
+Requires `pip install huggingface_hub`.
 """
 
 import json
@@ -38,10 +38,27 @@ class HubHRNet(
     license='apache-2.0',
     model_card_template=_CARD,
 ):
-    """HRNetModel with `from_pretrained`, `save_pretrained` and `push_to_hub`; arguments as HRNetModel.
+    """HRNetModel with `from_pretrained`, `save_pretrained` and `push_to_hub` of huggingface_hub's mixin.
 
-    `weights` names the published entry that the weights are, if they are one: its metric and licence go into the
-    model card.
+    Args:
+        name: A readout and an architecture, such as 'hrnetv1_w32'; see `HRNetModel`.
+        num_classes: The number of classes, keypoints or landmarks.
+        in_channels: The channels of the input.
+        weights: The name of the published entry that the weights come from; its metric and license go into the model
+            card.
+        **kwargs: Arguments of `HRNet`.
+
+    Raises:
+        UserError: A name or an argument is unknown.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = HubHRNet('hrnetv1_test-w8', num_classes=17).save_pretrained(folder)
+        ...     model = HubHRNet.from_pretrained(folder)
+        Loading weights from local directory
+        >>> model.name, model.num_classes
+        ('hrnetv1_test-w8', 17)
     """
 
     def __init__(
@@ -59,32 +76,44 @@ class HubHRNet(
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> 'HubHRNet':
-        """Load from a repository of the hub or a folder; every key must fit.
+        """Load a network from a repository of the hub or from a folder.
 
-        Raises ValueError for a repository and FileNotFoundError for a folder without safetensors, RuntimeError for
-        keys that do not fit.
+        Args:
+            *args: The repository's name, such as 'user/hrnet', or the folder.
+            **kwargs: Other arguments of the mixin, such as `revision`.
+
+        Returns:
+            The network, whose every parameter is loaded.
+
+        Raises:
+            UserError: A repository has no safetensors file.
+            FileNotFoundError: A folder has no safetensors file.
+            RuntimeError: The keys do not fit.
         """
         model: HubHRNet = super().from_pretrained(*args, strict=True, **kwargs)
         return model
 
     @classmethod
     def _load_as_pickle(cls, model: Any, model_file: str, *_: Any) -> Any:
-        # The mixin's way out where a repository has no safetensors.
-        raise UserError(f'{model_file} is a pickle, and the repository holds no model.safetensors: it is not read')
+        # The mixin calls this where a repository has no safetensors file.
+        raise UserError(
+            f'{model_file} is a pickle, and the repository holds no model.safetensors; '
+            'save the network again with HubHRNet.save_pretrained'
+        )
 
     def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
-        """The card: what the network is, and metric, input and licence of the published weights in it."""
+        """Return the model card: the network, and the metric, input and license of its published weights."""
         data = self._hub_mixin_info.model_card_data
         about = ''
         if self.weights is not None:
             weight = WEIGHTS[self.weights]
-            data.license = weight.licence.lower()
+            data.license = weight.license.lower()
             metric = ', '.join(f'{name} {value}' for name, value in weight.metric.items()) or 'no metric of its own'
             size = ' x '.join(map(str, weight.input_size))
             about = (
                 f'\nWeights `{self.weights}` of {weight.source}: {metric} as published there, at {size}. '
                 f'RGB images of 0 to 255, mean {json.dumps(weight.mean)}, std {json.dumps(weight.std)}. '
-                f'Licence {weight.licence}.\n'
+                f'License {weight.license}.\n'
             )
         parameters = f'{sum(p.numel() for p in self.parameters()):,}'
         card: ModelCard = ModelCard.from_template(

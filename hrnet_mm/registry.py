@@ -1,4 +1,4 @@
-"""The registries that let `type='hrnet_mm.HRNet'` build in the scope of any OpenMMLab library, with no import line."""
+"""Registries of the scope `hrnet_mm`: any OpenMMLab library builds `type='hrnet_mm.HRNet'` without an import line."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,17 @@ OPTIM_WRAPPERS = Registry('optim wrapper', parent=_ROOT_OPTIM_WRAPPERS, scope='h
 
 
 def class_of(settings: Mapping[str, Any], registry: Registry) -> Any:
-    """The class or function that a registry would call for a config dict; None for an unknown name or none at all.
+    """Return the class or function that a registry would call for a config dict.
 
-    A type is a name in old-style configs and the class itself in new-style ones, and `_scope_`, which mmengine adds to
-    what a config inherits from an installed library, says where the name is looked up.
+    The type is a name in old-style configs and the class itself in new-style ones. The key `_scope_`, which mmengine
+    adds to settings inherited from an installed library, selects the registry.
+
+    Args:
+        settings: The config dict.
+        registry: The root registry of its kind, such as mmengine's MODELS.
+
+    Returns:
+        The class or function; None for an unknown name or a dict without a type.
     """
     kind = settings.get('type')
     if not isinstance(kind, str):
@@ -31,13 +38,37 @@ def class_of(settings: Mapping[str, Any], registry: Registry) -> Any:
 
 
 def type_name(settings: Mapping[str, Any]) -> str:
-    """The name of a config dict's type without its scope, whether the config gives a name or a class."""
+    """Return the name of a config dict's type without its scope.
+
+    Args:
+        settings: The config dict, whose type is a name or a class.
+
+    Returns:
+        The bare name; empty for a dict without a type.
+
+    Examples:
+        >>> type_name({'type': 'mmpose.HRNet'})
+        'HRNet'
+    """
     kind = settings.get('type', '')
     return kind.rpartition('.')[-1] if isinstance(kind, str) else str(kind.__name__)
 
 
 def scope_of(config: Mapping[str, Any]) -> str:
-    """The library that a config is for: its default scope or, as new-style configs leave that out, its model's."""
+    """Return the library that a config is written for.
+
+    New-style configs have no default scope; the module of the model's class names their library.
+
+    Args:
+        config: The whole config.
+
+    Returns:
+        The scope, such as 'mmpose'; empty where nothing names one.
+
+    Examples:
+        >>> scope_of({'model': {'type': 'mmseg.EncoderDecoder'}})
+        'mmseg'
+    """
     model = config.get('model') or {}
     kind = model.get('type', '')
     module = kind if isinstance(kind, str) else f'{kind.__module__}.'

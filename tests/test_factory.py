@@ -77,7 +77,7 @@ def test_readouts_enlarge_as_their_checkpoints_were_trained() -> None:
     [
         (('resnet_w32',), r"unknown model 'resnet_w32'.*Allowed: hrnet, hrnetv1, hrnetv2, hrnetv2p, each followed by"),
         (('hrnet_v32',), "unknown arch 'v32'; did you mean 'w32'"),
-        (('hrnetv2p_w18', None, 80), 'hrnetv2p gives a pyramid for detectors'),
+        (('hrnetv2p_w18', None, 80), 'hrnetv2p returns a pyramid for detectors'),
         (('hrnet_w18', None, -1), 'num_classes must be 0'),
         (('hrnet_test-w4', 'hrnet://w32-imagnet'), "unknown weights 'w32-imagnet'; did you mean 'w32-imagenet'"),
         (('hrnet_test-w4', 'ftp://a.pth'), "unknown scheme 'ftp'"),
