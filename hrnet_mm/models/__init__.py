@@ -1,4 +1,4 @@
-"""HRNet and its readouts in plain PyTorch; each also builds by name from any OpenMMLab config."""
+"""HRNet, its readouts and whole networks in plain PyTorch, registered for every OpenMMLab library."""
 
 from .archs import ARCHS, Arch, Stage, get_arch
 from .hrnet import HRNet

@@ -1,6 +1,6 @@
-"""HRNet's architectures as data: the only place where a width or a depth is written.
+"""Architectures of HRNet as data; no other module states a width or a depth.
 
-Widths are given as the channels of the finest branch, C; the four branches of stage 4 have C, 2C, 4C and 8C
+A width is the number of channels C of the finest branch. The four branches of stage 4 have C, 2C, 4C and 8C channels
 (Wang et al., TPAMI 2020, appendix A).
 """
 
@@ -14,15 +14,22 @@ from ..errors import UserError, did_you_mean
 __all__ = ['ARCHS', 'EXPANSION', 'STEM_CHANNELS', 'Arch', 'Stage', 'get_arch']
 
 STEM_CHANNELS = 64
-"""Channels of the stem's two convolutions, in every network, the small ones included."""
+"""Channels of both stem convolutions in every architecture."""
 
 EXPANSION = {'BASIC': 1, 'BOTTLENECK': 4}
-"""Output channels of a block, as a multiple of its `num_channels`."""
+"""Output channels of a block divided by its `num_channels`."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: `num_modules` modules, each of one branch per entry of `num_blocks` and `num_channels`."""
+    """One stage: `num_modules` modules with one branch for each entry of `num_blocks` and `num_channels`.
+
+    Attributes:
+        num_modules: The number of modules.
+        block: 'BASIC' or 'BOTTLENECK'.
+        num_blocks: Blocks of each branch, finest first.
+        num_channels: Inner channels of each branch's blocks, finest first.
+    """
 
     num_modules: int
     block: str
@@ -37,7 +44,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Arch:
-    """A whole HRNet body: stage 1 has one branch, and each later stage adds one at half the resolution."""
+    """The architecture of a backbone: stage 1 has one branch, and each later stage adds one at half the resolution.
+
+    Examples:
+        >>> get_arch('w32').out_channels
+        (32, 64, 128, 256)
+    """
 
     stage1: Stage
     stage2: Stage
@@ -51,16 +63,16 @@ class Arch:
 
     @property
     def out_channels(self) -> tuple[int, ...]:
-        """Channels of the four maps that stage 4 gives, finest first."""
+        """Channels of the four maps that stage 4 returns, finest first."""
         return self.stage4.out_channels
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides of those maps against the input, in pixels."""
+        """Strides of the four maps with respect to the input, in pixels."""
         return 4, 8, 16, 32
 
     def to_extra(self) -> dict[str, dict[str, Any]]:
-        """The same architecture in OpenMMLab's `extra` form."""
+        """Return the architecture in OpenMMLab's `extra` form."""
         return {
             f'stage{i}': {
                 'num_modules': s.num_modules,
@@ -80,7 +92,7 @@ def _arch(
     block: str = 'BASIC',
     stage1: tuple[int, int] = (4, 64),
 ) -> Arch:
-    """An architecture whose branches double in channels; `stage1` is (bottlenecks, their inner channels)."""
+    """Return an architecture whose branches double in channels; `stage1` is (bottlenecks, their inner channels)."""
     widths = tuple(width * 2**i for i in range(4))
     later = [Stage(m, block, (blocks,) * n, widths[:n]) for n, m in enumerate(modules, 2)]
     return Arch(Stage(1, 'BOTTLENECK', (stage1[0],), (stage1[1],)), *later)
@@ -94,32 +106,46 @@ ARCHS: dict[str, Arch] = {
     'w44': _arch(44),
     'w48': _arch(48),
     'w64': _arch(64),
-    # The official small-v1 is 16 wide, whatever its name says (experiments/cls_hrnet_w18_small_v1_*.yaml).
+    # Despite its name, the official small-v1 has width 16 (experiments/cls_hrnet_w18_small_v1_*.yaml).
     'w18-small-v1': _arch(16, modules=(1, 1, 1), blocks=2, stage1=(1, 32)),
     'w18-small-v2': _arch(18, modules=(1, 3, 2), blocks=2, stage1=(2, 64)),
-    # Bottleneck branches: the name is a branch's output width, four times the inner one. No official code builds
-    # these; this reading gives the published parameters and MACs to the last digit, the other (inner = W) does not.
+    # Bottleneck branches, for which no official code exists. With the name as the output width (four times the inner
+    # width), parameters and MACs equal the published numbers; with the name as the inner width they do not.
     'w44b': _arch(11, block='BOTTLENECK'),
     'w76b': _arch(19, block='BOTTLENECK'),
     'w96b': _arch(24, block='BOTTLENECK'),
 }
-"""Named architectures. `get_arch` also takes any `w<N>`, and `test-w<N>` for networks of test size."""
+"""Named architectures. `get_arch` also accepts any `w<N>`, and `test-w<N>` for tiny networks."""
 
 
 def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = None) -> Arch:
-    """Look an architecture up by name, or read it from OpenMMLab's `extra` form.
+    """Return an architecture by name or from OpenMMLab's `extra` form.
 
-    Raises ValueError unless exactly one of `arch` and `extra` is given and it describes a valid network.
+    Args:
+        arch: A key of `ARCHS`, any 'w<N>', 'test-w<N>' for a tiny network, or an `Arch`, which is returned as it is.
+        extra: A mapping with the keys stage1 to stage4, as in OpenMMLab's configs.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        UserError: Not exactly one of `arch` and `extra` is given, the name is unknown, or `extra` is invalid.
+
+    Examples:
+        >>> get_arch('w27').out_channels
+        (27, 54, 108, 216)
+        >>> get_arch(extra=get_arch('w48').to_extra()) == get_arch('w48')
+        True
     """
     if (arch is None) == (extra is None):
         given = 'neither' if arch is None else 'both'
-        raise UserError(f"HRNet takes either arch (such as 'w32') or extra (stage1..stage4), but {given} is given")
+        raise UserError(f"HRNet takes either arch (such as 'w32') or extra (stage1 to stage4), but {given} is given")
     if extra is not None:
         return _from_extra(extra)
     if isinstance(arch, Arch):
         return arch
     if not isinstance(arch, str):
-        raise UserError(f"arch must be a name such as 'w32', got {arch!r}; a stage1..stage4 mapping goes to extra")
+        raise UserError(f"arch must be a name such as 'w32', got {arch!r}; a mapping of stages goes to extra")
     if arch in ARCHS:
         return ARCHS[arch]
     if match := re.fullmatch(r'(test-)?w([1-9]\d*)', arch):
@@ -146,7 +172,7 @@ def _read_stage(where: str, num_branches: int, cfg: Mapping[str, Any]) -> Stage:
         if key not in _STAGE_KEYS:
             raise UserError(f'{where} has an unknown key {key!r}{did_you_mean(key, _STAGE_KEYS)}')
     if missing := [key for key in _STAGE_KEYS if key not in cfg]:
-        raise UserError(f'{where} lacks {", ".join(missing)}')
+        raise UserError(f'{where} lacks {", ".join(missing)}; it needs {", ".join(_STAGE_KEYS)}')
     if cfg['num_branches'] != num_branches:
         raise UserError(f'{where}.num_branches must be {num_branches}, got {cfg["num_branches"]!r}')
     if cfg['block'] not in EXPANSION:

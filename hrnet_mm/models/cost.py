@@ -1,4 +1,4 @@
-"""Parameters, multiply-adds (MACs) and output shapes of networks: the only counter of this package."""
+"""Parameters, multiply-adds (MACs) and output shapes of networks; every count in this package comes from here."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,9 +19,12 @@ __all__ = ['Cost', 'Readout', 'count_macs', 'count_parameters', 'macs', 'readout
 
 @dataclass
 class Cost:
-    """MACs that `count_macs` has counted: of convolutions and linear layers, of other products, and those saved.
+    """MACs counted by `count_macs`.
 
-    `saved` are the MACs that StreamMix would need in addition for one image, were all streams enlarged before it.
+    Attributes:
+        layers: MACs of convolutions and linear layers.
+        products: MACs of batched matrix products, such as attention.
+        saved: MACs that StreamMix avoids for one image, compared with upsampling all branches first.
     """
 
     layers: int = 0
@@ -31,7 +34,23 @@ class Cost:
 
 @contextmanager
 def count_macs(module: nn.Module) -> Iterator[Cost]:
-    """Counts what runs inside the block, without gradients; the numbers are there when the block ends."""
+    """Count the MACs of everything that runs inside the `with` block, without gradients.
+
+    Args:
+        module: The network whose StreamMix layers are observed for `Cost.saved`.
+
+    Yields:
+        The counts, which are filled in when the block ends.
+
+    Examples:
+        >>> from hrnet_mm.models import HRNet
+        >>> with torch.device('meta'):
+        ...     model = HRNet('w32')
+        ...     with count_macs(model) as cost:
+        ...         _ = model(torch.empty(1, 3, 256, 192))
+        >>> round(cost.layers / 2**30, 2)
+        7.2
+    """
     cost = Cost()
 
     def add_saved(_: nn.Module, inputs: Any, out: Tensor) -> None:
@@ -52,20 +71,32 @@ def count_macs(module: nn.Module) -> Iterator[Cost]:
 
 
 def macs(module: nn.Module, inputs: Iterable[Tensor]) -> int:
-    """Multiply-adds of one call."""
+    """Return the multiply-adds of one forward pass.
+
+    Args:
+        module: The network.
+        inputs: Its arguments.
+    """
     with count_macs(module) as cost:
         module(*inputs)
     return cost.layers + cost.products
 
 
 def count_parameters(module: nn.Module) -> int:
-    """The number of parameters, learned or frozen."""
+    """Return the number of parameters, trainable or frozen."""
     return sum(p.numel() for p in module.parameters())
 
 
 @dataclass(frozen=True)
 class Readout:
-    """What one readout costs for one image: parameters, MACs (multiply-adds), and the maps that come out, (C, H, W)."""
+    """The cost of one readout for one image.
+
+    Attributes:
+        name: 'backbone', 'V1', 'V2', 'V2p' or 'C'.
+        parameters: The number of parameters.
+        macs: Multiply-adds.
+        shapes: The output maps, (C, H, W) each.
+    """
 
     name: str
     parameters: int
@@ -74,9 +105,21 @@ class Readout:
 
 
 def readouts(arch: str, size: tuple[int, int]) -> tuple[Readout, ...]:
-    """The backbone and its readouts V1, V2, V2p and C (before pooling) for an RGB image of `size` (H, W) pixels.
+    """Measure the backbone and its readouts V1, V2, V2p and C (before pooling) for one RGB image.
 
-    Raises ValueError for an unknown architecture or a size below one pixel.
+    Args:
+        arch: The name of an architecture.
+        size: Height and width of the image in pixels.
+
+    Returns:
+        One entry for the backbone and each readout.
+
+    Raises:
+        UserError: The architecture is unknown, or a side is shorter than one pixel.
+
+    Examples:
+        >>> [readout.shapes[0] for readout in readouts('w18', (224, 224))]
+        [(18, 56, 56), (18, 56, 56), (270, 56, 56), (256, 56, 56), (2048, 7, 7)]
     """
     if min(size) < 1:
         raise UserError(f'the input size must be at least 1 x 1, got {size[0]} x {size[1]}')

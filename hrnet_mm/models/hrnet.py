@@ -1,7 +1,7 @@
-"""HRNet's body, in the order of the paper's figure: exchange unit, module, transition, network.
+"""The HRNet backbone, in the order of the paper's figure: exchange unit, module, transition, network.
 
 Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", TPAMI 2020, figure 2.
-Attribute names are the official checkpoints', so a backbone's weights need no key map.
+Attribute names are those of the official checkpoints, so that a backbone's weights need no key map.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -48,10 +48,19 @@ _CHOICES = {
 
 
 class ExchangeUnit(nn.ModuleList):
-    """Every output branch is the sum of all input branches brought to its channels and resolution, then ReLU.
+    """Sums of all input branches, each resampled to the channels and resolution of an output branch, followed by ReLU.
 
-    `self[i][j]` leads from branch j to branch i: nothing if i = j, a 1x1 convolution before upsampling if j is
-    coarser, i - j strided 3x3 convolutions if j is finer. `fusion` and `downsample` are HRNet's.
+    `self[i][j]` leads from branch j to branch i: the identity if i = j, a 1x1 convolution before upsampling if j is
+    coarser, i - j strided 3x3 convolutions if j is finer (Wang et al., TPAMI 2020, section 3.1).
+
+    Args:
+        channels: Channels of each input branch, finest first.
+        num_outputs: The number of output branches, finest first.
+        upsample: The interpolation of coarser branches, 'nearest' or 'bilinear'.
+        align_corners: Its `align_corners`.
+        fusion: 'sum' or 'product'.
+        downsample: 'strided' convolutions, or 'bilinear' interpolation after a 1x1 convolution.
+        **cfgs: `conv_cfg` and `norm_cfg` of the layers.
     """
 
     def __init__(
@@ -78,19 +87,27 @@ class ExchangeUnit(nn.ModuleList):
         self.combine = _FUSIONS[fusion]
 
     def forward(self, xs: Maps) -> Maps:
-        """`(N, C_j, H_j, W_j)` of every branch j to the same of every output branch."""
+        """Map `(N, C_j, H_j, W_j)` of every input branch j to the same shapes of the output branches."""
         return tuple(self._fuse(i, row, xs) for i, row in enumerate(self))
 
     def _fuse(self, i: int, row: nn.Module, xs: Maps) -> Tensor:
         size = xs[i].shape[-2:]
         terms = [path(x) for path, x in zip(row.children(), xs, strict=True)]
-        finer = [resize(x, size, 'bilinear') for x in terms[:i]]  # there already, after strided convolutions
+        finer = [resize(x, size, 'bilinear') for x in terms[:i]]  # no change after strided convolutions
         coarser = [resize(x, size, self.upsample, self.align_corners) for x in terms[i + 1 :]]
         return F.relu(reduce(self.combine, [*finer, terms[i], *coarser]), inplace=True)
 
 
 class HRModule(nn.Module):
-    """Branches that run side by side at their own resolutions, then an exchange unit of `num_outputs` (0: none)."""
+    """Parallel branches, each at its own resolution, and the exchange unit after them.
+
+    Args:
+        stage: The stage that the module belongs to.
+        num_outputs: Output branches of the exchange unit; 0 for a module without one.
+        unit: Arguments of the exchange unit.
+        with_cp: Whether blocks recompute their activations in the backward pass.
+        **cfgs: `conv_cfg` and `norm_cfg` of the layers.
+    """
 
     def __init__(
         self, stage: Stage, num_outputs: int, unit: Mapping[str, Any], with_cp: bool = False, **cfgs: Any
@@ -102,22 +119,27 @@ class HRModule(nn.Module):
         self.fuse_layers = ExchangeUnit(stage.out_channels, num_outputs, **unit, **cfgs) if num_outputs else None
 
     def forward(self, xs: Maps) -> Maps:
-        """One map a branch in, one map an output branch out."""
+        """Map one tensor for each branch to one for each output branch, finest first."""
         xs = tuple(branch(x) for branch, x in zip(self.branches, xs, strict=True))
         return xs if self.fuse_layers is None else self.fuse_layers(xs)
 
 
 def _branch(stage: Stage, i: int, in_channels: int, with_cp: bool, **cfgs: Any) -> nn.Sequential:
-    """The blocks of branch i; the first has a shortcut convolution if `in_channels` is not what they give."""
+    """Return the blocks of branch i; the first has a shortcut convolution if `in_channels` differs from its output."""
     ins = [in_channels] + [stage.out_channels[i]] * (stage.num_blocks[i] - 1)
     return nn.Sequential(*(BLOCKS[stage.block](c, stage.num_channels[i], with_cp=with_cp, **cfgs) for c in ins))
 
 
 class Transition(nn.ModuleList):
-    """Adds a branch of half the resolution, made from the coarsest one; changes widths where two stages differ.
+    """Transition to the next stage: widths adapted where they differ, and a new branch made from the coarsest one.
 
-    A branch that exists already is read from itself. Most copies of the code read the coarsest one there and fail
-    on an architecture whose widths change between stages.
+    Each existing branch is adapted from itself. Most copies of the official code adapt the coarsest branch instead and
+    fail on an architecture whose widths change between stages.
+
+    Args:
+        in_channels: Channels of each input branch, finest first.
+        out_channels: Channels of each output branch, one more than before.
+        **cfgs: `conv_cfg` and `norm_cfg` of the layers.
     """
 
     def __init__(self, in_channels: Sequence[int], out_channels: Sequence[int], **cfgs: Any) -> None:
@@ -125,39 +147,56 @@ class Transition(nn.ModuleList):
             nn.Identity() if c_in == c_out else conv_norm(c_in, c_out, 3, 1, relu=True, **cfgs)
             for c_in, c_out in zip(in_channels, out_channels, strict=False)
         ]
-        # The official code nests the new branch once more: a chain of strided convolutions, here of length one.
+        # Nested for the official names, which provide for a chain of strided convolutions; its length is one here.
         new = nn.Sequential(conv_norm(in_channels[-1], out_channels[-1], 3, 2, relu=True, **cfgs))
         super().__init__([*kept, new])
 
     def forward(self, xs: Maps) -> Maps:
-        """One map a branch in, one more out, the last of half the resolution of the last given."""
+        """Map one tensor for each branch to one more; the last has half the resolution of the last input."""
         return tuple(path(x) for path, x in zip(self, (*xs, xs[-1]), strict=True))
 
 
 @MODELS.register_module()
 class HRNet(BaseModule):
-    """HRNet with its four streams as outputs: `(N, 2**i * C, H / 2**(i+2), W / 2**(i+2))`, i = 0..3, rounded up.
+    """HRNet backbone whose outputs are the maps of its four branches.
 
-    `arch` names an architecture ('w18' to 'w64', 'w18-small-v1', 'w44b', any 'w<N>'); `extra` gives one in
-    OpenMMLab's form instead. With `multiscale_output=False` the finest map alone comes out, and what the last
-    exchange unit needs for the others is not built.
+    The outputs have the shapes `(N, 2**i * C, H / 2**(i+2), W / 2**(i+2))` with i = 0 to 3, rounded up. Source: Wang et
+    al., TPAMI 2020, section 3; the ablations are those of its table XII.
 
-    `fuse_upsample` ('nearest', or 'bilinear' with `align_corners`) is how exchange units enlarge coarse maps: pose,
-    detection and classification checkpoints were trained with nearest, segmentation and face ones with bilinear.
-    The ablations of TPAMI table XII: `exchange` puts exchange units in 'all' modules, 'across' stages (in the last
-    module of each), or in the 'final' module alone; `fusion` combines branches by 'sum' or 'product'; `downsample`
-    by 'strided' convolutions or 'bilinear' with a 1x1 convolution.
+    Args:
+        arch: The name of an architecture ('w18' to 'w64', 'w18-small-v1', 'w44b', any 'w<N>') or an `Arch`.
+        extra: The architecture in OpenMMLab's form, instead of `arch`.
+        in_channels: The channels of the input.
+        conv_cfg: OpenMMLab's config of the convolutions. Default: PyTorch's Conv2d.
+        norm_cfg: OpenMMLab's config of the normalization. Default: batch norm.
+        norm_eval: Whether batch norm uses its running statistics in training as well.
+        with_cp: Whether blocks recompute their activations in the backward pass: True, or the stages that do, such as
+            [1, 2].
+        zero_init_residual: Whether every residual block starts as its shortcut.
+        multiscale_output: Whether all four maps are returned. If False, only the finest is, and the last exchange unit
+            has no layers for the others.
+        frozen_stages: -1 freezes nothing, 0 the stem, 1 also stage 1 and transition 1, and so on; 4 freezes everything.
+        fuse_upsample: The interpolation in exchange units. Checkpoints for pose, detection and classification were
+            trained with 'nearest', those for segmentation and faces with 'bilinear'.
+        align_corners: The `align_corners` of 'bilinear'.
+        exchange: The modules with an exchange unit: 'all', the last of each stage ('across'), or the last of the
+            network ('final').
+        fusion: How exchange units combine branches, 'sum' or 'product'.
+        downsample: How they reduce the resolution: 'strided' convolutions, or 'bilinear' after a 1x1 convolution.
+        pretrained: A checkpoint of any known layout, in place of an `init_cfg` of type 'Pretrained'.
+        init_cfg: OpenMMLab's config of the initialization. Default: Kaiming.
 
-    `frozen_stages`: -1 nothing, 0 the stem, 1 also stage 1 and transition 1, ..., 4 everything. `norm_eval` keeps
-    batch norm statistics fixed in training, `with_cp` recomputes block activations in the backward pass (True, or the
-    stages that do, such as [1, 2]), and `zero_init_residual` starts every residual block as its shortcut. `pretrained`
-    is short for an `init_cfg` of type 'Pretrained'.
+    Raises:
+        UserError: An argument is out of range.
 
-    Raises ValueError for an argument out of range.
+    Examples:
+        >>> model = HRNet('test-w8')
+        >>> [tuple(x.shape) for x in model(torch.zeros(1, 3, 64, 64))]
+        [(1, 8, 16, 16), (1, 16, 8, 8), (1, 32, 4, 4), (1, 64, 2, 2)]
     """
 
     size_divisibility = 1
-    """Any input size works; where both sides divide by 32 the outputs are bit-equal to the official code's."""
+    """1: any input size works. If 32 divides both sides, the outputs are bit-equal to those of the official code."""
 
     def __init__(
         self,
@@ -187,7 +226,7 @@ class HRNet(BaseModule):
             raise UserError(f'frozen_stages must be -1 (nothing) to 4 (everything), got {frozen_stages!r}')
         _check_choices(fuse_upsample=fuse_upsample, exchange=exchange, fusion=fusion, downsample=downsample)
         if align_corners and fuse_upsample == 'nearest':
-            raise UserError("align_corners=True means nothing to fuse_upsample='nearest'; use fuse_upsample='bilinear'")
+            raise UserError("align_corners=True has no effect on fuse_upsample='nearest'; use fuse_upsample='bilinear'")
         recomputed = range(1, 5) if with_cp is True else with_cp or ()
         if not set(recomputed) <= {1, 2, 3, 4}:
             raise UserError(f'with_cp must be True, False or a list of stages 1 to 4, got {with_cp!r}')
@@ -228,7 +267,7 @@ class HRNet(BaseModule):
         self._freeze()
 
     def forward(self, x: Tensor) -> Maps:
-        """`(N, in_channels, H, W)` to a tuple of one map per entry of `out_channels`."""
+        """Map `(N, in_channels, H, W)` to a tuple with one map for each entry of `out_channels`."""
         x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H/2, W/2)
         x = self.relu(self.bn2(self.conv2(x)))  # (N, 64, H/4, W/4)
         xs: Maps = (self.layer1(x),)  # one branch, 256 channels
@@ -238,9 +277,10 @@ class HRNet(BaseModule):
         return maps
 
     def init_weights(self) -> None:
-        """Initialize as `init_cfg` says, or load the checkpoint that it names, of any layout that `weights` knows.
+        """Initialize as `init_cfg` says, or load its checkpoint, which may have any known layout.
 
-        Raises CheckpointError if that does not fill the whole backbone.
+        Raises:
+            CheckpointError: The checkpoint does not fill the whole backbone.
         """
         if (checkpoint := self.pretrained) is not None:
             print_log(load_backbone(self, checkpoint), logger='current')
@@ -254,14 +294,14 @@ class HRNet(BaseModule):
 
     @property
     def pretrained(self) -> str | None:
-        """The checkpoint that `init_cfg` names, if it does."""
+        """The checkpoint in `init_cfg`, if any."""
         for init in self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]:
-            if type_name(init) in ('Pretrained', 'PretrainedInit'):  # the class's name, too, of new-style configs
+            if type_name(init) in ('Pretrained', 'PretrainedInit'):  # new-style configs hold the class
                 return str(init['checkpoint'])
         return None
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training mode, except for frozen stages and, with `norm_eval`, batch norm statistics."""
+        """Switch to training mode, except for frozen stages and, with `norm_eval`, batch norm."""
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:

@@ -1,4 +1,4 @@
-"""Convolution, normalization and the two residual blocks; parameter names are the official checkpoints'."""
+"""Convolution, normalization, resampling and residual blocks, with the parameter names of the official checkpoints."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -40,15 +40,16 @@ _NORMS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-_MARKERS = ('_delete_', '_scope_')  # which mmengine leaves in what comes from other config files
+_MARKERS = ('_delete_', '_scope_')  # mmengine leaves these keys in settings inherited from other configs
 
 
 def _layer_of(
     kind: str, cfg: Config, table: dict[str, Callable[..., nn.Module]]
 ) -> tuple[Callable[..., nn.Module], Config]:
-    """A config's layer class, PyTorch's own or any that a library registered (such as mmcv's DCNv2), and its arguments.
+    """Return a config's layer class and its arguments.
 
-    The type is a name, or in new-style configs the class itself.
+    The type is a name, PyTorch's or one that a library registered (such as mmcv's DCNv2), or in new-style configs the
+    class.
     """
     if 'type' not in cfg:
         raise UserError(f'{kind}_cfg needs a type, got {cfg!r}')
@@ -64,9 +65,20 @@ def _layer_of(
 def build_conv(
     cfg: Config | None, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, bias: bool = False
 ) -> nn.Module:
-    """A convolution padded to keep the size, `(N, in, H, W)` to `(N, out, ceil(H/stride), ceil(W/stride))`.
+    """Return a convolution that keeps the size at stride 1.
 
-    Raises ValueError for a type that neither PyTorch nor a registry knows.
+    `(N, in_channels, H, W)` becomes `(N, out_channels, ceil(H / stride), ceil(W / stride))`.
+
+    Args:
+        cfg: Its type and further arguments; None for PyTorch's Conv2d.
+        in_channels: The channels of the input.
+        out_channels: The channels of the output.
+        kernel_size: The side of the kernel, an odd number.
+        stride: The stride in pixels.
+        bias: Whether the convolution has a bias.
+
+    Raises:
+        UserError: Neither PyTorch nor a registry has the type.
     """
     layer, arguments = _layer_of('conv', cfg or {'type': 'Conv2d'}, _CONVS)
     padding = kernel_size // 2
@@ -74,9 +86,14 @@ def build_conv(
 
 
 def build_norm(cfg: Config, channels: int) -> nn.Module:
-    """A normalization layer; `requires_grad=False` in its config freezes the scale and shift.
+    """Return a normalization layer.
 
-    Raises ValueError for a type that neither PyTorch nor a registry knows.
+    Args:
+        cfg: Its type and further arguments; `requires_grad=False` freezes the scale and shift.
+        channels: The channels of its input.
+
+    Raises:
+        UserError: Neither PyTorch nor a registry has the type.
     """
     layer, arguments = _layer_of('norm', cfg, _NORMS)
     requires_grad = arguments.pop('requires_grad', True)
@@ -93,7 +110,7 @@ def conv_norm(
     norm_cfg: Config,
     relu: bool = False,
 ) -> nn.Sequential:
-    """Convolution (`.0`), normalization (`.1`) and, if asked, ReLU."""
+    """Return a convolution (`.0`), a normalization (`.1`) and, with `relu`, a ReLU (`.2`)."""
     layers = [
         build_conv(conv_cfg, in_channels, out_channels, kernel_size, stride),
         build_norm(norm_cfg, out_channels),
@@ -102,40 +119,51 @@ def conv_norm(
 
 
 def resize(x: Tensor, size: Sequence[int], mode: str, align_corners: bool = False) -> Tensor:
-    """`(N, C, h, w)` to `(N, C, *size)`, by size and not by factor, so that any input size of the network works."""
+    """Resize `(N, C, h, w)` to `(N, C, *size)`.
+
+    Args:
+        x: The maps.
+        size: Height and width; a target size instead of a factor allows any input size of the network.
+        mode: The interpolation, 'nearest' or 'bilinear'.
+        align_corners: The `align_corners` of 'bilinear'.
+    """
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x, tuple(size), mode=mode, align_corners=None if mode == 'nearest' else align_corners)
 
 
 class StreamMix(nn.Module):
-    """A 1x1 convolution of maps that are enlarged to the first one and concatenated, and the layers that follow it.
+    """1x1 convolution of upsampled and concatenated branches, followed by further layers.
 
-    A 1x1 convolution and bilinear enlarging commute, so each map is convolved at its own resolution, with its part of
-    the weight, before it is enlarged and added: for HRNet's four streams an eighth of the multiply-adds, equal to
-    rounding. `layers` are the convolution, which may have a bias, and what follows the sum, under the names that they
-    have in checkpoints.
+    A 1x1 convolution and bilinear upsampling commute. Each branch is therefore convolved at its own resolution, with
+    its slice of the weight, and then upsampled and added. For HRNet's four branches this needs an eighth of the
+    multiply-adds; the result is equal up to rounding.
 
-    Raises ValueError if the first layer is not an ordinary 1x1 convolution.
+    Args:
+        layers: The convolution, which may have a bias, and the layers after the sum, with their names in checkpoints.
+        align_corners: The `align_corners` of the upsampling.
+
+    Raises:
+        UserError: The first layer is not an ordinary 1x1 convolution.
     """
 
     def __init__(self, layers: Iterable[tuple[str, nn.Module]], align_corners: bool = False) -> None:
         super().__init__()
         (name, conv), *rest = layers
         if type(conv) is not nn.Conv2d or conv.kernel_size != (1, 1) or conv.stride != (1, 1) or conv.groups != 1:
-            raise UserError(f'the streams are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
+            raise UserError(f'branches are mixed by an ordinary 1x1 convolution, got {conv}; leave conv_cfg out')
         self.align_corners = align_corners
         self.add_module(name, conv)
         for name, layer in rest:
             self.add_module(name, layer)
 
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
-        """Maps `(N, C_i, H_i, W_i)` to one, `(N, out_channels, H_0, W_0)`; raises ValueError for other channels."""
+        """Map branches `(N, C_i, H_i, W_i)`, finest first, to `(N, out_channels, H_0, W_0)`."""
         conv, *rest = self.children()
         assert isinstance(conv, nn.Conv2d)
         widths = [x.shape[1] for x in xs]
         if sum(widths) != conv.in_channels:
-            raise ValueError(f'made for maps of {conv.in_channels} channels together, got {widths}')
+            raise ValueError(f'expected branches with {conv.in_channels} channels in total, got {widths}')
         finest, *coarser = zip(xs, torch.split(conv.weight, widths, dim=1), strict=True)
         out = F.conv2d(*finest, conv.bias)
         for x, weight in coarser:
@@ -145,19 +173,23 @@ class StreamMix(nn.Module):
         return out
 
 
-# torch before 2.3 has only the private one.
+# torch before 2.3 has only the private function.
 is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
 
 
 def checkpointed(enabled: bool, module: nn.Module, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
-    """`function(*args)`, its activations recomputed in the backward pass instead of kept if `enabled`.
+    """Return `function(*args)`; if `enabled`, recompute its activations in the backward pass instead of storing them.
 
-    `module` owns the normalization inside `function`: recomputing must not count the same batch a second time in
-    its running statistics.
+    Args:
+        enabled: Whether to recompute.
+        module: The owner of the normalization in `function`. Recomputing must not count a batch twice in its running
+            statistics.
+        function: The function.
+        *args: Its arguments.
     """
     if not (enabled and any(x.requires_grad for x in args)):
         return function(*args)
-    # A compiled graph changes the statistics once, at its end, and cannot hold the context.
+    # A compiled graph updates the statistics once, at its end, and cannot contain the context manager.
     context: Config = {} if is_compiling() else {'context_fn': lambda: (nullcontext(), _statistics_kept(module))}
     result: Tensor = torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **context)
     return result
@@ -168,7 +200,7 @@ def _statistics_kept(module: nn.Module) -> Iterator[None]:
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
     kept = [(m.momentum, m.num_batches_tracked) for m in norms]
     for norm in norms:
-        # Momentum 0 leaves the statistics as they are; autograd sees the same operations as the first time.
+        # Momentum 0 preserves the statistics, and autograd records the same operations as in the first pass.
         norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
@@ -178,7 +210,7 @@ def _statistics_kept(module: nn.Module) -> Iterator[None]:
 
 
 class _Block(nn.Module):
-    """What both blocks share: residual plus shortcut, then ReLU; recomputed in the backward pass with `with_cp`."""
+    """Base of both blocks: residual plus shortcut, then ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, with_cp: bool, **cfgs: Any) -> None:
         super().__init__()
@@ -195,12 +227,20 @@ class _Block(nn.Module):
         return out
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, in_channels, H, W)` to `(N, channels * EXPANSION, H, W)`."""
+        """Map `(N, in_channels, H, W)` to `(N, channels * EXPANSION, H, W)`."""
         return checkpointed(self.with_cp, self, self._forward, x)
 
 
 class BasicBlock(_Block):
-    """Two 3x3 convolutions and a shortcut (He et al., CVPR 2016)."""
+    """Two 3x3 convolutions and a shortcut (He et al., CVPR 2016).
+
+    Args:
+        in_channels: The channels of the input.
+        channels: The channels of the output.
+        conv_cfg: The config of the convolutions.
+        norm_cfg: The config of the normalization.
+        with_cp: Whether activations are recomputed in the backward pass.
+    """
 
     def __init__(
         self, in_channels: int, channels: int, conv_cfg: Config | None, norm_cfg: Config, with_cp: bool = False
@@ -218,12 +258,20 @@ class BasicBlock(_Block):
 
     @property
     def last_norm(self) -> nn.Module:
-        """What `zero_init_residual` sets to zero, so that the block starts as its shortcut."""
+        """The normalization whose scale `zero_init_residual` sets to zero."""
         return self.bn2
 
 
 class Bottleneck(_Block):
-    """1x1, 3x3 and 1x1 convolutions, the last widening by four, and a shortcut (He et al., CVPR 2016)."""
+    """1x1, 3x3 and 1x1 convolutions, the last widening by four, and a shortcut (He et al., CVPR 2016).
+
+    Args:
+        in_channels: The channels of the input.
+        channels: The inner channels, a quarter of the output's.
+        conv_cfg: The config of the convolutions.
+        norm_cfg: The config of the normalization.
+        with_cp: Whether activations are recomputed in the backward pass.
+    """
 
     def __init__(
         self, in_channels: int, channels: int, conv_cfg: Config | None, norm_cfg: Config, with_cp: bool = False
@@ -245,7 +293,7 @@ class Bottleneck(_Block):
 
     @property
     def last_norm(self) -> nn.Module:
-        """What `zero_init_residual` sets to zero, so that the block starts as its shortcut."""
+        """The normalization whose scale `zero_init_residual` sets to zero."""
         return self.bn3
 
 

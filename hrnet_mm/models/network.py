@@ -1,4 +1,4 @@
-"""HRNet with the head of each task, for use without any OpenMMLab library; parameter names are OpenMMLab's."""
+"""Whole networks: HRNet with the readout and head of a task, with OpenMMLab's parameter names."""
 
 from collections import OrderedDict
 from copy import deepcopy
@@ -15,28 +15,42 @@ from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
 __all__ = ['READOUTS', 'HRNetModel']
 
 READOUTS = {'hrnet': HRNet, 'hrnetv1': HRNetV1, 'hrnetv2': HRNetV2, 'hrnetv2p': HRNet}
-"""The first part of a network's name, and the class of its backbone."""
+"""Classes of backbones by the first part of a network's name."""
 
 
 class HRNetModel(nn.Module):
-    """A whole network by name: a readout, an underscore and an architecture.
+    """A whole network by name.
 
-    `hrnet_w32` classifies, as in timm; `hrnetv1_w32` gives heat-maps, `hrnetv2_w48` dense scores and `hrnetv2p_w40` a
+    'hrnet_w32' classifies, as in timm; 'hrnetv1_w32' returns heatmaps, 'hrnetv2_w48' dense scores and 'hrnetv2p_w40' a
     feature pyramid.
 
-    `num_classes` is the number of classes, joints or points; 0 leaves the head out. The classifier has 1000 unless
-    told otherwise, the others no head. hrnetv2 enlarges bilinearly, as its checkpoints were trained, the others by
-    nearest; further arguments are HRNet's. `out_channels` and `strides` are those of the maps that `forward_features`
-    gives.
+    Args:
+        name: A readout, an underscore and an architecture.
+        num_classes: The number of classes, keypoints or landmarks; 0 for no head. Default: 1000 for 'hrnet', otherwise
+            0.
+        in_channels: The channels of the input.
+        **kwargs: Arguments of `HRNet`. `fuse_upsample` is 'bilinear' by default for 'hrnetv2', as its checkpoints were
+            trained, and 'nearest' otherwise.
 
-    Raises ValueError for an unknown name or argument.
+    Attributes:
+        out_channels: Channels of the maps that `forward_features` returns.
+        strides: Their strides in pixels.
+
+    Raises:
+        UserError: The name or an argument is unknown.
+
+    Examples:
+        >>> import torch
+        >>> model = HRNetModel('hrnetv2_test-w8', num_classes=19)
+        >>> model(torch.zeros(1, 3, 64, 128)).shape
+        torch.Size([1, 19, 16, 32])
     """
 
     def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:
         super().__init__()
         readout, _, arch = name.partition('_')
         if readout not in READOUTS or not arch:
-            raise UserError(f'unknown model {name!r}{did_you_mean(readout, READOUTS)}, each followed by _<arch>')
+            raise UserError(f'unknown model {name!r}{did_you_mean(readout, READOUTS)}, each followed by _ARCH (_w32)')
         self.name = name
         self.readout = readout
         self.in_channels = in_channels
@@ -56,27 +70,32 @@ class HRNetModel(nn.Module):
             self.neck = HRNetV2pFPN(channels)
             channels = self.neck.out_channels
             if self.num_classes:
-                raise UserError('hrnetv2p gives a pyramid for detectors and has no head; leave num_classes out')
+                raise UserError('hrnetv2p returns a pyramid for detectors and has no head; leave num_classes out')
         self.out_channels = channels
         self.strides = self.backbone.strides if self.neck is None else self.neck.strides
         self.head = _head(self.backbone, readout, channels[0], self.num_classes) if self.num_classes else None
 
     def init_weights(self) -> None:
-        """Random weights as the official classification code draws them (Kaiming)."""
+        """Initialize all weights as the official classification code does (Kaiming)."""
         initialize(self, deepcopy(DEFAULT_INIT))  # not BaseModule's own, which logs every parameter
 
     def forward_features(self, x: Tensor) -> Maps:
-        """`(N, in_channels, H, W)` to what the readout gives: a tuple of maps."""
+        """Map `(N, in_channels, H, W)` to the maps of the readout, without the head."""
         maps: Maps = self.backbone(x)
         return maps if self.neck is None else self.neck(maps)
 
     def forward(self, x: Tensor) -> Tensor | Maps:
-        """`(N, in_channels, H, W)` to `(N, num_classes)`, `(N, num_classes, H/4, W/4)`, or without a head the maps.
+        """Map an image to the output of the head, or of the readout if there is no head.
 
-        A classifier without a head gives the pooled features `(N, 2048)`.
+        Args:
+            x: The images, `(N, in_channels, H, W)`.
+
+        Returns:
+            `(N, num_classes)` for 'hrnet', `(N, num_classes, H/4, W/4)` for 'hrnetv1' and 'hrnetv2'. Without a head,
+            the pooled features `(N, 2048)` for 'hrnet' and a tuple of maps otherwise.
         """
         if self.head is not None and isinstance(self.backbone, HRNetV2):
-            # The head mixes the streams without enlarging and concatenating them first.
+            # The head mixes the branches without upsampling and concatenating them first.
             scores: Tensor = self.head(self.backbone.streams(x))
             return scores
         maps = self.forward_features(x)

@@ -1,6 +1,6 @@
-"""What the tasks read out of HRNet's four streams: V1, V2, the V2p pyramid and the classification fusion.
+"""Readouts of HRNet's four branches: V1, V2, the V2p pyramid and the classification fusion.
 
-Wang et al., TPAMI 2020, figure 4 and section 3.3; parameter names are OpenMMLab's.
+Wang et al., TPAMI 2020, figure 4 and section 3.3. Parameter names are OpenMMLab's.
 """
 
 from collections import OrderedDict
@@ -24,79 +24,127 @@ __all__ = ['HRFuseScales', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN']
 
 @MODELS.register_module()
 class HRNetV1(HRNet):
-    """The finest stream alone, `(N, C, H/4, W/4)`, as pose heads read it; arguments as HRNet."""
+    """HRNet with the finest map as its output, `(N, C, H/4, W/4)`, which pose heads read.
+
+    Args:
+        *args: Arguments of `HRNet`.
+        **kwargs: Arguments of `HRNet`; `multiscale_output` is False.
+
+    Raises:
+        UserError: `multiscale_output` is True, or an argument is out of range.
+
+    Examples:
+        >>> [tuple(x.shape) for x in HRNetV1('test-w8')(torch.zeros(1, 3, 256, 192))]
+        [(1, 8, 64, 48)]
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.setdefault('multiscale_output', False):
-            raise UserError("HRNetV1 gives the finest stream alone; for all streams use type='HRNet'")
+            raise UserError("HRNetV1 returns the finest map only; for the maps of all branches use type='HRNet'")
         super().__init__(*args, **kwargs)
 
 
 @MODELS.register_module()
 class HRNetV2(HRNet):
-    """All streams enlarged to the finest and concatenated, `(N, 15C, H/4, W/4)`; arguments as HRNet.
+    """HRNet with all maps upsampled to the finest and concatenated, `(N, 15C, H/4, W/4)`.
 
-    Segmentation and face networks read this. Enlarging is bilinear, with HRNet's `align_corners`.
+    Segmentation and face heads read it. The upsampling is bilinear, with `align_corners` of `HRNet`.
+
+    Args:
+        *args: Arguments of `HRNet`.
+        **kwargs: Arguments of `HRNet`.
+
+    Raises:
+        UserError: `multiscale_output` is False, or an argument is out of range.
+
+    Examples:
+        >>> [tuple(x.shape) for x in HRNetV2('test-w8')(torch.zeros(1, 3, 64, 128))]
+        [(1, 120, 16, 32)]
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _need_all_streams(self)
+        _need_all_branches(self)
         self.out_channels = (sum(self.out_channels),)
         self.strides = self.strides[:1]
 
     def forward(self, x: Tensor) -> Maps:
-        """`(N, in_channels, H, W)` to a tuple of one map."""
+        """Map `(N, in_channels, H, W)` to a tuple of one map."""
         xs = self.streams(x)
         return (torch.cat([resize(x, xs[0].shape[-2:], 'bilinear', self.align_corners) for x in xs], dim=1),)
 
     def streams(self, x: Tensor) -> Maps:
-        """`(N, in_channels, H, W)` to the four maps that `forward` concatenates, `(N, C_i, H_i, W_i)`, finest first."""
+        """Return the four maps that `forward` concatenates, `(N, C_i, H_i, W_i)`, finest first."""
         return super().forward(x)
 
 
 @MODELS.register_module()
 class HRNetV2p(HRNet):
-    """HRNet and its feature pyramid in one: by default five maps `(N, 256, H / 2**i, W / 2**i)`, i = 2..6.
+    """HRNet with its feature pyramid, by default five maps `(N, 256, H / 2**i, W / 2**i)` with i = 2 to 6.
 
-    `pyramid` holds HRNetV2pFPN's arguments other than channels in; the other arguments are HRNet's.
+    Args:
+        *args: Arguments of `HRNet`.
+        pyramid: Arguments of `HRNetV2pFPN`, except the input channels.
+        **kwargs: Arguments of `HRNet`.
+
+    Raises:
+        UserError: `multiscale_output` is False, or an argument is out of range.
+
+    Examples:
+        >>> [tuple(x.shape[1:]) for x in HRNetV2p('test-w8')(torch.zeros(1, 3, 64, 64))]
+        [(256, 16, 16), (256, 8, 8), (256, 4, 4), (256, 2, 2), (256, 1, 1)]
     """
 
     def __init__(self, *args: Any, pyramid: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _need_all_streams(self)
+        _need_all_branches(self)
         self.pyramid = HRNetV2pFPN(self.out_channels, **(pyramid or {}))
         self.out_channels, self.strides = self.pyramid.out_channels, self.pyramid.strides
 
     def init_weights(self) -> None:
-        """Initialize as HRNet does; the pyramid stays random where the checkpoint that `init_cfg` names has none."""
+        """Initialize like HRNet; the pyramid stays random if the checkpoint of `init_cfg` has none."""
         if self.pretrained is not None:
             self.pyramid.init_weights()
         super().init_weights()
 
     def forward(self, x: Tensor) -> Maps:
-        """`(N, in_channels, H, W)` to a tuple of one map per entry of `strides`."""
+        """Map `(N, in_channels, H, W)` to a tuple with one map for each entry of `strides`."""
         levels: Maps = self.pyramid(super().forward(x))
         return levels
 
 
-def _need_all_streams(backbone: HRNet) -> None:
+def _need_all_branches(backbone: HRNet) -> None:
     if len(backbone.out_channels) != 4:
-        raise UserError(f'{type(backbone).__name__} reads all four streams: leave multiscale_output at True')
+        raise UserError(f'{type(backbone).__name__} reads all four branches; leave multiscale_output at True')
 
 
 @MODELS.register_module()
 class HRNetV2pFPN(BaseModule):
-    """HRNet's feature pyramid, HRFPN: `num_outs` maps `(N, out_channels, H/s, W/s)`, s = 4, 8, ... times `stride`.
+    """Feature pyramid of HRNetV2p (mmdet's HRFPN): maps `(N, out_channels, H/s, W/s)`, s = `stride` times 4, 8, 16, ...
 
-    All streams are enlarged, concatenated and mixed by a 1x1 convolution, halved by pooling again and again, and
-    each level gets a 3x3 convolution of `stride`; `share_conv` uses one for all levels. Detectors with anchors use
-    strides 4 to 64, FCOS (`stride=2`) 8 to 128. Channels in come from `in_channels`, or from the backbone's `arch`.
+    All branches are upsampled, concatenated and mixed by a 1x1 convolution (`StreamMix`); average pooling makes the
+    coarser levels, and each level has a 3x3 convolution. Source: HRNet-Object-Detection `mmdet/models/necks/hrfpn.py`;
+    parameter names are mmdet's.
 
-    Streams are mixed by StreamMix, with an eighth of the multiply-adds and equal to rounding.
+    Args:
+        in_channels: Channels of the four branches, finest first; may be left out if `arch` is given.
+        out_channels: Channels of every level.
+        num_outs: The number of levels.
+        pooling_type: 'AVG' or 'MAX'.
+        conv_cfg: The config of the 3x3 convolutions.
+        norm_cfg: The config of the normalization. Default: none, and the convolutions have a bias.
+        with_cp: Whether the mixed map is recomputed in the backward pass.
+        stride: The stride of the 3x3 convolutions. Anchor-based detectors use 1 (strides 4 to 64), FCOS 2 (8 to 128).
+        share_conv: Whether all levels share one 3x3 convolution.
+        arch: The backbone's architecture, from which the input channels follow.
+        init_cfg: The config of the initialization. Default: Caffe2Xavier.
 
-    Raises ValueError for an argument out of range, or for `in_channels` that contradict `arch`.
-    Source: HRNet-Object-Detection `mmdet/models/necks/hrfpn.py`; parameter names are mmdet's.
+    Raises:
+        UserError: An argument is out of range, or `in_channels` contradicts `arch`.
+
+    Examples:
+        >>> HRNetV2pFPN(arch='w32', stride=2).strides
+        (8, 16, 32, 64, 128)
     """
 
     def __init__(
@@ -114,7 +162,7 @@ class HRNetV2pFPN(BaseModule):
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(init_cfg or {'type': 'Caffe2Xavier', 'layer': 'Conv2d'})
-        self.in_channels = _stream_channels(in_channels, arch)
+        self.in_channels = _branch_channels(in_channels, arch)
         if pooling_type not in _POOLS:
             raise UserError(f'unknown pooling_type {pooling_type!r}{did_you_mean(pooling_type, _POOLS)}')
         for name, value in {'out_channels': out_channels, 'num_outs': num_outs, 'stride': stride}.items():
@@ -124,7 +172,7 @@ class HRNetV2pFPN(BaseModule):
         self.strides = tuple(4 * stride * 2**i for i in range(num_outs))
         self.pool = _POOLS[pooling_type]
         self.with_cp = with_cp
-        # The mixing convolution stays an ordinary one whatever conv_cfg says: it is applied slice by slice.
+        # conv_cfg does not apply to the mixing convolution: StreamMix needs an ordinary one.
         reduction_conv = _named_conv(sum(self.in_channels), out_channels, 1, 1, None, norm_cfg)
         self.reduction_conv = StreamMix(reduction_conv.named_children())
         self.fpn_convs = nn.ModuleList(
@@ -133,12 +181,12 @@ class HRNetV2pFPN(BaseModule):
         )
 
     def forward(self, xs: Sequence[Tensor]) -> Maps:
-        """The streams `(N, C_i, H_i, W_i)`, finest first, to the levels, finest first."""
-        _check_streams(self, xs)
+        """Map the branches `(N, C_i, H_i, W_i)`, finest first, to the levels, finest first."""
+        _check_branches(self, xs)
         level = checkpointed(self.with_cp, self, lambda *xs: self.reduction_conv(xs), *xs)
         levels = [level]
         for _ in self.out_channels[1:]:
-            # Pooling by 2 again and again is pooling by 4, 8, 16. A side of one pixel stays.
+            # Repeated pooling by 2 equals pooling by 4, 8, 16. A side of one pixel is kept.
             h, w = level.shape[-2:]
             level = self.pool(level, (min(2, h), min(2, w)))
             levels.append(level)
@@ -148,14 +196,29 @@ class HRNetV2pFPN(BaseModule):
 
 @MODELS.register_module()
 class HRFuseScales(BaseModule):
-    """The classification fusion: streams widened to 128, 256, 512 and 1024, added finest into coarsest, then 1x1.
+    """Classification fusion of HRNet-C, which makes one map of the four branches.
 
-    Gives a tuple of one map, `(N, out_channels, H/32, W/32)`, to be pooled. `conv_bias=True` is the official form,
-    False OpenMMLab's and that of the later official weights. Channels in come from `in_channels`, or from the
-    backbone's `arch`.
+    The branches are widened to 128, 256, 512 and 1024 channels, added from fine to coarse, and mixed by a 1x1
+    convolution. The output is a tuple of one map `(N, out_channels, H/32, W/32)`, to be pooled. Source:
+    HRNet-Image-Classification `lib/models/cls_hrnet.py`; parameter names are mmpretrain's.
 
-    Raises ValueError for `in_channels` that contradict `arch`.
-    Source: HRNet-Image-Classification `lib/models/cls_hrnet.py`; parameter names are mmpretrain's.
+    Args:
+        in_channels: Channels of the four branches, finest first; may be left out if `arch` is given.
+        out_channels: Channels of the output.
+        norm_cfg: The config of the normalization. Default: batch norm with momentum 0.1.
+        conv_bias: Whether convolutions before a normalization have a bias: True in the official code, False in
+            OpenMMLab and in the later official weights.
+        arch: The backbone's architecture, from which the input channels follow.
+        init_cfg: The config of the initialization. Default: Kaiming.
+
+    Raises:
+        UserError: `in_channels` contradicts `arch`, or neither is given.
+
+    Examples:
+        >>> from hrnet_mm.models import HRNet
+        >>> maps = HRNet('test-w8')(torch.zeros(1, 3, 64, 64))
+        >>> [tuple(x.shape) for x in HRFuseScales(arch='test-w8')(maps)]
+        [(1, 2048, 2, 2)]
     """
 
     def __init__(
@@ -168,12 +231,12 @@ class HRFuseScales(BaseModule):
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(init_cfg or DEFAULT_INIT)
-        self.in_channels = _stream_channels(in_channels, arch)
+        self.in_channels = _branch_channels(in_channels, arch)
         self.out_channels = (out_channels,)
         self.strides = (32,)
         norm_cfg = norm_cfg or {'type': 'BN', 'momentum': 0.1}
         widths = [128, 256, 512, 1024]
-        # One bottleneck a stream, in a Sequential of its own as in both sources.
+        # The Sequential around each bottleneck is in both sources, and in their parameter names.
         self.increase_layers = nn.ModuleList(
             nn.Sequential(Bottleneck(c, width // 4, None, norm_cfg))
             for c, width in zip(self.in_channels, widths, strict=True)
@@ -184,8 +247,8 @@ class HRFuseScales(BaseModule):
         self.final_layer = _named_conv(widths[-1], out_channels, 1, 1, None, norm_cfg, conv_bias, relu=True)
 
     def forward(self, xs: Sequence[Tensor]) -> Maps:
-        """The streams `(N, C_i, H_i, W_i)`, finest first, to a tuple of one map."""
-        _check_streams(self, xs)
+        """Map the branches `(N, C_i, H_i, W_i)`, finest first, to a tuple of one map."""
+        _check_branches(self, xs)
         first, *others = (increase(x) for increase, x in zip(self.increase_layers, xs, strict=True))
         y = first
         for x, downsample in zip(others, self.downsample_layers, strict=True):
@@ -206,7 +269,7 @@ def _named_conv(
     bias: bool = False,
     relu: bool = False,
 ) -> nn.Sequential:
-    """`conv`, `bn` and ReLU under mmcv ConvModule's names; without normalization the convolution has a bias."""
+    """Return `conv`, `bn` and ReLU, named as in mmcv's ConvModule; the convolution has a bias if there is no `bn`."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers['conv'] = build_conv(conv_cfg, in_channels, out_channels, kernel_size, stride, bias or norm_cfg is None)
     if norm_cfg is not None:
@@ -216,24 +279,25 @@ def _named_conv(
     return nn.Sequential(layers)
 
 
-def _stream_channels(in_channels: Sequence[int] | None, arch: str | Arch | None) -> tuple[int, ...]:
+def _branch_channels(in_channels: Sequence[int] | None, arch: str | Arch | None) -> tuple[int, ...]:
     if arch is None:
         if in_channels is None or len(in_channels) != 4 or min(in_channels) < 1:
             raise UserError(
-                f'in_channels must hold the channels of the four streams, got {in_channels!r}; or give arch'
+                f'in_channels must hold the channels of the four branches, got {in_channels!r}; or give arch'
             )
         return tuple(in_channels)
     channels = get_arch(arch).out_channels
     if in_channels is not None and tuple(in_channels) != channels:
         raise UserError(
-            f'in_channels {list(in_channels)} contradicts arch {arch!r}, whose streams have {list(channels)}'
+            f'in_channels {list(in_channels)} contradicts arch {arch!r}, whose branches have {list(channels)}; '
+            'leave one of them out'
         )
     return channels
 
 
-def _check_streams(module: HRNetV2pFPN | HRFuseScales, xs: Sequence[Tensor]) -> None:
+def _check_branches(module: HRNetV2pFPN | HRFuseScales, xs: Sequence[Tensor]) -> None:
     given = [x.shape[1] for x in xs] if isinstance(xs, (list, tuple)) else type(xs).__name__
     if given != list(module.in_channels):
         raise ValueError(
-            f'{type(module).__name__} was built for streams of {list(module.in_channels)} channels, got {given}'
+            f'{type(module).__name__} was built for branches of {list(module.in_channels)} channels, got {given}'
         )

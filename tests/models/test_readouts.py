@@ -145,17 +145,17 @@ def test_group_norm_reaches_the_bottlenecks() -> None:
 @pytest.mark.parametrize(
     ('build', 'message'),
     [
-        (lambda: HRNetV2pFPN(), 'in_channels must hold the channels of the four streams, got None; or give arch'),
+        (lambda: HRNetV2pFPN(), 'in_channels must hold the channels of the four branches, got None; or give arch'),
         (lambda: HRNetV2pFPN([18, 36, 72]), r'got \[18, 36, 72\]'),
         (
             lambda: HRNetV2pFPN([18, 36, 72, 144], arch='w32'),
-            r"\[18, 36, 72, 144\] contradicts arch 'w32', whose streams have \[32, 64, 128, 256\]",
+            r"\[18, 36, 72, 144\] contradicts arch 'w32', whose branches have \[32, 64, 128, 256\]",
         ),
         (lambda: HRFuseScales([18, 36, 72, 144], arch='w32'), r"contradicts arch 'w32'"),
         (lambda: HRNetV2pFPN(arch='w18', pooling_type='AVERAGE'), "unknown pooling_type 'AVERAGE'.*Allowed: AVG, MAX"),
         (lambda: HRNetV2pFPN(arch='w18', num_outs=0), 'num_outs must be at least 1, got 0'),
-        (lambda: HRNetV2(arch='w18', multiscale_output=False), 'HRNetV2 reads all four streams'),
-        (lambda: HRNetV2p(arch='w18', multiscale_output=False), 'HRNetV2p reads all four streams'),
+        (lambda: HRNetV2(arch='w18', multiscale_output=False), 'HRNetV2 reads all four branches'),
+        (lambda: HRNetV2p(arch='w18', multiscale_output=False), 'HRNetV2p reads all four branches'),
         (lambda: HRNetV1(arch='w18', multiscale_output=True), "use type='HRNet'"),
     ],
 )
@@ -167,7 +167,7 @@ def test_bad_arguments(build: Callable[[], Any], message: str) -> None:
 @pytest.mark.parametrize('kind', [HRNetV2pFPN, HRFuseScales])
 def test_other_streams_than_built_for_are_refused(kind: Callable[..., nn.Module]) -> None:
     neck = kind(arch='test-w4')
-    with pytest.raises(ValueError, match=r'built for streams of \[4, 8, 16, 32\] channels, got \[4, 8, 16\]'):
+    with pytest.raises(ValueError, match=r'built for branches of \[4, 8, 16, 32\] channels, got \[4, 8, 16\]'):
         neck([torch.randn(1, c, 8, 8) for c in (4, 8, 16)])
     with pytest.raises(ValueError, match='got Tensor'):
         neck(torch.randn(1, 4, 8, 8))

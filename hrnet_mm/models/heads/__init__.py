@@ -1,6 +1,6 @@
-"""The parts of the two heads that no OpenMMLab library has, in plain PyTorch.
+"""Layers of the two heads that no OpenMMLab library has, in plain PyTorch.
 
-`hrnet_mm.drop_in.mmdet.heads` and `hrnet_mm.drop_in.mmpose.heads` make heads of them for configs.
+`hrnet_mm.drop_in.mmdet.heads` and `hrnet_mm.drop_in.mmpose.heads` build the heads from them.
 """
 
 from .higher import higher_layers, higher_outputs

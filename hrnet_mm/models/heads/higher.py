@@ -1,4 +1,4 @@
-"""HigherHRNet's output layers: heat-maps and tags at 1/4 of the input, heat-maps again at 1/2.
+"""Output layers of HigherHRNet: heatmaps and tags at 1/4 of the input, and heatmaps at 1/2.
 
 Cheng et al., "HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human Pose Estimation", CVPR 2020,
 figure 2. Parameter names are the official checkpoints' (HigherHRNet-Human-Pose-Estimation).
@@ -17,11 +17,19 @@ __all__ = ['higher_layers', 'higher_outputs']
 def higher_layers(
     in_channels: int, num_keypoints: int, num_tags: int, deconv_channels: Sequence[int], num_blocks: int = 4
 ) -> tuple[nn.ModuleList, nn.ModuleList]:
-    """The official `final_layers` and `deconv_layers`: one resolution, and one more for each of `deconv_channels`."""
+    """Return the official `final_layers` and `deconv_layers`.
+
+    Args:
+        in_channels: Channels of the feature map.
+        num_keypoints: The number of heatmaps.
+        num_tags: The number of tag maps, at the coarsest resolution.
+        deconv_channels: Channels of each deconvolution; each adds a resolution.
+        num_blocks: Residual blocks after each deconvolution.
+    """
     final_layers = [nn.Conv2d(in_channels, num_keypoints + num_tags, 1)]
     deconv_layers = []
     for channels in deconv_channels:
-        given = in_channels + final_layers[-1].out_channels  # the features and what was predicted from them
+        given = in_channels + final_layers[-1].out_channels  # features, concatenated with their predictions
         up = nn.Sequential(
             nn.ConvTranspose2d(given, channels, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(channels),
@@ -35,7 +43,7 @@ def higher_layers(
 
 
 def higher_outputs(x: Tensor, final_layers: nn.ModuleList, deconv_layers: nn.ModuleList) -> list[Tensor]:
-    """`(N, in_channels, H, W)` to maps `(N, keypoints + tags, H, W)`, then `(N, keypoints, 2H, 2W)` and so on."""
+    """Map features `(N, in_channels, H, W)` to `(N, keypoints + tags, H, W)`, `(N, keypoints, 2H, 2W)` and so on."""
     outputs = [final_layers[0](x)]
     for deconv, final in zip(deconv_layers, final_layers[1:], strict=True):
         x = deconv(torch.cat([x, outputs[-1]], dim=1))

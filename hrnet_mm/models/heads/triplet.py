@@ -1,7 +1,7 @@
-"""CenterNet with key-point triplets: its pooling layers, target maps, and the matching of corners and centres.
+"""CenterNet with keypoint triplets: pooling layers, target maps, and the matching of corners and centers.
 
-Duan et al., "CenterNet: Keypoint Triplets for Object Detection", ICCV 2019; "tl", "br" and "ct" are a box's top-left
-corner, bottom-right corner and centre.
+Duan et al., "CenterNet: Keypoint Triplets for Object Detection", ICCV 2019. "tl", "br" and "ct" are a box's top-left
+corner, bottom-right corner and center.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _INNER_CHANNELS = 128
 
 
 class _Pool(nn.Module):
-    """What the three poolings share: two 3x3 convolutions before, a residual unit after; `(N, C, H, W)` in and out."""
+    """Base of the three poolings: two 3x3 convolutions before, a residual unit after; `(N, C, H, W)` in and out."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -36,10 +36,14 @@ class _Pool(nn.Module):
 
 
 class CascadeCornerPool(_Pool):
-    """Lets the corners of a box see its sides, and from there its inside (section 3.3, figure 4c).
+    """Cascade corner pooling, which lets a box's corners see its sides and interior (section 3.3, figure 4c).
 
-    A top-left corner takes the maxima of what lies below and to the right of it, the other corner of what lies
-    above and to the left; before the maximum along one axis, each place takes the maximum along the other.
+    A top-left corner takes the maxima to its right and below it, a bottom-right corner those to its left and above it.
+    Before the maximum along one axis, each cell takes the maximum along the other.
+
+    Args:
+        channels: The channels of the input and the output.
+        top_left: Whether the pooling is for top-left corners.
     """
 
     def __init__(self, channels: int, top_left: bool) -> None:
@@ -51,7 +55,7 @@ class CascadeCornerPool(_Pool):
         self.horizontal_mix = build_conv(None, _INNER_CHANNELS, _INNER_CHANNELS, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to the same."""
+        """Map `(N, C, H, W)` to the same shape."""
         vertical = self.vertical_mix(self.vertical_conv(x) + self._pool(self.vertical_look(x), 3))
         horizontal = self.horizontal_mix(self.horizontal_conv(x) + self._pool(self.horizontal_look(x), 2))
         return self._residual(x, self._pool(vertical, 2) + self._pool(horizontal, 3))
@@ -63,10 +67,10 @@ class CascadeCornerPool(_Pool):
 
 
 class CenterPool(_Pool):
-    """Gives every place the maximum of its column plus that of its row (section 3.3, figure 4a)."""
+    """Center pooling: each cell takes the maximum of its column plus that of its row (section 3.3, figure 4a)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, H, W)` to the same."""
+        """Map `(N, C, H, W)` to the same shape."""
         columns = self.vertical_conv(x).amax(dim=2, keepdim=True)
         rows = self.horizontal_conv(x).amax(dim=3, keepdim=True)
         return self._residual(x, columns + rows)
@@ -77,7 +81,15 @@ def _conv(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def draw_gaussian(heatmap: Tensor, x: int, y: int, radius: int, sigma: float) -> None:
-    """Raise `heatmap` `(H, W)`, in place, to a Gaussian of peak 1 at cell (x, y), cut to a square of that radius."""
+    """Raise a heatmap in place to a Gaussian with peak 1.
+
+    Args:
+        heatmap: The heatmap, `(H, W)`.
+        x: The column of the peak, in cells.
+        y: The row of the peak, in cells.
+        radius: Half the side of the square that the Gaussian is cut to, in cells.
+        sigma: The standard deviation, in cells.
+    """
     height, width = heatmap.shape
     left, top = max(x - radius, 0), max(y - radius, 0)
     right, bottom = min(x + radius + 1, width), min(y + radius + 1, height)
@@ -89,20 +101,24 @@ def draw_gaussian(heatmap: Tensor, x: int, y: int, radius: int, sigma: float) ->
 
 
 class Peaks(NamedTuple):
-    """The highest local maxima of an image's heat-maps, best first: all of shape `(K,)`, `xy` `(K, 2)`."""
+    """The highest local maxima of one image's heatmaps, best first; `(K,)` each, except `xy`, `(K, 2)`."""
 
     scores: Tensor
     labels: Tensor
     xy: Tensor
-    """In cells, offset included."""
+    """Coordinates in cells, including the offset."""
     place: Tensor
-    """y * W + x of the cell."""
+    """Index of the cell, y * W + x."""
 
 
 def find_peaks(heatmap: Tensor, offset: Tensor, top_k: int, kernel: int = 3) -> Peaks:
-    """The `top_k` places of `heatmap` `(classes, H, W)`, in 0..1, that no place within the kernel exceeds.
+    """Return the highest local maxima of a heatmap.
 
-    `offset` `(2, H, W)` is the part of a cell, x and y, to add.
+    Args:
+        heatmap: Probabilities, `(classes, H, W)`.
+        offset: The offset x, y to add to each cell, in cells, `(2, H, W)`.
+        top_k: The number of peaks.
+        kernel: The side of the neighborhood that a peak is the maximum of, in cells.
     """
     height, width = heatmap.shape[1:]
     highest = F.max_pool2d(heatmap[None], kernel, stride=1, padding=kernel // 2)[0]
@@ -115,13 +131,23 @@ def find_peaks(heatmap: Tensor, offset: Tensor, top_k: int, kernel: int = 3) -> 
 def match_triplets(
     tl: Peaks, br: Peaks, ct: Peaks, tl_tags: Tensor, br_tags: Tensor, max_distance: float = 0.5, max_pairs: int = 1000
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The boxes `(M, 4)` whose corners agree and whose central region holds a centre, their scores and labels `(M,)`.
+    """Match corners and centers to boxes (section 3.2).
 
-    Coordinates of the peaks are in pixels of the image; `tl_tags` and `br_tags` `(K,)` are the corners' embeddings.
-    Corners agree if their classes are equal, their embeddings at most `max_distance` apart, and the one lies above
-    and left of the other; the best `max_pairs` of them are looked at. The central region is the middle third of
-    both sides, of boxes over 150 x 150 pixels the middle fifth. The score is the mean of the two corners' and of
-    the best centre's of that class in the region (section 3.2).
+    Two corners match if their classes are equal, their embeddings at most `max_distance` apart, and one lies above and
+    to the left of the other. The box is kept if its central region contains a center of its class. The central region
+    is the middle third of both sides, or the middle fifth for boxes over 150 x 150 pixels.
+
+    Args:
+        tl: Peaks of the top-left corners, in pixels of the image.
+        br: Peaks of the bottom-right corners.
+        ct: Peaks of the centers.
+        tl_tags: Embeddings of the top-left corners, `(K,)`.
+        br_tags: Embeddings of the bottom-right corners, `(K,)`.
+        max_distance: The largest distance between embeddings.
+        max_pairs: The number of best corner pairs to consider.
+
+    Returns:
+        Boxes `(M, 4)`, their scores `(M,)`, each the mean of two corners and the best center, and their labels `(M,)`.
     """
     corners = torch.cat([tl.xy[:, None].expand(-1, len(br.xy), -1), br.xy.expand(len(tl.xy), -1, -1)], dim=2)
     agree = (
