@@ -1,4 +1,4 @@
-"""Checkpoints of any HRNet: safe reading and writing, conversion between layouts, and the list of published weights."""
+"""Checkpoints of any HRNet: safe reading, atomic writing, conversion between layouts, and the published weights."""
 
 from .convert import Conversion, convert, detect
 from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of, write_checkpoint

@@ -23,7 +23,17 @@ _GROUPS = {
 
 @dataclass
 class Conversion:
-    """Converted weights, and what was done to get them."""
+    """Converted weights, with a record of the changes.
+
+    Attributes:
+        state_dict: The tensors by their names in the target layout.
+        source: The layout of the input.
+        target: The layout of `state_dict`.
+        used: The number of input keys in use.
+        given: The number of input keys.
+        dropped: The number of dropped keys by reason.
+        changes: Numerical changes, such as folded biases.
+    """
 
     state_dict: dict[str, Tensor]
     source: str
@@ -34,7 +44,7 @@ class Conversion:
     changes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """One line for a log."""
+        """Return one line for a log."""
         parts = [f'{self.source} to {self.target}: {self.used} of {self.given} keys used']
         parts += [f'{n} dropped ({why})' for why, n in self.dropped.items()]
         return ', '.join(parts + self.changes)
@@ -56,7 +66,7 @@ def _rename(name: str, rules: Iterable[tuple[str, str]]) -> str | None:
 
 
 def _without_prefix(layout: Layout, names: Iterable[str]) -> dict[str, str]:
-    """Each name as the rules know it; a training wrapper's prefix is there on all but the loss's names, or on none."""
+    """Map each name to its form in the rules, without the prefix of a training wrapper."""
     return {n: n.removeprefix(layout.prefix) for n in names}
 
 
@@ -72,9 +82,21 @@ def _fits(layout: Layout, names: list[str]) -> bool:
 
 
 def detect(state_dict: Mapping[str, Tensor]) -> str:
-    """The layout of a state dict, by its names.
+    """Return the layout of a state dict, determined by its keys.
 
-    Raises CheckpointError if none fits, or if several do and would give different weights.
+    Args:
+        state_dict: The weights.
+
+    Returns:
+        A key of `weights.key_maps.LAYOUTS`.
+
+    Raises:
+        CheckpointError: No layout fits, or several fit and would give different weights.
+
+    Examples:
+        >>> from hrnet_mm import create_model
+        >>> detect(create_model('hrnetv1_test-w8', num_classes=17).state_dict())
+        'hrnet_mm'
     """
     names = list(state_dict)
     found = [name for name, layout in LAYOUTS.items() if name != 'timm' and _fits(layout, names)]
@@ -84,16 +106,16 @@ def detect(state_dict: Mapping[str, Tensor]) -> str:
         return distinct[0]
     if distinct:
         choices = '; '.join(f'{name} ({LAYOUTS[name].about})' for name in distinct)
-        raise CheckpointError(f'the {len(names)} keys fit several layouts: {choices}. Say which it is')
+        raise CheckpointError(f'the {len(names)} keys fit several layouts: {choices}. Give one of them as the source')
     body = sum('stage4.' in n for n in names)
     raise CheckpointError(
-        f'{len(names)} keys, {body} of them of an HRNet stage 4, fit no known layout; the first: '
+        f'the {len(names)} keys, {body} of them of an HRNet stage 4, fit no known layout; the first are '
         f'{", ".join(names[:3])}. Known: {", ".join(LAYOUTS)}'
     )
 
 
 def _plan(layout: Layout, names: list[str]) -> tuple[object, ...]:
-    """What reading these names as this layout does, for comparing two layouts."""
+    """Return the effect of reading these names in this layout, to compare two layouts."""
     renamed = {n: _rename(bare, layout.rules) for n, bare in _without_prefix(layout, names).items()}
     folded = sorted(n for n in renamed.values() if n and _partner(n, layout.biased))
     background = layout.background_first and any(n and _CLASS_LAYERS.match(n) for n in renamed.values())
@@ -103,9 +125,26 @@ def _plan(layout: Layout, names: list[str]) -> tuple[object, ...]:
 def convert(
     state_dict: Mapping[str, Tensor], to: str = 'hrnet_mm', source: str | None = None, backbone_only: bool = False
 ) -> Conversion:
-    """Weights of one layout in another; `source` is detected unless it is given, `backbone_only` leaves heads out.
+    """Convert weights from one layout to another.
 
-    Raises CheckpointError unless each key is used exactly once or known to be of no use, and has a place in `to`.
+    Args:
+        state_dict: The weights.
+        to: The layout to convert to, a key of `weights.key_maps.LAYOUTS`.
+        source: The layout of `state_dict`. Default: detected from its keys.
+        backbone_only: Whether necks and heads are left out.
+
+    Returns:
+        The converted weights, with a record of the changes.
+
+    Raises:
+        CheckpointError: A layout is unknown; or a key is neither used exactly once nor known to be unnecessary; or it
+            has no place in `to`.
+
+    Examples:
+        >>> from hrnet_mm import create_model
+        >>> weights = create_model('hrnetv1_test-w8', num_classes=17).state_dict()
+        >>> print(convert(weights, to='official-pose'))
+        hrnet_mm to official-pose: 236 of 236 keys used
     """
     for name in (to, source or to):
         if name not in LAYOUTS:
@@ -119,7 +158,7 @@ def convert(
         heads = [n for n in result.state_dict if not n.startswith('backbone.')]
         result.used -= len(heads)
         if heads:
-            result.dropped['of heads, as asked'] = len(heads)
+            result.dropped['heads, as requested'] = len(heads)
         for name in heads:
             del result.state_dict[name]
     _write(LAYOUTS[to], to, result)
@@ -131,7 +170,7 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
     for name, bare in _without_prefix(layout, given).items():
         if ours := _rename(bare, layout.rules):
             if ours in state:
-                raise CheckpointError(f'two keys of the checkpoint mean {ours}; the second is {name}')
+                raise CheckpointError(f'two keys of the checkpoint map to {ours}; remove one, the second is {name}')
             state[ours] = given[name]
         elif why := next((why for template, why in layout.dropped if _pattern(template).fullmatch(bare)), None):
             result.dropped[why] = result.dropped.get(why, 0) + 1
@@ -147,15 +186,15 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
         scales = [n for n in state if n.endswith('.weight') and f'{n[:-6]}running_var' in state]
         for name in scales:
             state[name] = state[name].abs() + 1e-5
-        result.changes.append(f'{len(scales)} InPlace-ABN scales made |weight| + 1e-5')
+        result.changes.append(f'{len(scales)} InPlace-ABN scales changed to |weight| + 1e-5')
     if folded := [n for n in state if _partner(n, layout.biased)]:
         for name in folded:
             mean = f'{_partner(name, layout.biased)}.running_mean'
             if mean not in state:
-                raise CheckpointError(f'{name} cannot be folded: the checkpoint lacks {mean}')
+                raise CheckpointError(f'{name} cannot be folded, because the checkpoint lacks {mean}; save it whole')
             bias = state.pop(name)
             state[mean] = (state[mean].double() - bias.double()).to(state[mean].dtype)
-        result.changes.append(f'{len(folded)} biases folded into the norms behind them')
+        result.changes.append(f'{len(folded)} biases folded into the norms after them')
     if layout.background_first:
         _move_background(state, first_to_last=True)
     if added := [n for n in state if n.endswith('.running_var') and f'{n[:-11]}num_batches_tracked' not in state]:
@@ -189,7 +228,7 @@ def _write(layout: Layout, to: str, result: Conversion) -> None:
 
 
 def _partner(name: str, biased: Rules) -> str | None:
-    """The norm behind a convolution whose bias this is, if the layout has such a bias."""
+    """Return the norm after the convolution that this bias belongs to, if the layout has such a bias."""
     return _rename(name, [(f'{conv}.bias', norm) for conv, norm in biased])
 
 
@@ -199,7 +238,7 @@ def _near(name: str, templates: list[str]) -> str:
 
 
 def _abn_scale(name: str, scale: Tensor) -> Tensor:
-    """The weight w for which |w| + 1e-5 rounds to exactly `scale`."""
+    """Return the weight w for which |w| + 1e-5 rounds to exactly `scale`."""
     near = (scale.double() - 1e-5).to(scale.dtype)
     for step in (None, torch.inf, -torch.inf):
         tried = near if step is None else torch.nextafter(near, torch.full_like(near, step))
@@ -215,9 +254,9 @@ _CLASS_LAYERS = re.compile(
 
 
 def _move_background(state: dict[str, Tensor], first_to_last: bool) -> None:
-    """Class 0 to the end of fc_cls, out of fc_reg and conv_logits, where OpenMMLab has no background; or back.
+    """Move class 0 to the end of fc_cls and out of fc_reg and conv_logits, as in OpenMMLab, or back.
 
-    Layers shared by all classes (four box rows, one mask) stay; so does a box layer of a cascade, which always is.
+    Layers shared by all classes (four box rows, one mask) stay, as does a cascade's box layer, which is always shared.
     """
     move: dict[str, Callable[[Tensor], Tensor]]
     if first_to_last:

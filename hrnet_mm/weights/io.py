@@ -1,7 +1,7 @@
-"""Reads checkpoints without running what is in them, and writes them so that a crash leaves the old file or the new.
+"""Safe reading and atomic writing of checkpoints.
 
-`.pth` files are pickles: they are read by PyTorch's `weights_only` reader alone, with no way to fall back to the
-unsafe one. safetensors files hold nothing but numbers and are what this package writes.
+`.pth` files are pickles. They are read only by PyTorch's `weights_only` reader, without a fallback to the unsafe one.
+This package writes safetensors files, which hold nothing but tensors and text.
 """
 
 import contextlib
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 _SAFE_SINCE = (2, 10)
-"""Before torch 2.10 `weights_only=True` could be made to corrupt memory by a crafted file (CVE-2026-24747)."""
+"""Before torch 2.10, a crafted file could corrupt memory despite `weights_only=True` (CVE-2026-24747)."""
 
 _PARTIAL = '.partial'
-"""Ends the names of files that are still being written."""
+"""Suffix of files that are still being written."""
 
 _WRAPPERS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'network']
 _PREFIXES = ['module.', '_orig_mod.']
@@ -50,19 +50,32 @@ class CheckpointError(UserError):
 
 
 def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None, trusted: bool = False) -> Any:
-    """Everything that a `.safetensors` or `.pth` file holds, on the CPU.
+    """Read everything that a `.safetensors` or `.pth` file holds, on the CPU.
 
-    `sha256` is the hash that the file must have, or its beginning.
-    `trusted=True` says that the file comes from a source whose programs you would run: with a torch older than 2.10
-    a `.pth` is not read without it. It does not allow more content.
+    Args:
+        path: The file.
+        sha256: The SHA-256 that the file must have, or its first digits.
+        trusted: Whether you would run code from the file's source. torch before 2.10 reads no `.pth` file otherwise.
+            The content that a file may have is the same either way.
 
-    Raises CheckpointError for a file that is missing, empty, damaged, of another hash, or holds more than data.
+    Returns:
+        A state dict, or the dict of a training checkpoint.
+
+    Raises:
+        CheckpointError: The file is missing, empty or damaged, has another hash, or holds more than data.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = write_checkpoint(f'{folder}/w.safetensors', {'fc.bias': torch.zeros(2)})
+        ...     read_checkpoint(path)
+        {'fc.bias': tensor([0., 0.])}
     """
     path = Path(path)
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise CheckpointError(f'{path} is not a file')
+            raise CheckpointError(f'{path} is not a file; expected a .safetensors or .pth file')
         if size == 0:
             raise CheckpointError(f'{path} is empty; was a download interrupted?')
         if sha256 is not None:
@@ -101,30 +114,30 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_zip(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
-    """A file of torch.save since 1.6: a zip that stores, never compresses, so that it cannot swell when read."""
+    """Read a file of torch.save since 1.6: an uncompressed zip, which expands to no more than the file's size."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             names = {e.filename.rsplit('/', 1)[-1] for e in entries}
             if 'constants.pkl' in names:
-                raise CheckpointError(
-                    f'{path} is a TorchScript program, not a checkpoint; save its state_dict() instead'
-                )
+                raise CheckpointError(f'{path} is a TorchScript file, not a checkpoint; save its state_dict() instead')
             if 'data.pkl' not in names:
-                raise CheckpointError(f'{path} is a zip file, but not one of torch.save')
+                raise CheckpointError(f'{path} is a zip file, but not one of torch.save; save a state_dict() instead')
             if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
-                raise CheckpointError(f'{path} holds more than its size: it was not written by torch.save')
+                raise CheckpointError(
+                    f'{path} holds more than its size, so torch.save did not write it; save a state_dict() instead'
+                )
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError, UnicodeError) as error:
         raise _damaged(path, error) from error
     return _load(path, trusted)
 
 
 def _read_legacy(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
-    """A file of torch.save before 1.6: five pickles, then the numbers.
+    """Read a file of torch.save before 1.6: five pickles, then the numbers.
 
-    Torch allocates each tensor before it looks whether the file holds it, so the announced sizes are read first, from
-    the pickles' operations and without executing them: a size is among the integers of the tuple (since the last MARK)
-    that becomes a persistent id.
+    Torch allocates each tensor before it checks that the file contains it. The announced sizes are therefore read
+    first, from the pickles' operations and without executing them: a size is among the integers of the tuple (since the
+    last MARK) that becomes a persistent id.
     """
     integers: list[int] = []
     try:
@@ -135,11 +148,15 @@ def _read_legacy(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
                 elif type(value) is int and operation.name.startswith(('BININT', 'INT', 'LONG')):
                     integers.append(value)
                 elif operation.name == 'BINPERSID' and max(integers, default=0) > size:
-                    raise CheckpointError(f'{path} is damaged: it announces {max(integers)} numbers in {size} bytes')
+                    raise CheckpointError(
+                        f'{path} is damaged: it announces {max(integers)} numbers in {size} bytes; download it again'
+                    )
     except CheckpointError:
         raise
-    except Exception as error:  # genops raises whatever a random byte leads it to
-        raise CheckpointError(f'{path} is not a checkpoint, or a damaged one ({error})') from error
+    except Exception as error:  # genops raises any exception on random bytes
+        raise CheckpointError(
+            f'{path} is not a checkpoint, or a damaged one ({error}); download it again, or use an earlier one'
+        ) from error
     return _load(path, trusted)
 
 
@@ -147,16 +164,16 @@ def _load(path: Path, trusted: bool) -> Any:
     version = tuple(int(part) for part in re.findall(r'\d+', torch.__version__)[:2])
     if version < _SAFE_SINCE and not trusted:
         raise CheckpointError(
-            f'{path} is a pickle, and the safe reader of torch {torch.__version__} is not safe (CVE-2026-24747): '
+            f'{path} is a pickle, which torch {torch.__version__} cannot read safely (CVE-2026-24747): '
             'upgrade to torch 2.10 or later, use a safetensors file, or say that you trust the file (trusted=True)'
         )
     try:
         with openmmlab_classes():
             return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
+    except Exception as error:  # a damaged pickle raises any exception
         if names := re.findall(r'GLOBAL ([\w.]+)', str(error)):
             raise CheckpointError(
-                f'{path} holds more than data and was not opened: it asks for {", ".join(sorted(set(names)))}. '
+                f'{path} holds more than data and was not opened: it refers to {", ".join(sorted(set(names)))}. '
                 'Re-save its state_dict() alone where the file was made, or as safetensors'
             ) from None
         raise _damaged(path, error) from error
@@ -171,9 +188,18 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
 
 
 def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoint') -> dict[str, Tensor]:
-    """The tensors by name in what `read_checkpoint` gave, out of the wrappers of training programs.
+    """Return the tensors of a checkpoint by name, without the wrappers of training programs.
 
-    Raises CheckpointError if there are none.
+    Args:
+        checkpoint: The content of a file, from `read_checkpoint`.
+        path: The file's name in error messages.
+
+    Raises:
+        CheckpointError: The checkpoint holds no tensors.
+
+    Examples:
+        >>> list(state_dict_of({'state_dict': {'module.conv1.weight': torch.zeros(1)}, 'epoch': 3}))
+        ['conv1.weight']
     """
     while isinstance(checkpoint, Mapping):
         inner = [checkpoint[name] for name in _WRAPPERS if isinstance(checkpoint.get(name), Mapping)]
@@ -181,10 +207,14 @@ def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoin
             break
         checkpoint = inner[0]
     if not isinstance(checkpoint, Mapping):
-        raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not the weights of a network')
+        raise CheckpointError(
+            f'{path} holds a {type(checkpoint).__name__}, not the weights of a network; save its state_dict()'
+        )
     state = {str(name): value for name, value in checkpoint.items() if isinstance(value, Tensor)}
     if not state:
-        raise CheckpointError(f'{path} holds no tensors; its keys are {", ".join(map(str, list(checkpoint)[:8]))}')
+        raise CheckpointError(
+            f'{path} holds no tensors; its keys are {", ".join(map(str, list(checkpoint)[:8]))}, expected a state_dict'
+        )
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
@@ -192,7 +222,20 @@ def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoin
 
 
 def require_finite(state_dict: Mapping[str, Tensor], path: str | os.PathLike[str] = 'the checkpoint') -> None:
-    """Raises CheckpointError if a tensor holds NaN or infinity, naming the first."""
+    """Check that no tensor holds NaN or infinity.
+
+    Args:
+        state_dict: The tensors.
+        path: The file's name in error messages.
+
+    Raises:
+        CheckpointError: A tensor does; the message names the first.
+
+    Examples:
+        >>> require_finite({'fc.bias': torch.tensor([0.0, float('nan')])}, 'w.pth')
+        Traceback (most recent call last):
+        hrnet_mm.weights.io.CheckpointError: w.pth holds NaN or infinity in 1 of 1 tensors, first fc.bias: ...
+    """
     bad = [name for name, value in state_dict.items() if not value.isfinite().all()]
     if bad:
         raise CheckpointError(
@@ -204,11 +247,24 @@ def require_finite(state_dict: Mapping[str, Tensor], path: str | os.PathLike[str
 def write_checkpoint(
     path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write tensors as safetensors, with `metadata`, or by torch.save if `path` ends in `.pth`.
+    """Write tensors to a file atomically: `path` is always the old file or the complete new one.
 
-    The file is written aside, flushed to disk and renamed, so that `path` is always the old file or the whole new one.
+    Args:
+        path: The file; by torch.save if its name ends in `.pth`, otherwise as safetensors.
+        state_dict: The tensors by name.
+        metadata: Text or JSON values for the header of a safetensors file.
 
-    Raises CheckpointError if it cannot be written.
+    Returns:
+        The path.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checkpoint(f'{folder}/w.safetensors', {'fc.bias': torch.zeros(2)}).name
+        'w.safetensors'
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -221,23 +277,30 @@ def write_checkpoint(
             if path.suffix == '.pth':
                 torch.save(tensors, aside)
             else:
-                # Storage that two names share is written twice: safetensors knows no views.
+                # safetensors has no views, so storage that two names share is written twice.
                 tensors = {name: value.clone() for name, value in tensors.items()}
                 save_file(
                     tensors, aside, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
                 )
-        except (RuntimeError, SafetensorError) as error:  # what the two raise where a disk is full
+        except (RuntimeError, SafetensorError) as error:  # raised by both writers if the disk is full
             raise OSError(str(error)) from error
     return path
 
 
 @contextlib.contextmanager
 def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a name beside `path` to write to; what is written is then flushed to the disk and renamed to `path`.
+    """Write a file atomically: yield a temporary name beside `path`, flush it to disk, and rename it to `path`.
 
-    Whatever happens, a kill or a full disk, `path` is the old file or the whole new one.
+    After a kill or on a full disk, `path` is the old file or the complete new one.
 
-    Raises CheckpointError if it cannot be written.
+    Args:
+        path: The file.
+
+    Yields:
+        The temporary name, which the `with` block writes to.
+
+    Raises:
+        CheckpointError: The file cannot be written.
     """
     path = Path(path)
     aside = path.with_name(f'.{path.name}.{secrets.token_hex(4)}{_PARTIAL}')
@@ -256,7 +319,7 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial(folder: str | os.PathLike[str]) -> list[Path]:
-    """Delete what processes that were killed had begun to write in a folder, and give the names."""
+    """Delete unfinished files of killed processes in a folder and return their names."""
     partial = sorted(Path(folder).glob(f'.*{_PARTIAL}'))
     for file in partial:
         file.unlink(missing_ok=True)
@@ -272,7 +335,7 @@ def _flush(path: str | os.PathLike[str]) -> None:
 
 
 def openmmlab_classes() -> AbstractContextManager[Any]:
-    """Inside it torch.load, which refuses most classes, reads what mmengine writes beside tensors: logs, schedules."""
+    """Allow torch.load, within a `with` block, the classes that mmengine stores beside tensors: logs and schedules."""
     if not hasattr(torch.serialization, 'safe_globals'):
         return nullcontext()  # torch before 2.5 has no list to extend
     from mmengine.logging import HistoryBuffer
@@ -284,14 +347,14 @@ def openmmlab_classes() -> AbstractContextManager[Any]:
     }
 
     def method(owner: Any, name: str) -> Any:
-        """Stands in for getattr, by which a pickle names a method, and reaches the six that mmengine writes alone."""
+        """Return a method as getattr does, but only one of the six that mmengine's pickles refer to."""
         if name not in methods.get(owner, ()):
             raise pickle.UnpicklingError(f'GLOBAL {owner.__module__}.{owner.__name__}.{name}')
         return getattr(owner, name)
 
     array, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     allowed: list[Any] = [*methods, (method, 'builtins.getattr'), np.ndarray, np.dtype]
-    for core in ('core', '_core'):  # as numpy 1 and numpy 2 name it
+    for core in ('core', '_core'):  # the module's name in numpy 1 and numpy 2
         allowed += [(array, f'numpy.{core}.multiarray._reconstruct'), (scalar, f'numpy.{core}.multiarray.scalar')]
     allowed += [type(np.dtype(kind)) for kind in ('bool', 'uint8', 'int32', 'int64', 'float32', 'float64')]
     return torch.serialization.safe_globals(allowed)

@@ -1,9 +1,9 @@
-"""Key maps: how the official repositories, timm and OpenMMLab name and store the parameters of an HRNet.
+"""Key maps: the parameter names and storage of HRNet in the official repositories, timm and OpenMMLab.
 
 A layout is data: pairs of templates, its own name first and this package's second, and the numerical differences.
 This package's names are OpenMMLab's wherever a network has them: `backbone`, `neck`, `head` and detectors' heads;
 `head.convs.0` and `head.final_layer` are HRNetV2's dense head, `aux_head` and `ocr_head` those of HRNetV2-OCR.
-In templates `{i}` is a number, `{*}` any rest, and `{backbone}` a name inside HRNet's body.
+In templates, `{i}` is a number, `{*}` any rest, and `{backbone}` a name inside HRNet's backbone.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,18 @@ Rules = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """How one program names and stores an HRNet.
+    """The parameter names and storage of HRNet in one implementation.
 
-    `biased` names this package's convolutions (and the norm behind each) that have a bias in the layout and none here;
-    `untracked` norms have no num_batches_tracked; `inplace_abn` norms scale by |weight| + 1e-5;
-    `background_first` detectors have the background as class 0, in boxes and masks too, and not as the last class.
+    Attributes:
+        about: The implementation, for messages.
+        needs: A template that at least one key must match.
+        rules: Pairs of templates, the layout's name and this package's.
+        dropped: Templates of unnecessary keys, with the reason.
+        prefix: The prefix of a training wrapper.
+        biased: This package's convolutions without a bias that have one in the layout, and the norm after each.
+        untracked: Whether norms have no num_batches_tracked.
+        inplace_abn: Whether norms scale by |weight| + 1e-5.
+        background_first: Whether detectors have the background as class 0, also in boxes and masks, instead of last.
     """
 
     about: str
@@ -50,7 +57,10 @@ _OBJECT = 'ocr_head.object_context_block'
 
 
 def _attention(theirs: str, ours: str, convs: int) -> Rules:
-    """One projection of OCR's attention: convolution and norm in turn, in OpenMMLab one numbered module each."""
+    """Return the rules of one projection in OCR's attention, whose convolutions and norms alternate.
+
+    OpenMMLab has one numbered module for each convolution with its norm.
+    """
     theirs = f'ocr_distri_head.object_context_block.{theirs}'
     pairs = [(f'{_OBJECT}.{ours}' + (f'.{k}' if convs > 1 else ''), 2 * k) for k in range(convs)]
     return tuple(
@@ -86,7 +96,7 @@ _PYRAMID: Rules = (
 
 
 def _tower(name: str) -> Rules:
-    """FCOS's four convolutions, each with group norm and ReLU, numbered through."""
+    """Return the rules of FCOS's four convolutions, each with group norm and ReLU, numbered consecutively."""
     return tuple(
         (f'rpn.head.{name}_tower.{3 * k + step}.{{*}}', f'bbox_head.{name_here}_convs.{k}.{part}.{{*}}')
         for k in range(4)
@@ -128,7 +138,7 @@ LAYOUTS: dict[str, Layout] = {
             ('neck.final_layer.conv', 'neck.final_layer.bn'),
         ),
     ),
-    # The file that the pose repository calls ImageNet weights: another classifier than HRNet-C (TPAMI table XVI).
+    # The pose repository's "ImageNet weights" have another classifier than HRNet-C (TPAMI table XVI).
     'official-cii': Layout(
         "deep-high-resolution-net's ImageNet weights (the Cii classifier)",
         'head.{i}.0.0.{*}',
@@ -226,7 +236,7 @@ LAYOUTS: dict[str, Layout] = {
         untracked=True,
         background_first=True,
     ),
-    # Its towers have group norm *and* a bias, which no norm can take up: build FCOSHead with conv_bias=True.
+    # Its towers have group norm and a bias, which group norm cannot absorb: build FCOSHead with conv_bias=True.
     'official-fcos': Layout(
         'HRNet-FCOS',
         'backbone.fpn.{*}',
@@ -283,4 +293,4 @@ LAYOUTS: dict[str, Layout] = {
     ),
 }
 LAYOUTS['timm'] = LAYOUTS['official-cls']
-"""Every layout by name; timm's is the official classification code's."""
+"""Layouts by name; timm's is that of the official classification code."""

@@ -1,4 +1,4 @@
-"""Puts a checkpoint of any layout into a network, strictly, and says in one line what happened."""
+"""Strict loading of checkpoints in any layout into a network, with a one-line report."""
 
 import os
 import re
@@ -33,12 +33,18 @@ _OTHER_OUTPUTS = re.compile(r'stage4\.\d+\.fuse_layers\.[123]\.')
 
 
 def resolve(source: str | os.PathLike[str]) -> tuple[Path, Weight | None]:
-    """The file behind a name, downloaded to torch's or the hub's cache if need be, and its entry if it has one.
+    """Return the file behind a name, downloaded to the cache of torch or the hub if necessary, and its published entry.
 
-    Names are `hrnet://w32-imagenet` (an entry of `WEIGHTS`), `timm://hrnet_w32.ms_aug_in1k` (of the Hugging Face
-    hub), `open-mmlab://msra/hrnetv2_w32`, an http(s) address, or a path.
+    Args:
+        source: `hrnet://w32-imagenet` (an entry of `WEIGHTS`), `timm://hrnet_w32.ms_aug_in1k` (of the Hugging Face
+            hub), `open-mmlab://msra/hrnetv2_w32`, an http(s) URL, or a path.
 
-    Raises CheckpointError if it cannot be found or fetched, ValueError for an unknown entry.
+    Returns:
+        The path, which exists unless `source` is one, and the entry of an `hrnet://` name, otherwise None.
+
+    Raises:
+        CheckpointError: The scheme is unknown, or the file cannot be downloaded.
+        UserError: The entry is unknown.
     """
     scheme, _, rest = os.fspath(source).partition('://')
     if scheme == 'hrnet' and rest:
@@ -66,7 +72,7 @@ def _download(url: str, sha256: str | None = None) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            # Written aside and renamed by torch, and kept only if it has the hash.
+            # torch writes to a temporary file and renames it only if the hash is right.
             torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256, progress=False)
         except (OSError, RuntimeError) as error:
             raise CheckpointError(
@@ -84,12 +90,20 @@ def _from_hub(repository: str, file: str = 'model.safetensors') -> Path:
     try:
         return Path(hf_hub_download(repository, file))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(f'{file} of {repository} could not be had from the hub: {error}') from error
+        raise CheckpointError(
+            f'{file} of {repository} could not be downloaded from the hub ({error}); check the name and the connection'
+        ) from error
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read: its file, everything in it, and its entry if it is a published one."""
+    """A checkpoint that was read.
+
+    Attributes:
+        path: The file.
+        content: Everything in it.
+        weight: Its published entry, if it has one.
+    """
 
     path: Path
     content: Any
@@ -97,43 +111,70 @@ class Checkpoint:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What mmengine writes beside the weights; empty for a file of another program."""
+        """The metadata that mmengine stores beside the weights; empty for files of other programs."""
         return (self.content.get('meta') if isinstance(self.content, Mapping) else None) or {}
 
     @property
     def holds_config(self) -> bool:
-        """Whether the text of a config is in it."""
+        """Whether the metadata contain the text of a config."""
         return isinstance(self.meta.get('cfg', self.meta.get('config')), str)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors by their names in the file; raises CheckpointError if there are none, or one holds NaN."""
+        """Return the tensors by their names in the file.
+
+        Raises:
+            CheckpointError: There are none, or one holds NaN or infinity.
+        """
         state = state_dict_of(self.content, self.path)
         require_finite(state, self.path)
         return state
 
 
 def read_source(source: str | os.PathLike[str], trusted: bool = False) -> Checkpoint:
-    """Read a checkpoint: a path, an address, or a name that `resolve` or `WEIGHTS` knows.
+    """Read a checkpoint.
 
-    Raises CheckpointError for one that cannot be found or read.
+    Args:
+        source: A path, a URL, or a name known to `resolve` or `WEIGHTS`.
+        trusted: See `read_checkpoint`.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or cannot be read.
     """
     path, weight = resolve(f'hrnet://{source}' if source in WEIGHTS else source)
     return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None, trusted), weight)
 
 
 def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tuple[Conversion, Weight | None]:
-    """A checkpoint of any layout in this package's, and its entry if `source` names one.
+    """Read a checkpoint of any layout and convert it to this package's.
 
-    A file whose head is of no known layout gives its backbone alone.
+    If the head has an unknown layout, the result is the backbone alone.
 
-    Raises CheckpointError for one that cannot be read, is not an HRNet, or holds NaN.
+    Args:
+        source: A path, a URL, or the name of published weights.
+        trusted: See `read_checkpoint`.
+
+    Returns:
+        The converted weights, and their published entry if `source` names one.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read, is not an HRNet, or holds NaN or infinity.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from hrnet_mm import create_model
+        >>> from hrnet_mm.weights import write_checkpoint
+        >>> with TemporaryDirectory() as folder:
+        ...     weights = create_model('hrnetv1_test-w8', num_classes=17).state_dict()
+        ...     conversion, _ = open_checkpoint(write_checkpoint(f'{folder}/pose.safetensors', weights))
+        >>> conversion.source, conversion.used
+        ('hrnet_mm', 236)
     """
     checkpoint = read_source(source, trusted)
     return converted(checkpoint), checkpoint.weight
 
 
 def converted(checkpoint: Checkpoint) -> Conversion:
-    """The weights of a checkpoint in this package's layout; see `open_checkpoint`."""
+    """Convert the weights of a checkpoint to this package's layout; see `open_checkpoint`."""
     state, path = checkpoint.state_dict(), checkpoint.path
     try:
         return convert(state)
@@ -145,7 +186,7 @@ def converted(checkpoint: Checkpoint) -> Conversion:
     body = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
     known = {n: v for n, v in body.items() if _is_body(n)}
     result = convert(known, source='backbone')
-    result.dropped['of heads of an unknown layout'] = len(state) - len(known)
+    result.dropped['heads of an unknown layout'] = len(state) - len(known)
     result.given = len(state)
     return result
 
@@ -155,16 +196,25 @@ def _is_body(name: str) -> bool:
 
 
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors below `name.`, without it."""
+    """Return the tensors whose names begin with `name.`, without that prefix."""
     return {n.removeprefix(f'{name}.'): v for n, v in state.items() if n.startswith(f'{name}.')}
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
-    """Copy tensors into a module and return how many; nothing is copied unless all fit.
+    """Copy tensors into a module, all or none.
 
-    What a four-output checkpoint holds for outputs that the network does not build is left over.
+    Tensors of a four-output checkpoint for outputs that the network does not have are ignored.
 
-    Raises CheckpointError with the counts if a tensor is missing, left over, or of another shape.
+    Args:
+        module: The module.
+        tensors: The tensors by name.
+        what: The name of the tensors in error messages.
+
+    Returns:
+        The number of tensors copied.
+
+    Raises:
+        CheckpointError: A tensor is missing, superfluous, or of another shape; the message has the counts.
     """
     own = module.state_dict()
     missing = [n for n in own if n not in tensors]
@@ -183,18 +233,38 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
 
 
 def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
-    """Load the backbone of any HRNet checkpoint and return the one-line report.
+    """Load the backbone of any HRNet checkpoint into a network.
 
-    HRNetV2p's pyramid is loaded where the checkpoint has one that fits, and left as it is where it has none.
+    The pyramid of HRNetV2p is loaded if the checkpoint has one that fits; otherwise it keeps its values.
 
-    Raises CheckpointError unless every key of the backbone is there in its shape.
+    Args:
+        backbone: An HRNet.
+        source: A path, a URL, or the name of published weights.
+
+    Returns:
+        A one-line report on the loaded and unused keys.
+
+    Raises:
+        CheckpointError: A key of the backbone is missing or has another shape.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from hrnet_mm import create_model
+        >>> from hrnet_mm.models import HRNetV1
+        >>> from hrnet_mm.weights import write_checkpoint
+        >>> with TemporaryDirectory() as folder:
+        ...     weights = create_model('hrnetv1_test-w8', num_classes=17).state_dict()
+        ...     path = write_checkpoint(f'{folder}/pose.safetensors', weights)
+        ...     report = load_backbone(HRNetV1('test-w8'), path)
+        >>> print(report.replace(str(path), 'pose.safetensors'))
+        234 of 234 keys loaded from pose.safetensors (hrnet_mm), 2 head keys unused: expected
     """
     conversion, _ = open_checkpoint(source)
     return fill_backbone(backbone, conversion, source)
 
 
 def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -> str:
-    """Put the backbone of converted weights into a network; see `load_backbone`."""
+    """Copy the backbone of converted weights into a network; see `load_backbone`."""
     body = part(conversion.state_dict, 'backbone')
     own = {name: value for name, value in backbone.state_dict().items() if name.startswith(_PYRAMID)}
     given = {_PYRAMID + name: value for name, value in part(conversion.state_dict, 'neck').items()}
@@ -208,7 +278,7 @@ def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -
 
 
 def report(source: object, conversion: Conversion, loaded: int, heads: int, outputs: int = 0) -> str:
-    """The one line that says what was loaded and that the rest was expected to stay."""
+    """Return the one-line report on loaded keys, and on unused keys that were expected."""
     unused = heads + sum(conversion.dropped.values())
     parts = [f'{loaded} of {loaded} keys loaded from {source} ({conversion.source})']
     parts += [f'{outputs} keys for outputs that are not built unused: expected'] if outputs else []

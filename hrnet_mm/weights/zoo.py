@@ -1,8 +1,8 @@
-"""Published HRNet weights as typed entries: what they are, how they were trained, where they lie.
+"""Published HRNet weights as typed entries: architecture, training, preprocessing, metric and URL.
 
-Addresses and metrics are those of the OpenMMLab model zoos' metafiles (mmpretrain 1.2.0, mmseg 1.2.2, mmpose 1.3.2);
-the eight hexadecimal digits in a file's name begin its sha256. None of these files could be downloaded where this
-package was written: the entries are transcribed, not tried.
+URLs and metrics are those of the OpenMMLab model zoos' metafiles (mmpretrain 1.2.0, mmseg 1.2.2, mmpose 1.3.2). The
+eight hexadecimal digits in a file's name are the first of its SHA-256. The entries are transcribed; none of the files
+has been downloaded and tested.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from ..errors import UserError, did_you_mean
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'WEIGHTS', 'Weight', 'get_weight']
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Of ImageNet's pixels, R G B."""
+"""Mean and standard deviation of ImageNet's pixels (RGB, 0 to 255)."""
 
 _OPENMMLAB = 'https://download.openmmlab.com/'
 _POSE = 'mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-'
@@ -22,10 +22,22 @@ _SEG = 'mmsegmentation/v0.5/hrnet/'
 
 @dataclass(frozen=True)
 class Weight:
-    """One published file.
+    """One published file of weights.
 
-    `readout` is C, V1, V2 or `backbone` (no head). Images are RGB of 0 to 255, less `mean`, divided by `std`, at
-    `input_size` (height, width). `metric` is as published by `source`; `sha256` may be the beginning alone.
+    Attributes:
+        arch: The architecture.
+        readout: 'C', 'V1', 'V2' or 'backbone' (no head).
+        url: The file's URL.
+        sha256: Its SHA-256, or the first digits.
+        metric: Metrics as published by `source`.
+        input_size: Height and width of the input in pixels.
+        fuse_upsample: The interpolation in exchange units during training.
+        align_corners: Its `align_corners`.
+        mean: Subtracted from RGB images with values of 0 to 255.
+        std: The divisor after the subtraction.
+        license: The license, an SPDX identifier.
+        source: The model zoo that published the file.
+        num_classes: The number of classes or keypoints; 0 for a backbone.
     """
 
     arch: str
@@ -38,24 +50,34 @@ class Weight:
     align_corners: bool = False
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    licence: str = 'Apache-2.0'
+    license: str = 'Apache-2.0'
     source: str = ''
     num_classes: int = field(default=0)
 
     def require(self, name: str, arch: object, fuse_upsample: str, align_corners: bool, whole: bool) -> None:
-        """Raises ValueError if a network contradicts these weights.
+        """Check that a network agrees with these weights.
 
-        Another way of enlarging changes the outputs of a `whole` network by 4 to 12 %. Under a backbone that is
-        going to be trained with a new head it does not count: the segmentation networks began from weights trained
-        with nearest (HRNet-Semantic-Segmentation issue 115).
+        The wrong interpolation changes the outputs of a whole network by 4 to 12 %. It is accepted for a backbone that
+        is trained with a new head: the official segmentation networks start from weights trained with 'nearest'
+        (HRNet-Semantic-Segmentation issue 115).
+
+        Args:
+            name: The name of the weights in error messages.
+            arch: The network's architecture.
+            fuse_upsample: The network's interpolation.
+            align_corners: Its `align_corners`.
+            whole: Whether the head is loaded as well.
+
+        Raises:
+            UserError: The network contradicts the weights.
         """
         if arch != self.arch:
-            raise UserError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}')
+            raise UserError(f'weights {name!r} are of arch {self.arch!r}, and the network is {arch!r}; use the same')
         given, made = (fuse_upsample, align_corners), (self.fuse_upsample, self.align_corners)
         if whole and given != made:
             raise UserError(
                 f'weights {name!r} were trained with fuse_upsample={made[0]!r}, align_corners={made[1]}, and the '
-                f'network has {given[0]!r}, {given[1]}: they would load and give other outputs; build it as they say'
+                f'network has {given[0]!r}, {given[1]}, which would change the outputs; build it like the weights'
             )
 
 
@@ -119,9 +141,14 @@ WEIGHTS: dict[str, Weight] = {
 
 
 def get_weight(name: str) -> Weight:
-    """Look an entry up.
+    """Return a published entry by name.
 
-    Raises ValueError for an unknown name, with the nearest.
+    Raises:
+        UserError: The name is unknown; the message has the nearest.
+
+    Examples:
+        >>> get_weight('w32-coco-pose-256x192').metric
+        {'AP': 74.6}
     """
     if name not in WEIGHTS:
         raise UserError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')

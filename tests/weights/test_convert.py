@@ -213,7 +213,7 @@ def test_the_pose_repositorys_imagenet_file_has_2000_keys() -> None:
     result = convert(state, to='backbone', backbone_only=True)
     assert result.source == 'official-cii'
     assert result.used == len(result.state_dict) == 1830
-    assert '170 dropped (of heads, as asked)' in str(result)
+    assert '170 dropped (heads, as requested)' in str(result)
 
 
 def test_higherhrnet_gives_and_takes_a_backbone() -> None:
@@ -308,7 +308,7 @@ def test_an_unknown_key_fails_with_counts_and_the_nearest() -> None:
 def test_a_key_twice_fails() -> None:
     state = convert(dense(), to='official-seg').state_dict
     state['conv1.weight'] = state['model.conv1.weight']
-    with pytest.raises(CheckpointError, match=r'two keys of the checkpoint mean backbone\.conv1\.weight'):
+    with pytest.raises(CheckpointError, match=r'two keys of the checkpoint map to backbone\.conv1\.weight'):
         convert(state, source='official-seg')
 
 
