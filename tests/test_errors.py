@@ -127,10 +127,10 @@ def predict(images, weights, config, out):
 def test_unreadable_images_are_counted_and_fail_only_if_all_are(broken, weights, tiny_config, tmp_path, capsys):
     config = tiny_config('mmpretrain')
     assert main(predict(broken, weights, config, tmp_path / 'none')) == 1
-    assert '0 of 2 images answered, 2 could not be read' in capsys.readouterr().out
+    assert '0 of 2 images done, 2 could not be read' in capsys.readouterr().out
     cv2.imwrite(str(broken / 'good.png'), np.zeros((64, 64, 3), np.uint8))
     assert main(predict(broken, weights, config, tmp_path / 'some')) == 0
-    assert '1 of 3 images answered, 2 could not be read' in capsys.readouterr().out
+    assert '1 of 3 images done, 2 could not be read' in capsys.readouterr().out
 
 
 def test_an_error_of_a_pipeline_is_no_unreadable_image(weights, tiny_data, mine, tmp_path):

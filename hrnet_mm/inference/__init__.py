@@ -1,4 +1,4 @@
-"""Opening a network of any kind, and predictions on images and videos."""
+"""Opening of networks, and prediction on images and videos."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ __all__ = ['OpenedNetwork', 'Predictor', 'Preprocessing', 'open_network', 'predi
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when first used: predictions need mmcv, opening a network by name does not.
+    # Imported on first use: prediction needs mmcv, and opening a network by name does not.
     if name == 'Predictor':
         from .predictor import Predictor
 

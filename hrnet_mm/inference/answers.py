@@ -1,7 +1,7 @@
-"""The answers of a run on disk: one JSON line an image, so that what is killed at any moment can go on.
+"""Predictions of a run on disk, one JSON line for each image, so that an interrupted run can be continued.
 
-Each process appends to a file of its own; an answer counts once its line is complete. When all images have one, the
-lines are merged, in the order of the images.
+Each process appends to its own file; a prediction counts once its line is complete. When all images have one, the lines
+are merged in the order of the images.
 """
 
 import fcntl
@@ -21,12 +21,18 @@ _FLUSH_SECONDS = 5.0
 
 
 class Answers:
-    """The answers in a folder, and the file in it that this process, `rank` of `processes`, appends to.
+    """The predictions in a folder, and the file that this process appends to.
 
-    A line of that file that a kill has cut off is removed. What is appended survives a kill of the process at once, and
+    A line that a kill has cut off is removed from that file. Appended lines survive a kill of the process at once, and
     a power failure after 5 s.
 
-    Raises ValueError if another process appends to the same file.
+    Args:
+        folder: The folder.
+        rank: The rank of this process.
+        processes: The number of processes.
+
+    Raises:
+        UserError: Another process appends to the same file.
     """
 
     def __init__(self, folder: Path, rank: int, processes: int) -> None:
@@ -42,7 +48,7 @@ class Answers:
         self._flushed = time.monotonic()
 
     def add(self, answer: dict[str, Any]) -> None:
-        """Append an answer, a dict with the key 'image'."""
+        """Append a prediction, a dict with the key 'image'."""
         self._file.write(json.dumps(answer, separators=(',', ':')).encode() + b'\n')
         self._file.flush()
         self.answered.add(answer['image'])
@@ -51,13 +57,22 @@ class Answers:
             self._flushed = time.monotonic()
 
     def close(self) -> None:
-        """Flush to the disk."""
+        """Flush the file to disk and close it."""
         os.fsync(self._file.fileno())
         self._file.close()
 
 
 def merge(folder: Path, images: Sequence[str], target: Path) -> dict[str, str] | None:
-    """Write the answers of the images to one file and return the errors among them; None if an image has none."""
+    """Write the predictions for the images to one file.
+
+    Args:
+        folder: The folder of `Answers`.
+        images: The images, in the order of the output.
+        target: The file to write.
+
+    Returns:
+        The errors by image; None, with nothing written, if an image has no prediction yet.
+    """
     places: dict[str, tuple[Path, int]] = {}
     for file in _files(folder):
         offset = 0
@@ -88,13 +103,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    """The complete lines; the last may be cut off, or being written."""
+    """Yield the complete lines; the last may be cut off or incomplete."""
     with file.open('rb') as stream:
         yield from (line for line in stream if line.endswith(b'\n'))
 
 
 def _complete_length(stream: IO[bytes]) -> int:
-    """Where the last complete line ends."""
+    """Return the offset of the end of the last complete line."""
     position = stream.seek(0, os.SEEK_END)
     while position > 0:
         start = max(0, position - 4096)

@@ -1,4 +1,4 @@
-"""Prediction on any number of images in any number of processes, resumable."""
+"""Resumable prediction on any number of images in any number of processes."""
 
 import hashlib
 import json
@@ -40,19 +40,28 @@ def predict_images(
     workers: int = 0,
     launcher: str = 'none',
 ) -> bool:
-    """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
+    """Predict on every image exactly once, and merge the predictions when all images have one.
 
-    `paths` are images, or folders with all below them. Answers and pictures go to `out`, where an interrupted run goes
-    on. `model` and `weights` are what `open_network` opens, with a config. Pictures show what has at least `score`, and
-    so much do boxes need that top-down pose models take from `boxes_file`, a detector's predictions.jsonl. `launcher`
-    is what started the processes: 'none', 'pytorch' or 'slurm'.
+    Unreadable images are reported and counted.
+
+    Args:
+        paths: Images, and folders whose images are all used, at any depth.
+        out: The folder for predictions and pictures; an interrupted run continues there.
+        model: See `open_network`; the network needs a config, its own or the checkpoint's.
+        weights: See `open_network`.
+        score: The lowest score that is drawn, and that boxes of `boxes_file` must have.
+        pictures: Whether the predictions are drawn.
+        boxes_file: Boxes for top-down pose models: the predictions.jsonl of a detector.
+        batch_size: Images in a batch.
+        workers: Worker processes that read images.
+        launcher: The launcher of the processes: 'none', 'pytorch' or 'slurm'.
 
     Returns:
-        Whether any image could be read; True in a process that leaves merging to another.
+        Whether any image was readable; True in a process that leaves the merging to another.
 
     Raises:
-        UserError: The arguments do not fit.
-        KeyboardInterrupt: Ctrl-C; the message says how many images are done.
+        UserError: The arguments do not fit together, or `out` holds predictions of another model.
+        KeyboardInterrupt: After Ctrl-C; the message has the number of finished images.
     """
     images = _find(paths, out)
     rank, processes = _join(launcher)
@@ -60,10 +69,10 @@ def predict_images(
     predictor = Predictor(opened)
     boxes = _read_boxes(boxes_file, score, predictor)
     if predictor.needs_boxes and boxes is None:
-        print('this model looks at one object in a box: without --boxes that is the whole image')
+        print('this model takes one object in a box; without --boxes, the box is the whole image')
     _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
     with closing(Answers(out / 'shards', rank, processes)) as answers:
-        # Without rounding up: every image is in one share.
+        # round_up would repeat images to make the shares equal.
         share = DefaultSampler(images, shuffle=False, seed=0, round_up=False)
         left = [images[i] for i in share if str(images[i]) not in answers.answered]
         say = _Progress(f'process {rank} of {processes}: ' if processes > 1 else '', len(share), len(share) - len(left))
@@ -85,17 +94,17 @@ def predict_images(
         torch.distributed.destroy_process_group()
     errors = merge(out / 'shards', [str(image) for image in images], out / 'predictions.jsonl')
     if errors is None:
-        print(f'{say.prefix}its share is answered; the process that is last merges the answers')
+        print(f'{say.prefix}finished its images; the last process merges the predictions')
         return True
     for image, error in list(errors.items())[:_SHOWN_ERRORS]:
         print(f'{image}: {error}', file=sys.stderr)
-    answered = f'{len(images) - len(errors)} of {len(images)} images answered, {len(errors)} could not be read'
-    print(f'{answered}: {out / "predictions.jsonl"}')
+    done = f'{len(images) - len(errors)} of {len(images)} images done, {len(errors)} could not be read'
+    print(f'{done}: {out / "predictions.jsonl"}')
     return len(errors) < len(images)
 
 
 def _find(given: Sequence[Path], out: Path) -> list[Path]:
-    """All images, each once, in the same order in every process."""
+    """Return all images once, in the same order in every process."""
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():
@@ -104,14 +113,17 @@ def _find(given: Sequence[Path], out: Path) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise UserError(f'{path}: no such file or folder')
+            raise UserError(f'{path}: no such file or folder; expected images or folders of images')
     if not found:
         raise UserError(f'no image ({", ".join(sorted(_SUFFIXES))}) in {", ".join(map(str, given))}')
     return list(found)
 
 
 def _join(launcher: str) -> tuple[int, int]:
-    """This process's number and how many there are; they talk to nobody, and the sampler asks torch for these two."""
+    """Return the rank of this process and the number of processes.
+
+    The processes do not communicate, but the sampler asks torch.distributed for both numbers.
+    """
     if launcher == 'none':
         return 0, 1
     if launcher == 'slurm':
@@ -138,13 +150,13 @@ def _device() -> str:
 
 
 def _claim(out: Path, files: Sequence[Path], score: float | None) -> None:
-    """Note what answers in this folder, or find that it is the same."""
+    """Record the model and its files in the output folder, or check that they are the recorded ones."""
     hashes = {file.name: _sha256(file) for file in files}
     about = json.dumps({'files': hashes, 'score': score})
     note = out / 'model.json'
     out.mkdir(parents=True, exist_ok=True)
     if note.exists() and note.read_text() != about:
-        raise UserError(f'{out} holds answers of another model: {note.read_text()}; choose another --out')
+        raise UserError(f'{out} holds predictions of another model: {note.read_text()}; choose another --out')
     with written_aside(note) as aside:
         aside.write_text(about)
 
@@ -157,9 +169,9 @@ def _read_boxes(file: Path | None, least: float, predictor: Predictor) -> dict[s
     if file is None:
         return None
     if not predictor.needs_boxes:
-        raise UserError('--boxes: this model takes whole images')
+        raise UserError('--boxes is for top-down pose models, and this model takes whole images; leave it out')
     if not file.is_file():
-        raise UserError(f'--boxes: {file}: no such file')
+        raise UserError(f'--boxes: {file}: no such file; expected the predictions.jsonl of a detector')
     result = {}
     with file.open() as lines:
         for line in map(json.loads, lines):
@@ -169,7 +181,7 @@ def _read_boxes(file: Path | None, least: float, predictor: Predictor) -> dict[s
 
 
 class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
-    """Images as the model's inputs, or why they cannot be; read by the loader's workers."""
+    """The model's inputs for each image, or the reason why it cannot be read; for the workers of a loader."""
 
     def __init__(
         self, predictor: Predictor, images: Sequence[Path], boxes: dict[str, list[list[float]]] | None
@@ -197,7 +209,7 @@ def _run(
     batch_size: int,
     workers: int,
 ) -> Iterator[tuple[Path, str | None, list[Any]]]:
-    """Each image with the reason why it cannot be read, or with what the model says of it."""
+    """Yield each image with the reason why it cannot be read, or with the model's predictions."""
     loader = DataLoader(_Inputs(predictor, images, boxes), batch_size, num_workers=workers, collate_fn=list)
     for batch in loader:
         samples = iter(predictor.predict([one for _, inputs, _ in batch for one in inputs]))
@@ -206,12 +218,12 @@ def _run(
 
 
 def _png(place: Path) -> Path:
-    """The file for an image; the suffix is appended, since two images may differ in theirs alone."""
+    """Return the picture's file for an image; the suffix is appended, because two images may differ only in theirs."""
     return place.with_name(f'{place.name}.png')
 
 
 class _Progress:
-    """A line now and then."""
+    """Progress lines at intervals."""
 
     def __init__(self, prefix: str, total: int, done: int) -> None:
         self.prefix = prefix
@@ -220,7 +232,7 @@ class _Progress:
         self._errors = 0
         self._start = self._last = time.monotonic()
         self._begun = done
-        print(f'{prefix}{total} images, {done} of them answered before', flush=True)
+        print(f'{prefix}{total} images, {done} of them already done', flush=True)
 
     def step(self, error: str | None) -> None:
         self.done += 1

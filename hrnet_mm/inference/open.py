@@ -1,4 +1,4 @@
-"""The one way to open a network: by name, from a checkpoint of any layout, or from a config of any library."""
+"""Opening of a network by name, from a checkpoint in any layout, or from a config of any library."""
 
 import difflib
 import os
@@ -26,14 +26,17 @@ __all__ = ['LIBRARIES', 'OpenedNetwork', 'Preprocessing', 'open_network']
 LIBRARIES = ('mmdet', 'mmpose', 'mmpretrain', 'mmseg')
 
 _SIZES = {'hrnet': (224, 224), 'hrnetv1': (256, 192), 'hrnetv2': (512, 1024), 'hrnetv2p': (800, 1216)}
-"""Height and width that are customary for the task of a readout."""
+"""Customary height and width in pixels for the task of each readout."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The images that a network was trained on: R, G, B of 0 to 255, less `mean`, divided by `std`.
+    """Preprocessing of the images that a network was trained on.
 
-    `size` is the customary height and width; None where the test pipeline of a config sets it.
+    Attributes:
+        mean: Subtracted from RGB images with values of 0 to 255.
+        std: The divisor after the subtraction.
+        size: The customary height and width in pixels; None if the test pipeline of a config sets it.
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
@@ -43,18 +46,18 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class OpenedNetwork:
-    """A network in evaluation mode, and what it was opened from.
+    """A network in evaluation mode, and its origin.
 
     Attributes:
-        network: HRNetModel for a name and a plain checkpoint, HRNet for the name of an architecture, and the library's
-            model for a config.
+        network: HRNetModel for a network's name and for a checkpoint without a config, HRNet for an architecture's
+            name, and the library's model for a config.
         name: The name, such as 'hrnetv1_w32', or the config's path.
-        report: One line on the weights.
-        preprocessing: How images become inputs.
+        report: A one-line report on the weights.
+        preprocessing: The preprocessing of the images.
         config: The config, or the part of it that a checkpoint holds.
-        checkpoint: The file of the weights; None for random ones.
-        conversion: What was done to the names of the weights, for a network of this package.
-        metadata: The data set's, such as the names of classes or keypoints, as the library keeps it.
+        checkpoint: The checkpoint; None for random weights.
+        conversion: The conversion of the weights, for a network of this package.
+        metadata: The data set's metadata, such as names of classes or keypoints, in the library's form.
     """
 
     network: Any
@@ -68,19 +71,19 @@ class OpenedNetwork:
 
     @property
     def in_channels(self) -> int:
-        """The channels of an image."""
+        """The channels of the input."""
         body = self.network if isinstance(self.network, HRNet) else self.network.backbone
         return next(int(weight.shape[1]) for weight in body.parameters() if weight.ndim == 4)
 
     @property
     def files(self) -> list[Path]:
-        """The config and the checkpoint, where they are files."""
+        """The files of the config and the checkpoint."""
         config = getattr(self.config, 'filename', None)
         checkpoint = self.checkpoint.path if self.checkpoint is not None else None
         return [Path(file) for file in (config, checkpoint) if file is not None]
 
     def as_tensors(self) -> nn.Module:
-        """The network as tensors to tensors: of a library's model backbone, neck and dense head."""
+        """Return the network as a module on tensors; of a library's model, the backbone, neck and dense head."""
         if self.config is None:
             network: nn.Module = self.network
             return network
@@ -99,31 +102,33 @@ def open_network(
     trusted: bool = False,
     use_config: bool = True,
 ) -> OpenedNetwork:
-    """Open a network; each file is read once.
+    """Open a network and read each of its files once.
 
-    A checkpoint that holds its config gives the config's model, and any other checkpoint this package's network, which
-    is read off its keys. Without a checkpoint, a name or a config gives random weights.
+    If a checkpoint holds its config, the network is the config's model. Otherwise it is this package's network,
+    inferred from the checkpoint's keys. A name or a config without a checkpoint has random weights.
 
     Args:
-        what: A name that `hrnet-mm list` shows, such as 'hrnetv1_w32', or 'w32', the backbone alone; a checkpoint: a
-            path, an address, or a name of published weights; or a config: a path ending in .py, or 'mmpose::...'.
-        checkpoint: The weights, where `what` is a name or a config.
-        config: The config, where `what` is a checkpoint that does not hold it.
-        device: Such as 'cuda'.
-        num_classes: Classes, joints or points of a named network (default: as many as the checkpoint has).
-        trusted: The checkpoint comes from a source whose programs you would run; torch before 2.10 needs it.
-        use_config: Whether a config that the checkpoint holds is used.
+        what: A name that `hrnet-mm list` shows, such as 'hrnetv1_w32', or 'w32' for the backbone alone; a checkpoint (a
+            path, a URL, or a name of published weights); or a config (a path ending in .py, or 'mmpose::...').
+        checkpoint: The weights, if `what` is a name or a config.
+        config: The config, if `what` is a checkpoint that does not hold it.
+        device: The device, such as 'cuda'.
+        num_classes: Classes, keypoints or landmarks of a named network. Default: the checkpoint's number.
+        trusted: Whether you would run code from the checkpoint's source; torch before 2.10 reads no `.pth` otherwise.
+        use_config: Whether to use a config that the checkpoint holds.
 
     Returns:
-        The network, in evaluation mode, and what it was opened from.
+        The network, in evaluation mode, and its origin.
 
     Raises:
-        UserError: There is no such network or file, or the parts do not fit.
+        UserError: There is no such network or file, or the parts do not fit together.
 
-    Example:
+    Examples:
         >>> opened = open_network('hrnetv1_w32', num_classes=17)
         >>> opened.preprocessing.size
         (256, 192)
+        >>> opened.report
+        'hrnetv1_w32 with random weights'
     """
     name = os.fspath(what)
     if config is not None:
@@ -132,7 +137,7 @@ def open_network(
         name, checkpoint = os.fspath(config), name
     parsed = None if Path(name).is_file() else _parse(name)
     if num_classes is not None and parsed is None:
-        raise UserError(f'a number of classes is given for {name}; only a network by name takes one')
+        raise UserError(f'num_classes is given for {name}, and only a network by name takes it; leave it out')
     if _is_config(name):
         from ..engine import read_config
 
@@ -157,7 +162,7 @@ def _is_config(name: str) -> bool:
 
 
 def _parse(name: str) -> tuple[str, str] | None:
-    """The readout and the architecture that a name says; '' for the backbone alone, None for no such name."""
+    """Return the readout and the architecture of a name; '' for the backbone alone, None for no such name."""
     readout, _, arch = name.partition('_')
     if readout not in READOUTS:
         readout, arch = '', name
@@ -215,7 +220,7 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
     except CheckpointError as error:
         if not use_config:
             raise
-        raise CheckpointError(f'{error}; {name} does not hold its config: give the config, and it as weights') from None
+        raise CheckpointError(f'{error}; {name} holds no config, so give its config, and the file as weights') from None
     model = HRNetModel(*inferred)
     report = fill_network(model, name, conversion, checkpoint.weight, whole=True)
     preprocessing = _preprocessing(model.readout, checkpoint)
@@ -247,7 +252,7 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> Open
 
 
 def data_set(config: Config) -> Any:
-    """The data set of the test that has the pipeline: the first of several, unless they share one."""
+    """Return the settings of the test data set that has the pipeline; of several, the first."""
     dataset = config.test_dataloader.dataset
     while inner := dataset.get('dataset') or (not dataset.get('pipeline') and dataset.get('datasets')):
         dataset = inner[0] if isinstance(inner, list | tuple) else inner

@@ -1,4 +1,4 @@
-"""A model of any of the four libraries with its weights, its test pipeline and its library's visualizer."""
+"""Predictor for a model of any of the four libraries: weights, test pipeline and visualizer."""
 
 import copy
 import math
@@ -25,28 +25,47 @@ __all__ = ['Predictor', 'UnreadableError']
 Image = npt.NDArray[np.uint8]
 
 _TOP_CLASSES = 5
-_SMALL = 224  # classified images with a shorter side are enlarged to it for drawing, so that the text fits
-_LEAST_DRAWN = 480  # poses are drawn into images whose shorter side is enlarged to at least this
+_SMALL = 224  # shortest side of the pictures of classified images, so that the text fits
+_LEAST_DRAWN = 480  # shortest side of the pictures of poses
 
 
 class UnreadableError(UserError):
-    """An image file cannot be decoded; the message says why."""
+    """An image file that cannot be decoded; the message has the reason."""
 
 
 class Predictor:
-    """A model of a config with its test pipeline and its library's visualizer.
+    """A model of a config, with its test pipeline and its library's visualizer.
 
-    Raises UserError for a network that was opened without a config or weights, or whose config tests nothing.
+    Args:
+        opened: A network with a config and weights, from `open_network`.
+
+    Attributes:
+        model: The library's model.
+        dataset_meta: The data set's metadata.
+        needs_boxes: Whether the model is a top-down pose model, which takes one object in a box.
+
+    Raises:
+        UserError: The network has no config or no weights, or its config has no test data.
+
+    Examples:
+        ```python
+        from pathlib import Path
+        from hrnet_mm.inference import Predictor, open_network
+
+        predictor = Predictor(open_network('work_dirs/demo/instances/weights.pth'))
+        samples = predictor.predict(predictor.prepare(Path('image.jpg')))
+        predictor.draw(Path('image.jpg'), samples, score=0.3, file=Path('drawn.png'))
+        ```
     """
 
     def __init__(self, opened: OpenedNetwork) -> None:
         config, name = opened.config, opened.name
         if config is None:
-            raise UserError(f'{name} comes without a config, whose test pipeline reads images; give a config')
+            raise UserError(f'{name} has no config, whose test pipeline reads images; give a config')
         if opened.checkpoint is None:
-            raise UserError(f'{name} is a config; give its weights')
+            raise UserError(f'{name} is a config without weights; give the checkpoint as its weights')
         if config.get('test_dataloader') is None:
-            raise UserError(f'the config of {name} has no test_dataloader, whose pipeline reads images')
+            raise UserError(f'the config of {name} has no test_dataloader, whose pipeline reads images; add one')
         scope = scope_of(config)
         init_default_scope(scope)
         self._task = _TASKS[scope]
@@ -62,9 +81,17 @@ class Predictor:
         self._task.tell_classes(self._visualizer, self.dataset_meta)
 
     def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
-        """The model's inputs for an image: one, or for a top-down pose model one a box (x1, y1, x2, y2; default: all).
+        """Prepare the model's inputs for an image.
 
-        Raises UnreadableError, which says what is wrong with the file, if it cannot be decoded.
+        Args:
+            path: The image.
+            boxes: Boxes for a top-down pose model, (x1, y1, x2, y2) in pixels. Default: the whole image.
+
+        Returns:
+            One input, or for a top-down pose model one for each box.
+
+        Raises:
+            UnreadableError: The image cannot be decoded.
         """
         try:
             base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
@@ -75,13 +102,13 @@ class Predictor:
                 boxes = [(0, 0, width, height)]
             places = [np.array([box], dtype=np.float32) for box in boxes]
             return [self._pipeline({**base, 'bbox': box, 'bbox_score': np.ones(1, np.float32)}) for box in places]
-        except Exception as error:  # a damaged file raises whatever its bytes lead to
+        except Exception as error:  # a damaged file raises any exception
             if (reason := _why_unreadable(path)) is None:
                 raise
             raise UnreadableError(reason) from error
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
-        """The libraries' data samples for prepared inputs, in one batch."""
+        """Return the library's data samples for prepared inputs, computed in one batch."""
         if not inputs:
             return []
         with torch.inference_mode():
@@ -89,15 +116,27 @@ class Predictor:
         return [sample.cpu() for sample in samples]
 
     def answer(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
-        """What was found in an image as plain values; a segmentation is written to `file`, as its classes' indices."""
+        """Return the predictions for one image as JSON values.
+
+        Args:
+            samples: The data samples of the image.
+            file: Where a segmentation is written, a PNG of class indices.
+        """
         return self._task.answer(samples, self.dataset_meta, file)
 
     def draw(self, path: Path, samples: Sequence[Any], score: float, file: Path) -> None:
-        """Draw what was found with at least this score into a PNG file."""
+        """Draw the predictions for one image into a PNG file.
+
+        Args:
+            path: The image.
+            samples: Its data samples.
+            score: The lowest score that is drawn.
+            file: The PNG file.
+        """
         image = mmcv.imread(path, channel_order='rgb')
         file.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(file) as aside:
-            drawn = aside.with_name(f'{aside.name}.png')  # visualizers write the format that the name ends in
+            drawn = aside.with_name(f'{aside.name}.png')  # the suffix selects a visualizer's format
             self._task.draw(self._visualizer, image, samples, score, str(drawn), self.dataset_meta)
             drawn.rename(aside)
 
@@ -108,7 +147,7 @@ def _reads_truth(step: Mapping[str, Any]) -> bool:
 
 
 def _why_unreadable(path: Path) -> str | None:
-    """What is wrong with an image file; None if it can be decoded."""
+    """Return the reason why an image cannot be decoded; None if it can."""
     try:
         if path.stat().st_size == 0:
             return 'the file is empty'
@@ -121,7 +160,7 @@ def _why_unreadable(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class _Task:
-    """What a library's samples hold, and how its visualizer is called."""
+    """The form of a library's predictions, and the calls of its visualizer."""
 
     visualizer: str
     answer: Callable[[Sequence[Any], Mapping[str, Any], Path], dict[str, Any]]
@@ -172,7 +211,7 @@ def _segments(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> di
 def _draw_segments(
     visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
 ) -> None:
-    visualizer.alpha = 0.5  # of 0.8 the image shows too little
+    visualizer.alpha = 0.5  # the default of 0.8 hides the image
     visualizer.add_datasample('', image, samples[0], draw_gt=False, out_file=file)
 
 
@@ -204,14 +243,14 @@ def _draw_poses(
 
     factor = max(1, math.ceil(_LEAST_DRAWN / min(image.shape[:2])))
     image = cv2.resize(image, None, fx=factor, fy=factor)
-    visualizer.radius = max(2, min(image.shape[:2]) // 120)  # its defaults are for images of 400 pixels
+    visualizer.radius = max(2, min(image.shape[:2]) // 120)  # the defaults are for images of 400 pixels
     visualizer.line_width = max(1, visualizer.radius // 2)
     merged = merge_data_samples([_enlarged(sample, factor) for sample in samples]) if samples else PoseDataSample()
     visualizer.add_datasample('', image, merged, draw_gt=False, draw_bbox=True, kpt_thr=score, out_file=file)
 
 
 def _enlarged(sample: Any, factor: int) -> Any:
-    """A copy of a pose in an image that is enlarged; the centre of the first pixel is (0, 0) in both."""
+    """Return a copy of a pose for an upsampled image; the center of the first pixel is (0, 0) in both."""
     sample = copy.deepcopy(sample)
     found = sample.pred_instances
     found.keypoints = (found.keypoints + 0.5) * factor - 0.5

@@ -1,4 +1,4 @@
-"""Reads the config that a checkpoint carries, as data: a config is a program, and a checkpoint may be anybody's."""
+"""Reading of the config in a checkpoint as data: a config is a program, and a checkpoint may have any author."""
 
 import ast
 import importlib
@@ -23,12 +23,19 @@ _A_DATASET = 'configs/_base_/datasets/coco.py'
 
 
 def stored_config(checkpoint: Any) -> Config | None:
-    """What the config in a checkpoint's `meta` says of the model, the test data and the drawing; None without one.
+    """Return the settings of the config in a checkpoint's `meta`: the model, the test data and the visualizer.
 
-    Only literals are read, modules are imported from this package alone, and a type has to be a registered name or a
-    layer of torch: mmengine would import and call whatever else it says.
+    Only literals are read, modules are imported only from this package, and a type must be a registered name or a layer
+    of torch. mmengine would import and call anything else in the config.
 
-    Raises ValueError for a config that asks for more.
+    Args:
+        checkpoint: The content of the file.
+
+    Returns:
+        The settings; None if the checkpoint has no config.
+
+    Raises:
+        UserError: The config contains anything else.
     """
     meta = (checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None) or {}
     text = meta.get('cfg', meta.get('config'))
@@ -37,17 +44,17 @@ def stored_config(checkpoint: Any) -> Config | None:
     try:
         settings = dict(_assignment(statement) for statement in ast.parse(text).body)
     except SyntaxError as error:
-        raise _refusal(f'is no Python ({error})') from None
+        raise _refusal(f'is not Python ({error})') from None
     config = Config({name: settings[name] for name in _USED if name in settings})
     library = scope_of(config)
     if library not in _LIBRARIES:
         raise _refusal(f'is for {library or "no library"!r}; expected one of {", ".join(_LIBRARIES)}')
     dataset = (config.get('test_dataloader') or {}).get('dataset')
     if dataset and meta.get('dataset_meta'):
-        _drop_what_names_the_classes(dataset)
+        _drop_class_and_metadata(dataset)
     imports = (settings.get('custom_imports') or {}).get('imports', [])
     for name in [imports] if isinstance(imports, str) else imports:
-        if str(name).startswith('hrnet_mm.'):  # of what another module registers, no type is known
+        if str(name).startswith('hrnet_mm.'):  # types that other modules register are refused below
             importlib.import_module(name)
     for part in dicts(dict(config)):
         if isinstance(part, dict) and 'type' in part:
@@ -57,17 +64,20 @@ def stored_config(checkpoint: Any) -> Config | None:
     return config
 
 
-def _drop_what_names_the_classes(dataset: Any) -> None:
-    """The data set's own class and metadata: where a checkpoint has the metadata, they may be a user's own."""
+def _drop_class_and_metadata(dataset: Any) -> None:
+    """Drop the data set's class and metadata, which may be the author's own; the checkpoint has the metadata."""
     for name in ('type', 'metainfo'):
         dataset.pop(name, None)
     for inner in dataset.get('datasets') or [dataset.get('dataset')]:
         if inner:
-            _drop_what_names_the_classes(inner)
+            _drop_class_and_metadata(inner)
 
 
 def _registered(kind: str, library: str) -> str:
-    """The name by which a registry finds a type; of new-style configs, mmengine stores the path of the class."""
+    """Return the name under which a registry has a type.
+
+    In new-style configs, mmengine stores the path of the class.
+    """
     scope, _, name = kind.rpartition('.')
     if kind.startswith('torch.nn.') and isinstance(layer := vars(nn).get(name), type) and issubclass(layer, nn.Module):
         return f'torch.nn.{name}'
@@ -110,7 +120,7 @@ def _literal(node: ast.expr) -> Any:
             return {_literal(key): _literal(value) for key, value in zip(keys, values, strict=True) if key is not None}
         case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords):
             result: dict[str, Any] = {}
-            for keyword in keywords:  # mmengine writes keys that are no names as **{...}
+            for keyword in keywords:  # mmengine writes keys that are not identifiers as **{...}
                 value = _literal(keyword.value)
                 result.update(value if keyword.arg is None else {keyword.arg: value})
             return result

@@ -1,4 +1,4 @@
-"""The maps of the four resolutions after each stage, drawn in one picture."""
+"""Picture of the branches' maps after each stage."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,18 +22,24 @@ __all__ = ['draw_streams', 'stage_outputs']
 Image = npt.NDArray[np.uint8]
 
 _STAGES = ('layer1', 'stage2', 'stage3', 'stage4')
-_MOST_PIXELS = 1024  # the longer side of an image is reduced to it where no test pipeline says what the size is
+_MOST_PIXELS = 1024  # longest side of the input where no test pipeline sets the size
 _CELL = 2.6  # inches
 
 
 def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.PathLike[str] | None, file: Path) -> None:
-    """Run one image through the network and draw every stream after every stage into `file`, a PNG.
+    """Run one image through a network, and draw the map of every branch after every stage.
 
-    `model` and `weights` are what `open_network` opens. The colours are the first three principal components of a map's
-    channels: places that look alike to the network have like colours, within one map. Cells are as large as the image
-    and pixels as large as they are, so that it shows what each resolution can hold.
+    The colors are the first three principal components of a map's channels: within one map, places with similar
+    features have similar colors. All cells have the size of the image, so that the pixels show each resolution.
 
-    Raises UserError for an image or a model that cannot be read.
+    Args:
+        path: The image.
+        model: See `open_network`.
+        weights: See `open_network`.
+        file: The picture to write, a PNG.
+
+    Raises:
+        UserError: The image or the network cannot be read, or its backbone is not an HRNet.
     """
     image = cv2.imread(str(path))
     if image is None:
@@ -41,7 +47,7 @@ def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.Pa
     opened = open_network(model, weights)
     backbone = opened.network if isinstance(opened.network, HRNet) else opened.network.backbone
     if not isinstance(backbone, HRNet):
-        raise UserError(f'the backbone of {opened.name} is a {type(backbone).__name__}, not an HRNet')
+        raise UserError(f'the backbone of {opened.name} is a {type(backbone).__name__}; expected an HRNet')
     with torch.inference_mode():
         outputs = stage_outputs(backbone, _inputs(opened, path, image))
     weights_are = 'random weights' if opened.checkpoint is None else f'weights of {opened.checkpoint.path.name}'
@@ -49,7 +55,15 @@ def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.Pa
 
 
 def stage_outputs(backbone: HRNet, inputs: Tensor) -> list[tuple[Tensor, ...]]:
-    """The maps `(1, C_i, H_i, W_i)` that each of the four stages gives for inputs `(1, 3, H, W)`, finest first."""
+    """Return the maps of each stage, finest first.
+
+    Args:
+        backbone: The backbone.
+        inputs: An image, `(1, 3, H, W)`.
+
+    Returns:
+        For each of the four stages, the maps `(1, C_i, H_i, W_i)` of its branches.
+    """
     kept: list[tuple[Tensor, ...]] = []
     with _hooks(backbone, kept):
         backbone(inputs)
@@ -60,7 +74,7 @@ def stage_outputs(backbone: HRNet, inputs: Tensor) -> list[tuple[Tensor, ...]]:
 def _hooks(backbone: HRNet, kept: list[tuple[Tensor, ...]]) -> Iterator[None]:
     def keep(module: nn.Module, inputs: Any, output: Any) -> None:
         maps = (output,) if isinstance(output, Tensor) else output
-        kept.append(tuple(one.clone() for one in maps))  # later layers may write into them
+        kept.append(tuple(one.clone() for one in maps))  # later layers may modify them in place
 
     handles = [backbone.get_submodule(name).register_forward_hook(keep) for name in _STAGES]
     try:
@@ -71,7 +85,7 @@ def _hooks(backbone: HRNet, kept: list[tuple[Tensor, ...]]) -> Iterator[None]:
 
 
 def _inputs(opened: OpenedNetwork, path: Path, image: Image) -> Tensor:
-    """The image as the network takes it: by the test pipeline of its config, if it has one."""
+    """Return the network's input, by the test pipeline of its config if there is one."""
     if opened.config is not None:
         from .predictor import Predictor
 
@@ -99,7 +113,7 @@ def _draw(file: Path, image: Image, outputs: Sequence[tuple[Tensor, ...]], title
     for column, maps in enumerate(outputs, 1):
         for row, one in enumerate(maps):
             channels, high, wide = one.shape[1:]
-            cells[row, column].imshow(_colours(one[0]), interpolation='nearest', extent=(0, wide, high, 0))
+            cells[row, column].imshow(_colors(one[0]), interpolation='nearest', extent=(0, wide, high, 0))
             head = f'stage {column}\n' if row == 0 else ''
             cells[row, column].set_title(f'{head}1/{4 * 2**row}: {channels} x {high} x {wide}', fontsize=10)
     for row in range(1, streams):
@@ -109,14 +123,14 @@ def _draw(file: Path, image: Image, outputs: Sequence[tuple[Tensor, ...]], title
     figure.savefig(file)
 
 
-def _colours(features: Tensor) -> npt.NDArray[np.float64]:
-    """The first three principal components of `(C, H, W)` as R, G, B between 0 and 1, `(H, W, 3)`."""
+def _colors(features: Tensor) -> npt.NDArray[np.float64]:
+    """Return the first three principal components of `(C, H, W)` as R, G, B from 0 to 1, `(H, W, 3)`."""
     channels, height, width = features.shape
     points = features.reshape(channels, -1).double().numpy()
     points = points - points.mean(axis=1, keepdims=True)
     values, vectors = np.linalg.eigh(points @ points.T)
     vectors = vectors[:, np.argsort(values)[::-1][:3]]
-    vectors = vectors * np.sign(vectors.sum(axis=0) + 1e-12)  # an eigenvector has no sign of its own
+    vectors = vectors * np.sign(vectors.sum(axis=0) + 1e-12)  # the sign of an eigenvector is arbitrary
     shown = np.zeros((height * width, 3))
     shown[:, : vectors.shape[1]] = points.T @ vectors
     low, high = np.percentile(shown, 1, axis=0), np.percentile(shown, 99, axis=0)

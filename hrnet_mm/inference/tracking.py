@@ -1,4 +1,4 @@
-"""Detectors and pose estimators made of mmdet's and mmpose's networks, with this package's HRNet in them."""
+"""Detector and pose estimator for tracking, from networks of mmdet and mmpose."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,21 +22,31 @@ Name = str | os.PathLike[str]
 
 
 class PoseNetwork:
-    """A top-down pose network of mmpose, to be called with an image and boxes (see `PoseEstimator`).
+    """A top-down pose network of mmpose, called with an image and boxes (see `PoseEstimator`).
 
-    `model` and `weights` are what `open_network` opens. `names` are its joints', `sigmas` `(K,)` belong to them. Raises
-    UserError where the checkpoint does not fit the config whole.
+    Args:
+        model: See `open_network`; the network needs a config and weights.
+        weights: See `open_network`.
+        device: The device, such as 'cuda'.
+
+    Attributes:
+        model: mmpose's model.
+        names: The names of its joints.
+        sigmas: The OKS sigma of each joint, `(K,)`.
+
+    Raises:
+        UserError: The network is not a trained model of mmpose, or the checkpoint does not fit.
     """
 
     def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu') -> None:
-        from ..drop_in import mmpose  # noqa: F401  # before the config is built: its type='HRNet' is ours
+        from ..drop_in import mmpose  # noqa: F401  # replaces type='HRNet' before the config is built
 
         self.model, meta = _open(model, weights, 'mmpose', device)
         self.names: Sequence[str] = [meta['keypoint_id2name'][i] for i in range(meta['num_keypoints'])]
         self.sigmas: Array = np.asarray(meta['sigmas'], dtype=np.float64)
 
     def __call__(self, image: Image, boxes: Array) -> tuple[Array, Array]:
-        """Keypoints `(N, K, 2)` and scores `(N, K)` of the persons in boxes `(N, 4)`, N at least 1."""
+        """Return keypoints `(N, K, 2)` and scores `(N, K)` of the persons in boxes `(N, 4)`, for N of at least 1."""
         from mmpose.apis import inference_topdown
 
         found = [sample.pred_instances for sample in inference_topdown(self.model, image, boxes.astype(np.float32))]
@@ -45,20 +55,28 @@ class PoseNetwork:
         return keypoints, np.clip(scores, 0, 1)
 
     def in_places(self, persons: Persons) -> Persons:
-        """Persons that were found with this network, with their joints in PoseTrack's 17 places."""
+        """Return persons predicted by this network, with their joints in PoseTrack's order of 17."""
         keypoints, scores = in_places(persons.keypoints, persons.joint_scores, self.names)
         return replace(persons, keypoints=keypoints, joint_scores=scores)
 
 
 class DetectorNetwork:
-    """A detector of mmdet, to be called with an image (see `Detector`).
+    """A detector of mmdet, called with an image (see `Detector`).
 
-    `model` and `weights` are what `open_network` opens. It gives the boxes of the class 'person', or of the only class
-    there is. Raises UserError where there is neither, or the checkpoint does not fit the config whole.
+    It returns the boxes of the class 'person', or of its only class.
+
+    Args:
+        model: See `open_network`; the network needs a config and weights.
+        weights: See `open_network`.
+        device: The device, such as 'cuda'.
+
+    Raises:
+        UserError: The network is not a trained model of mmdet, has several classes and none is 'person', or the
+            checkpoint does not fit.
     """
 
     def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu') -> None:
-        from ..drop_in import mmdet  # noqa: F401  # before the config is built: its type='HRNet' is ours
+        from ..drop_in import mmdet  # noqa: F401  # replaces type='HRNet' before the config is built
 
         self.model, meta = _open(model, weights, 'mmdet', device)
         classes = list(meta['classes'])
@@ -67,7 +85,7 @@ class DetectorNetwork:
         self.label = classes.index('person') if 'person' in classes else 0
 
     def __call__(self, image: Image) -> tuple[Array, Array]:
-        """Boxes `(N, 4)` and scores `(N,)`."""
+        """Return boxes `(N, 4)` in pixels and scores `(N,)`."""
         from mmdet.apis import inference_detector
 
         with DefaultScope.overwrite_default_scope('mmdet'):
@@ -77,7 +95,20 @@ class DetectorNetwork:
 
 
 def listed_boxes(results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> list[tuple[Array, Array]]:
-    """Boxes and scores for each image, from COCO's form of results: image_id, bbox (x, y, width, height), score."""
+    """Return boxes and scores for each image, from COCO's result format.
+
+    Args:
+        results: Dicts with image_id, bbox (x, y, width, height) and score.
+        image_ids: The images, in the order of the output.
+
+    Returns:
+        For each image, boxes (x1, y1, x2, y2) `(N, 4)` and scores `(N,)`.
+
+    Examples:
+        >>> [(boxes, scores)] = listed_boxes([{'image_id': 7, 'bbox': [10, 20, 30, 40], 'score': 0.9}], [7])
+        >>> boxes.tolist(), scores.tolist()
+        ([[10.0, 20.0, 40.0, 60.0]], [0.9])
+    """
     of_image: dict[int, list[tuple[float, ...]]] = {image_id: [] for image_id in image_ids}
     for one in results:
         if one['image_id'] in of_image:
@@ -88,10 +119,10 @@ def listed_boxes(results: Sequence[Mapping[str, Any]], image_ids: Sequence[int])
 
 
 def _open(model: Name, weights: Name | None, library: str, device: str) -> tuple[Any, Mapping[str, Any]]:
-    """A library's model with the config that its own functions look for in it, and the metadata."""
+    """Return a library's model with the attributes that its inference functions need, and the metadata."""
     opened = open_network(model, weights, device=device)
     if opened.config is None or scope_of(opened.config) != library or opened.checkpoint is None:
-        raise UserError(f'{opened.name} is no trained model of {library}; expected its config and its weights')
+        raise UserError(f'{opened.name} is not a trained model of {library}; give a config and its weights')
     opened.network.cfg = opened.config
     opened.network.dataset_meta = opened.metadata
     return opened.network, opened.metadata

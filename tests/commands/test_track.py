@@ -102,7 +102,7 @@ def test_a_network_is_what_its_config_and_weights_say(pose, tiny_config, tmp_pat
     assert np.all((boxes >= 0) & (boxes <= [200, 100, 200, 100]))
     with pytest.raises(ValueError, match=r'does not fit the network: .* missing'):
         PoseNetwork(pose[0], weights)
-    with pytest.raises(ValueError, match='is no trained model of mmpose'):
+    with pytest.raises(ValueError, match='is not a trained model of mmpose'):
         PoseNetwork(config, weights)
 
 

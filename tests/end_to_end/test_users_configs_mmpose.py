@@ -179,7 +179,7 @@ def test_hrnetv1_in_place_of_resnet_on_two_data_sets(project):
     command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert '1 of 1 images answered' in done.stdout
+    assert '1 of 1 images done' in done.stdout
 
 
 def test_new_style(project):

@@ -81,7 +81,7 @@ def test_bases_and_a_data_set_of_ones_own_with_early_stopping(project):
     command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert '1 of 1 images answered' in done.stdout
+    assert '1 of 1 images done' in done.stdout
 
 
 def test_the_librarys_own_config_with_the_drop_in_line_and_a_scaled_learning_rate(project):

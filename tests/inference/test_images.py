@@ -77,7 +77,7 @@ def test_answers_and_draws(library, checkpoint, images, tmp_path, capsys):
     assert list(answers) == ['0.png', '1.png', '2.png', 'deeper/3.png', 'empty.jpg', 'text.jpg']
     assert answers['empty.jpg']['error'] == 'the file is empty'
     assert answers['text.jpg']['error'] == 'the file is not an image that OpenCV reads, or is damaged'
-    assert '4 of 6 images answered, 2 could not be read' in capsys.readouterr().out
+    assert '4 of 6 images done, 2 could not be read' in capsys.readouterr().out
     pictures = sorted(p.relative_to(tmp_path / 'out/pictures') for p in (tmp_path / 'out/pictures').rglob('*.png'))
     assert list(map(str, pictures)) == ['0.png.png', '1.png.png', '2.png.png', 'deeper/3.png.png']
     assert all(cv2.imread(str(tmp_path / 'out/pictures' / p)) is not None for p in pictures)
@@ -129,7 +129,7 @@ def test_two_processes_answer_every_image_once(checkpoint, images, tmp_path):
     ]
     texts = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], texts
-    assert any('5 of 7 images answered, 2 could not be read' in text for text in texts)
+    assert any('5 of 7 images done, 2 could not be read' in text for text in texts)
     shares = [read_lines(tmp_path / f'both/shards/0000{rank}-of-00002.jsonl') for rank in range(2)]
     assert sorted(map(len, shares)) == [3, 4]
     alone = read_lines(tmp_path / 'alone/predictions.jsonl')
@@ -184,24 +184,24 @@ def test_a_folder_keeps_to_one_model(checkpoint, images, tmp_path, capsys):
     assert run(checkpoint('mmpretrain'), '--data', images, *out) == 0
     capsys.readouterr()
     assert run(checkpoint('mmpretrain'), '--data', images, *out) == 0
-    assert '6 images, 6 of them answered before' in capsys.readouterr().out  # the pictures drawn are not among them
+    assert '6 images, 6 of them already done' in capsys.readouterr().out  # the pictures drawn are not among them
     assert run(checkpoint('mmseg'), '--data', images, *out) == 2
-    assert 'holds answers of another model' in capsys.readouterr().err
+    assert 'holds predictions of another model' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['x.pth', '--data', 'gone.png'], 'gone.png: no such file or folder'),
-        (['{config}', '--data', '{images}'], 'mmpretrain.py is a config; give its weights'),
+        (['{config}', '--data', '{images}'], 'mmpretrain.py is a config without weights; give'),
         (['{model}', '--data', '{images}', '--launcher', 'pytorch'], 'start the processes with torchrun'),
         (
             ['{model}', '--data', '{images}', '--launcher', 'slurm'],
             'SLURM_PROCID is not set; start the processes with',
         ),
-        (['{model}', '--data', '{images}', '--boxes', 'b.jsonl'], '--boxes: this model takes whole images'),
-        (['{bare}', '--data', '{images}'], 'bare.pth does not hold its config: give the config, and it as weights'),
-        (['w32', '--data', '{images}'], 'w32 comes without a config, whose test pipeline reads images'),
+        (['{model}', '--data', '{images}', '--boxes', 'b.jsonl'], '--boxes is for top-down pose models'),
+        (['{bare}', '--data', '{images}'], 'bare.pth holds no config, so give its config'),
+        (['w32', '--data', '{images}'], 'w32 has no config, whose test pipeline reads images'),
     ],
 )
 def test_mistakes_end_in_one_sentence(
@@ -232,7 +232,7 @@ def test_mistakes_end_in_one_sentence(
             'default_scope = "mmpose"\ntest_dataloader = dict(dataset=dict(metainfo=dict(from_file="/tmp/x.py")))',
             'runs /tmp',
         ),
-        ('model = (', 'is no Python'),
+        ('model = (', 'is not Python'),
     ],
 )
 def test_a_config_inside_a_checkpoint_cannot_run_code(text, reason, tmp_path):

@@ -95,7 +95,7 @@ def test_a_stored_config_can_be_left_alone(classifier):
         (('{bare}', '{whole}'), 'two checkpoints are given'),
         (('{config}', '{bare}', '{config}'), 'expected one checkpoint and one config'),
         (('none.py',), 'none.py: no such config file'),
-        (('mmpose::none.py',), 'mmpose::none.py is no config of an installed library'),
+        (('mmpose::none.py',), 'mmpose::none.py is not a config of an installed library'),
     ],
 )
 def test_mistakes(arguments, message, classifier):
