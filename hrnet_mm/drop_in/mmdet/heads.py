@@ -1,4 +1,4 @@
-"""The head that mmdet lacks: `type='CenterNetTripletHead'`, key-point triplets, inside `type='CornerNet'`.
+"""mmdet head `type='CenterNetTripletHead'`: CenterNet with keypoint triplets, for mmdet's `type='CornerNet'`.
 
 `hrnet_mm.drop_in.mmdet` registers it. mmdet's own `CenterNet` heads are other methods.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
-import mmdet.models  # noqa: F401  # mmdet registers its own parts first
+import mmdet.models  # noqa: F401  # mmdet must register its own classes first
 import torch
 from mmdet.models.dense_heads import CornerHead
 from mmdet.models.utils import gaussian_radius
@@ -27,7 +27,7 @@ Maps = dict[str, Tensor]
 
 _CHANNELS = 256
 _POINTS = ('tl', 'br', 'ct')
-_MIN_OVERLAP = 0.3  # mmdet's for corners; the authors' 0.7 enters another radius formula with much the same result
+_MIN_OVERLAP = 0.3  # as for mmdet's corners; the authors' 0.7 gives similar radii in their other formula
 _TEST_CFG = {
     'topk': 70,
     'local_maximum_kernel': 3,
@@ -40,13 +40,18 @@ _TEST_CFG = {
 @OWN_MODELS.register_module()
 @MODELS.register_module()
 class CenterNetTripletHead(CornerHead):
-    """CenterNet's head on the finest of the maps given, HRNetV2's or HRNetV2p's at stride 4.
+    """CenterNet's head on the finest input map, HRNetV2's or HRNetV2p's at stride 4.
 
-    Predicts heat-maps and offsets of top-left corners, bottom-right corners and centres, and embeddings of the
-    corners. `test_cfg` may hold `topk` (peaks a kind, 70), `local_maximum_kernel` (3), `distance_threshold` of
-    embeddings (0.5), `nms` (soft-NMS) and `max_per_img` (100).
+    It predicts heatmaps and offsets of top-left corners, bottom-right corners and centers, and embeddings of the
+    corners. Source: Duan et al., ICCV 2019; loss weights as in their CenterNet repository.
 
-    Source: Duan et al., ICCV 2019; weights of losses as in their CenterNet repository.
+    Args:
+        num_classes: The number of classes.
+        in_channels: Channels of the input map.
+        loss_embedding: The config of the embedding loss.
+        test_cfg: `topk` (peaks of each kind, 70), `local_maximum_kernel` (3), `distance_threshold` of embeddings (0.5),
+            `nms` (soft-NMS) and `max_per_img` (100), each optional.
+        **kwargs: Other arguments of mmdet's CornerHead.
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class CenterNetTripletHead(CornerHead):
             self.predictors[f'{point}_tag'] = self._make_layers(1, _CHANNELS, _CHANNELS)
 
     def init_weights(self) -> None:
-        """mmcv's defaults; PyTorch's for the last layers, and a probability of 0.1 everywhere."""
+        """Initialize as mmcv does, except the last layers, which have PyTorch's defaults and a probability of 0.1."""
         super(CornerHead, self).init_weights()
         for name in self.predictors:
             last = self.predictors.get_submodule(f'{name}.1.conv')
@@ -95,7 +100,11 @@ class CenterNetTripletHead(CornerHead):
                 nn.init.constant_(last.bias, bias_init_with_prob(0.1))
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Maps]:
-        """Maps, finest first, to `{tl,br,ct}_heat` `(N, classes, H, W)` (logits), `_offset` `(N, 2, ...)`, `_tag`."""
+        """Map features, finest first, to a dict of maps for tl, br and ct.
+
+        The maps are `tl_heat` `(N, classes, H, W)` (logits), `tl_offset` `(N, 2, H, W)`, `tl_tag` `(N, 1, H, W)` and so
+        on; ct has no tag.
+        """
         x = self.stem(feats[0])
         pooled = {point: pool(x) for point, pool in self.pools.items()}
         return ({name: layers(pooled[name[:2]]) for name, layers in self.predictors.items()},)
@@ -103,9 +112,15 @@ class CenterNetTripletHead(CornerHead):
     def get_targets(
         self, boxes: Sequence[Tensor], labels: Sequence[Tensor], feat_shape: Sequence[int], img_shape: Sequence[int]
     ) -> dict[str, Any]:
-        """mmdet's corner targets, and `center_heatmap` `(N, classes, H, W)` and `center_offset` `(N, 2, H, W)`.
+        """Return mmdet's corner targets with `center_heatmap` `(N, classes, H, W)` and `center_offset` `(N, 2, H, W)`.
 
-        The Gaussians of centres are those of the corners with sigma a fifth of the diameter instead of a sixth.
+        The Gaussians have the radii of the corners', and a sigma of a fifth of the diameter instead of a sixth.
+
+        Args:
+            boxes: Boxes of each image, `(M, 4)`, in pixels of the input.
+            labels: Their labels, `(M,)`.
+            feat_shape: The shape of the heatmaps.
+            img_shape: Height and width of the input in pixels.
         """
         targets: dict[str, Any] = super().get_targets(boxes, labels, feat_shape, img_shape, with_corner_emb=True)
         _, _, height, width = feat_shape
@@ -129,7 +144,7 @@ class CenterNetTripletHead(CornerHead):
         batch_img_metas: Sequence[Mapping[str, Any]],
         batch_gt_instances_ignore: Any = None,
     ) -> dict[str, Tensor]:
-        """The focal and offset losses, summed over the three kinds of points, and the embeddings' two."""
+        """Return the focal and offset losses, summed over the three kinds of points, and the two embedding losses."""
         targets = self.get_targets(
             [instances.bboxes for instances in batch_gt_instances],
             [instances.labels for instances in batch_gt_instances],
@@ -159,7 +174,14 @@ class CenterNetTripletHead(CornerHead):
         rescale: bool = False,
         with_nms: bool = True,
     ) -> list[InstanceData]:
-        """Boxes `(M, 4)` in pixels of the network's input, with `rescale` of the image file, scores and labels."""
+        """Return boxes `(M, 4)`, scores `(M,)` and labels `(M,)` of each image.
+
+        Args:
+            maps: The output of `forward`.
+            batch_img_metas: The metadata of each image.
+            rescale: Whether boxes are in pixels of the image file instead of the network's input.
+            with_nms: Whether overlapping boxes are suppressed.
+        """
         return [
             self._predict_image({name: x[i].float() for name, x in maps.items()}, meta, rescale, with_nms)
             for i, meta in enumerate(batch_img_metas)
@@ -176,7 +198,7 @@ class CenterNetTripletHead(CornerHead):
         def peaks(point: str) -> Peaks:
             heat, offset = maps[f'{point}_heat'].sigmoid(), maps[f'{point}_offset']
             found = find_peaks(heat, offset, cfg['topk'], cfg['local_maximum_kernel'])
-            # In pixels of the image file: the central region depends on a box's size there.
+            # Pixels of the image file, because the central region depends on a box's size there.
             return found._replace(xy=(found.xy * cell - corner) / scale)
 
         tl, br, ct = (peaks(point) for point in _POINTS)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import mmpose.models  # noqa: F401  # mmpose registers its own class first; the other order breaks its import for good
+import mmpose.models  # noqa: F401  # mmpose must register its own HRNet first: the other order breaks its import
 from mmpose.registry import MODELS
 
 from ... import models
-from . import (  # noqa: F401  # each registers its parts
+from . import (  # noqa: F401  # imported for their registrations
     heads,
     official,
     visualizer,
@@ -18,10 +18,17 @@ __all__ = ['HRNet']
 
 @MODELS.register_module(force=True)
 class HRNet(models.HRNet):
-    """HRNet that gives the finest stream alone unless `multiscale_output` is set, here or in `extra.stage4`.
+    """HRNet with the finest map as its output, unless `multiscale_output` is set here or in `extra['stage4']`.
 
-    mmpose's heads read the last map of those given, so the default matters. `extra.upsample` holds the mode and
-    align_corners of the exchange units.
+    mmpose's heads read the last of several maps, so they need this default.
+
+    Args:
+        extra: The architecture in mmpose's form; `extra['upsample']` has the mode and align_corners of exchange units.
+        arch: The name of an architecture, instead of `extra`.
+        **kwargs: Arguments of `hrnet_mm.models.HRNet`.
+
+    Raises:
+        UserError: An argument is out of range.
     """
 
     def __init__(self, extra: Mapping[str, Any] | None = None, arch: Any = None, **kwargs: Any) -> None:

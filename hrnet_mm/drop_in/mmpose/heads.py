@@ -1,4 +1,4 @@
-"""The head that mmpose lacks, `type='HigherHRHead'`, its codec, and a repair of mmpose's mask for bottom-up training.
+"""mmpose head `type='HigherHRHead'`, its codec, and a corrected mask for bottom-up training.
 
 `hrnet_mm.drop_in.mmpose` registers them.
 """
@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mmpose.models  # noqa: F401  # mmpose registers its own parts first
+import mmpose.models  # noqa: F401  # mmpose must register its own classes first
 import numpy as np
 import torch
 from mmengine.structures import PixelData
@@ -29,10 +29,10 @@ __all__ = ['BottomupGetHeatmapMask', 'HigherHREmbedding', 'HigherHRHead']
 
 @TRANSFORMS.register_module(force=True)
 class BottomupGetHeatmapMask(transforms.BottomupGetHeatmapMask):
-    """The places that count in training: not those of crowds, nor of people without annotated points.
+    """Mask of the cells that count in training: all but those of crowds and of people without annotated keypoints.
 
-    Takes the place of mmpose's, which leaves crowds in (it reads polygons only, and a crowd is an RLE), and fails on
-    the rest with numpy 2, for which xtcocotools' decoder was not written.
+    It replaces mmpose's class, which does not mask crowds (it reads polygons only, and a crowd is an RLE) and fails on
+    the others with numpy 2, which xtcocotools' decoder does not support.
     """
 
     def _segs_to_mask(self, segs: Sequence[Any], img_shape: Sequence[int]) -> NDArray[np.uint8]:
@@ -40,7 +40,7 @@ class BottomupGetHeatmapMask(transforms.BottomupGetHeatmapMask):
         rles: list[Any] = []
         for seg in filter(None, segs):  # CrowdPose has none
             if isinstance(seg, Mapping) and isinstance(seg['counts'], str | bytes):
-                rles.append(seg)  # compressed already
+                rles.append(seg)  # already compressed
             else:
                 rle = coco_mask.frPyObjects(seg, height, width)
                 rles += rle if isinstance(rle, list) else [rle]
@@ -52,10 +52,17 @@ class BottomupGetHeatmapMask(transforms.BottomupGetHeatmapMask):
 
 @KEYPOINT_CODECS.register_module()
 class HigherHREmbedding(AssociativeEmbedding):
-    """Associative embedding with heat-map targets of several sizes, `heatmap_sizes` (width, height), coarse first.
+    """Associative embedding with heatmap targets of several sizes.
 
-    A point's cell is got by cutting off decimals, to which decoding adds the half cell `decode_center_shift`.
-    Maps are decoded at `input_size`, so the test needs `restore_heatmap_size=True`.
+    A keypoint's cell has truncated coordinates; decoding adds half a cell, `decode_center_shift`. Heatmaps are decoded
+    at `input_size`, so the test needs `restore_heatmap_size=True`.
+
+    Args:
+        input_size: Width and height of the input in pixels.
+        heatmap_sizes: Width and height of the heatmaps of each resolution, coarse first.
+        sigma: The standard deviation of the Gaussians in cells.
+        decode_center_shift: The shift of decoded keypoints in cells.
+        **kwargs: Other arguments of mmpose's AssociativeEmbedding.
     """
 
     field_mapping_table = {'heatmaps': 'heatmaps', 'heatmap_mask': 'heatmap_mask'}
@@ -75,11 +82,12 @@ class HigherHREmbedding(AssociativeEmbedding):
     def encode(
         self, keypoints: NDArray[np.float32], keypoints_visible: NDArray[np.float32] | None = None
     ) -> dict[str, Any]:
-        """`(N, K, 2)` in input pixels to `heatmaps`, a list of `(K, H, W)`, and `keypoint_indices` `(N, K, 2)`.
+        """Map keypoints `(N, K, 2)` in input pixels to heatmaps and the keypoints' indices.
 
-        The indices are of the coarsest map: y * W + x, and whether the point is visible and inside.
+        The result has `heatmaps`, a list of `(K, H, W)`, and `keypoint_indices` `(N, K, 2)`. The indices refer to the
+        coarsest heatmap: y * W + x, and whether the keypoint is visible and inside.
         """
-        # mmpose rounds to the nearest cell; half a cell less makes that the cell the point is in.
+        # mmpose rounds to the nearest cell; after subtracting half a cell, rounding truncates.
         encoded = [level.encode(keypoints - level.scale_factor / 2, keypoints_visible) for level in self.levels]
         return {
             'heatmaps': [level['heatmaps'] for level in encoded],
@@ -90,14 +98,22 @@ class HigherHREmbedding(AssociativeEmbedding):
 @OWN_MODELS.register_module()
 @MODELS.register_module()
 class HigherHRHead(AssociativeEmbeddingHead):
-    """Heat-maps and tags at 1/4 of the input, and heat-maps at 1/2 through a deconvolution and residual blocks.
+    """HigherHRNet's head: heatmaps and tags at 1/4 of the input, and heatmaps at 1/2 after a deconvolution.
 
-    For BottomupPoseEstimator over HRNet's finest stream of `in_channels`; more `deconv_out_channels` add more
-    resolutions. The test averages the heat-maps of all resolutions, scales and flips, and takes the tags of the
-    first scale. The decoder is a `HigherHREmbedding`. The tag loss is the mean over images; mmpose's own is a sum.
+    It is for BottomupPoseEstimator on HRNet's finest map. The test averages the heatmaps of all resolutions, scales and
+    flips, and uses the tags of the first scale. The decoder is a `HigherHREmbedding`. The tag loss is the mean over
+    images, and mmpose's a sum. Source: Cheng et al., CVPR 2020; parameter names are the official checkpoints'.
 
-    Raises ValueError for `tag_per_keypoint=False`.
-    Source: Cheng et al., CVPR 2020; parameter names are the official checkpoints'.
+    Args:
+        in_channels: Channels of HRNet's finest map.
+        num_keypoints: The number of keypoints.
+        tag_dim: Tags of each keypoint.
+        deconv_out_channels: Channels of each deconvolution; each adds a resolution.
+        num_blocks: Residual blocks after each deconvolution.
+        **kwargs: Other arguments of mmpose's AssociativeEmbeddingHead.
+
+    Raises:
+        UserError: `tag_per_keypoint` is False.
     """
 
     def __init__(
@@ -118,17 +134,17 @@ class HigherHRHead(AssociativeEmbeddingHead):
             **kwargs,
         )
         if not self.tag_per_keypoint:
-            raise UserError('HigherHRHead predicts tags for every key point; leave out tag_per_keypoint=False')
+            raise UserError('HigherHRHead predicts tags for every keypoint; leave out tag_per_keypoint=False')
         self.final_layers, self.deconv_layers = higher_layers(
             in_channels, num_keypoints, num_keypoints * tag_dim, deconv_out_channels, num_blocks
         )
 
     def outputs(self, feats: Sequence[Tensor]) -> list[Tensor]:
-        """The last of `feats`, `(N, in_channels, H, W)`, to `(N, K + tags, H, W)` and `(N, K, 2H, 2W)`."""
+        """Map the last of `feats`, `(N, in_channels, H, W)`, to `(N, K + tags, H, W)` and `(N, K, 2H, 2W)`."""
         return higher_outputs(feats[-1], self.final_layers, self.deconv_layers)
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """The mean of all heat-maps `(N, K, 2H, 2W)` and the tags `(N, tags, 2H, 2W)`, at the finest resolution."""
+        """Return the mean heatmaps `(N, K, 2H, 2W)` and the tags `(N, tags, 2H, 2W)`, at the finest resolution."""
         outputs = self.outputs(feats)
         coarse, *finer = (resize(x, outputs[-1].shape[-2:], 'bilinear') for x in outputs)
         heatmaps = torch.stack([coarse[:, : self.num_keypoints], *finer]).mean(dim=0)
@@ -137,7 +153,7 @@ class HigherHRHead(AssociativeEmbeddingHead):
     def loss(
         self, feats: Sequence[Tensor], batch_data_samples: Sequence[Any], train_cfg: Mapping[str, Any] | None = None
     ) -> dict[str, Tensor]:
-        """The heat-map losses, summed over resolutions, and the two tag losses at 1/4."""
+        """Return the heatmap loss, summed over resolutions, and the two tag losses at 1/4."""
         outputs = self.outputs(feats)
         losses = [
             self.loss_module.keypoint_loss(
@@ -154,11 +170,14 @@ class HigherHRHead(AssociativeEmbeddingHead):
         return {'loss_kpt': sum(losses), 'loss_pull': pull / len(tags), 'loss_push': push / len(tags)}
 
     def predict(self, feats: Any, batch_data_samples: Sequence[Any], test_cfg: Mapping[str, Any] | None = None) -> Any:
-        """The poses in input pixels, and with `output_heatmaps` the maps they were read from.
+        """Return the poses in input pixels and, with `output_heatmaps`, the heatmaps and tags.
 
-        `feats` is what BottomupPoseEstimator gives: of one image, of `flip_test` two, of `multiscale_test` a list of
-        these (mmpose 1.3.2 packs images of one size only, so several need a pipeline of one's own). With
-        `restore_heatmap_size` maps are enlarged to the input before they are averaged.
+        Args:
+            feats: The features of one image; with `flip_test`, those of two; with `multiscale_test`, a list of these.
+                mmpose 1.3.2 batches only images of one size, so several scales need a custom pipeline.
+            batch_data_samples: The data samples of the images.
+            test_cfg: mmpose's test settings; with `restore_heatmap_size`, heatmaps are upsampled to the input before
+                they are averaged.
         """
         cfg = test_cfg or {}
         meta = batch_data_samples[0].metainfo

@@ -1,7 +1,7 @@
-"""The official pose augmentation, PoseTrack's measures, and the face protocol with its whole-pixel coordinates.
+"""Official pose augmentation, PoseTrack metrics, and the face protocol with its whole-pixel coordinates.
 
 Sources: deep-high-resolution-net.pytorch `lib/dataset/JointsDataset.py`; HRNet-Facial-Landmark-Detection
-`lib/{datasets/*,utils/transforms,core/evaluation}.py`. The published face errors hold for these roundings only.
+`lib/{datasets/*,utils/transforms,core/evaluation}.py`. The published face errors depend on this rounding.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import mmpose.models  # noqa: F401  # mmpose registers its own parts first
+import mmpose.models  # noqa: F401  # mmpose must register its own classes first
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.evaluator import BaseMetric
@@ -30,13 +30,20 @@ _NORMS: dict[str, str | tuple[int, int]] = {'300w': (36, 45), 'aflw': 'bbox_size
 
 @TRANSFORMS.register_module()
 class OfficialBBoxTransform(BaseTransform):
-    """Scale every box by a random factor and, in `rotate_prob` of the draws, rotate it; no shift.
+    """Random scale and rotation of every box, without a shift.
 
-    'normal', for pose: scale N(1, `scale_factor`) cut at 1 -+ `scale_factor`, degrees N(0, `rotate_factor`) cut at
-    twice that. 'uniform', for faces: both uniform within those factors. mmpose's RandomBBoxTransform draws from
-    another, narrower normal distribution.
+    mmpose's RandomBBoxTransform draws from another, narrower normal distribution.
 
-    Raises ValueError for another `distribution`.
+    Args:
+        scale_factor: With 'normal', the scale is N(1, `scale_factor`), clipped at 1 +- `scale_factor`; with 'uniform',
+            it is uniform in that range.
+        rotate_factor: With 'normal', the angle in degrees is N(0, `rotate_factor`), clipped at twice that; with
+            'uniform', it is uniform within +- `rotate_factor`.
+        rotate_prob: The probability of a rotation.
+        distribution: 'normal' (pose) or 'uniform' (faces).
+
+    Raises:
+        UserError: The distribution is another name.
     """
 
     def __init__(
@@ -70,22 +77,26 @@ class OfficialBBoxTransform(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SkipNonPositiveY(BaseTransform):
-    """Mark points at y <= 0 of the whole image as invisible: the face protocol gives them an empty heat-map."""
+    """Make landmarks at y <= 0 of the whole image invisible; the face protocol gives them an empty heatmap."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Change `keypoints_visible` `(N, K)` by `keypoints` `(N, K, 2)`; goes anywhere before TopdownAffine."""
+        """Change `keypoints_visible` `(N, K)` by `keypoints` `(N, K, 2)`; must come before TopdownAffine."""
         results['keypoints_visible'] = results['keypoints_visible'] * (results['keypoints'][..., 1] > 0)
         return results
 
 
 @KEYPOINT_CODECS.register_module()
 class FaceHeatmap(BaseKeypointCodec):
-    """Landmarks as heat-maps whose Gaussians stand at the cell got by cutting off decimals, never by rounding.
+    """Landmarks as heatmaps whose Gaussians are centered on the truncated, never the rounded, cell.
 
-    `input_size` and `heatmap_size` are (width, height); `sigma`, in cells, is officially 1.5, for 300W 1.0. The
-    Gaussian ends at 3 sigma; where 3 sigma is no whole number it reaches one cell further left and up, and nearer
-    than that to the left or upper border its peak is one cell off. Invisible points get an empty map, and every
-    map the weight 1: the loss is the plain MSE over all maps.
+    The Gaussian ends at 3 sigma. If 3 sigma is not a whole number, it reaches one cell further left and up; closer than
+    that to the left or upper border, its peak is one cell off. Invisible landmarks have an empty heatmap, and every
+    heatmap has the weight 1, so that the loss is the MSE over all heatmaps.
+
+    Args:
+        input_size: Width and height of the input in pixels.
+        heatmap_size: Width and height of the heatmaps in cells.
+        sigma: The standard deviation in cells, officially 1.5, or 1.0 for 300W.
     """
 
     field_mapping_table = {'heatmaps': 'heatmaps'}
@@ -98,7 +109,7 @@ class FaceHeatmap(BaseKeypointCodec):
         self.scale_factor = (np.array(input_size) / heatmap_size).astype(np.float32)
 
     def encode(self, keypoints: _Array, keypoints_visible: _Array | None = None) -> dict[str, _Array]:
-        """`(1, K, 2)` in input pixels to `heatmaps` `(K, H, W)` and `keypoint_weights` `(1, K)`, all 1."""
+        """Map landmarks `(1, K, 2)` in input pixels to `heatmaps` `(K, H, W)` and `keypoint_weights` `(1, K)` of 1."""
         cells = np.trunc(keypoints[0] / self.scale_factor)
         visible = np.ones(len(cells)) if keypoints_visible is None else keypoints_visible[0]
         width, height = self.heatmap_size
@@ -111,7 +122,7 @@ class FaceHeatmap(BaseKeypointCodec):
         return {'heatmaps': heatmaps, 'keypoint_weights': np.ones((1, len(cells)), np.float32)}
 
     def _profile(self, center: float, size: int) -> tuple[slice, _Array]:
-        """The cells of one axis that a Gaussian covers, and its values there."""
+        """Return the cells of one axis that a Gaussian covers, and its values there."""
         reach = 3 * self.sigma
         start, stop = int(center - reach), int(center + reach + 1)
         cells = np.arange(max(start, 0), max(min(stop, size), 0), dtype=np.float32)
@@ -120,10 +131,10 @@ class FaceHeatmap(BaseKeypointCodec):
         return slice(max(start, 0), max(min(stop, size), 0)), values
 
     def decode(self, encoded: _Array) -> tuple[_Array, _Array]:
-        """`(K, H, W)` to points `(1, K, 2)` in input pixels and scores `(1, K)`.
+        """Map heatmaps `(K, H, W)` to landmarks `(1, K, 2)` in input pixels and scores `(1, K)`.
 
-        The cell of the maximum, moved a quarter towards its higher neighbour on each axis, plus half a cell. A map
-        without a positive value gives the cell (-1, -1).
+        A landmark is at the cell of the maximum, moved a quarter toward its higher neighbor on each axis, plus half a
+        cell. A heatmap without a positive value gives the cell (-1, -1).
         """
         count, height, width = encoded.shape
         index = encoded.reshape(count, -1).argmax(axis=1)
@@ -140,14 +151,18 @@ class FaceHeatmap(BaseKeypointCodec):
 
 @METRICS.register_module()
 class FaceAlignmentMetric(BaseMetric):
-    """Mean error over all landmarks divided by `norm`, a face (NME); failure rates and area under its distribution.
+    """Normalized mean error (NME) of landmarks, failure rates, and the area under the error distribution.
 
-    `norm` is a pair of landmarks whose distance counts, or 'bbox_size'; None takes the data set's: outer eye corners
-    60 and 72 (WFLW) or 36 and 45 (300W), 8 and 9 (COFW), the face box (AFLW). `whole_pixels` cuts decimals off the
-    predictions and adds 1, as the official code does. Every landmark counts, visible or not.
+    Every landmark counts, visible or not. The results are fractions: `NME` (mean over faces), `FR@0.08` and `FR@0.10`
+    (faces with a higher error) and `AUC@0.10` (area under the cumulative error distribution up to 0.10, divided by
+    0.10).
 
-    Gives fractions: `NME` (mean over faces), `FR@0.08` and `FR@0.10` (faces with a higher error), `AUC@0.10` (area
-    under the cumulative error distribution up to 0.10, divided by 0.10).
+    Args:
+        norm: The pair of landmarks whose distance normalizes the error, or 'bbox_size'. Default: the data set's, which
+            is the outer eye corners 60 and 72 (WFLW) or 36 and 45 (300W), 8 and 9 (COFW), or the face box (AFLW).
+        whole_pixels: Whether predictions are truncated and 1 is added, as in the official code.
+        collect_device: mmengine's device for collecting results.
+        prefix: The prefix of the metric names.
     """
 
     default_prefix = 'face'
@@ -164,9 +179,10 @@ class FaceAlignmentMetric(BaseMetric):
         self.whole_pixels = whole_pixels
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Add the error of each sample's face, predicted and true landmarks `(1, K, 2)` in image pixels.
+        """Add the error of each sample's predicted landmarks `(1, K, 2)` in image pixels.
 
-        Raises ValueError if no `norm` is given or known for the data set.
+        Raises:
+            UserError: No `norm` is given or known for the data set.
         """
         norm = self.norm
         if norm is None:
@@ -188,7 +204,7 @@ class FaceAlignmentMetric(BaseMetric):
             self.results.append(float(np.linalg.norm(predicted - points, axis=1).mean() / size))
 
     def compute_metrics(self, results: list[float]) -> dict[str, float]:
-        """The errors of all faces to the four numbers."""
+        """Return the four numbers for the errors of all faces."""
         errors = np.array(results)
         return {
             'NME': float(errors.mean()),
@@ -200,16 +216,20 @@ class FaceAlignmentMetric(BaseMetric):
 
 @METRICS.register_module()
 class PoseTrackMetric(CocoMetric):
-    """PoseTrack's mAP and MOTA by `hrnet_mm.tracking`; mmpose's PoseTrack18Metric needs poseval and gives no MOTA.
+    """PoseTrack's mAP and MOTA by `hrnet_mm.tracking`, in percent.
 
-    `ann_file`, such as annotations/posetrack18_val.json, has its videos' annotations beside it:
-    annotations/val/*.json. MOTA is that of the poses joined from frame to frame by their OKS alone; flow and
-    propagated boxes, which need the images, are in `hrnet-mm track`. Joints below `track_score` are left out of it.
+    mmpose's PoseTrack18Metric needs poseval and has no MOTA. This MOTA links poses from frame to frame by their OKS
+    alone; `hrnet-mm track` adds flow and propagated boxes, which need the images. The results are `Head AP`, `Shou AP`,
+    ... `Total AP`, and the same of MOTA. With `outfile_prefix='DIR/x'`, DIR receives a PoseTrack file for each video.
 
-    Gives percent: `Head AP`, `Shou AP`, ... `Total AP`, and the same of MOTA. With `outfile_prefix='DIR/x'`, DIR gets
-    a file of PoseTrack's JSON for each video.
+    Args:
+        ann_file: The COCO file, such as annotations/posetrack18_val.json; the videos' annotations must be beside it in
+            annotations/val/*.json.
+        track_score: The lowest score of a joint that counts for MOTA.
+        **kwargs: Other arguments of mmpose's CocoMetric.
 
-    Raises ValueError if there are no annotations of videos.
+    Raises:
+        UserError: There are no annotations of videos.
     """
 
     default_prefix = 'posetrack18'
@@ -222,7 +242,12 @@ class PoseTrackMetric(CocoMetric):
             raise UserError(f'{self._truth} holds no .json files; expected the annotations, one for each video')
 
     def results2json(self, keypoints: Mapping[int, Sequence[Mapping[str, Any]]], outfile_prefix: str) -> None:
-        """Write one file for each video of the truth; `keypoints` are the persons found, by the image's id."""
+        """Write one file for each annotated video.
+
+        Args:
+            keypoints: The predicted persons by image id.
+            outfile_prefix: A path whose folder receives the files.
+        """
         sigmas = np.asarray(self.dataset_meta['sigmas'], dtype=np.float64)
         Path(outfile_prefix).parent.mkdir(parents=True, exist_ok=True)
         for file in sorted(self._truth.glob('*.json')):
@@ -238,7 +263,7 @@ class PoseTrackMetric(CocoMetric):
 
 
 def _persons(found: Sequence[Mapping[str, Any]], joints: int) -> Persons:
-    """The instances that CocoMetric has kept of an image; their boxes are x, y, width, height."""
+    """Return the instances that CocoMetric has kept of an image; their boxes are x, y, width, height."""
     points = np.array([one['keypoints'] for one in found], dtype=np.float64).reshape(-1, joints, 3)
     boxes = np.array([one['bbox'] for one in found], dtype=np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]

@@ -1,8 +1,8 @@
-"""mmpose's `type='PoseLocalVisualizer'`, repaired: with numpy 2.4 its own fails at the first key-point it draws."""
+"""mmpose's `type='PoseLocalVisualizer'` for numpy 2.4, with which the original fails at the first keypoint."""
 
 from typing import Any
 
-import mmpose.visualization  # mmpose registers its own class first
+import mmpose.visualization  # mmpose must register its own class first
 import numpy as np
 from mmpose.registry import VISUALIZERS
 
@@ -11,7 +11,7 @@ __all__ = ['PoseLocalVisualizer']
 
 @VISUALIZERS.register_module(force=True)
 class PoseLocalVisualizer(mmpose.visualization.PoseLocalVisualizer):
-    """As mmpose's; a radius that is an array of one number, of which numpy 2.4 makes no scalar, is made one here."""
+    """mmpose's PoseLocalVisualizer; a radius that is an array of one number becomes a scalar, as numpy 2.4 requires."""
 
     def draw_circles(self, center: Any, radius: Any, *args: Any, **kwargs: Any) -> Any:
         """Draw one circle with OpenCV, or several with matplotlib."""

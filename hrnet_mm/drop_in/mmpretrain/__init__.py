@@ -2,18 +2,27 @@
 
 from typing import Any
 
-import mmpretrain.models  # noqa: F401  # mmpretrain registers its own first; the other order breaks its import for good
+import mmpretrain.models  # noqa: F401  # mmpretrain must register its own HRNet first: the other order breaks its import
 from mmpretrain.registry import MODELS
 
 from ... import models
-from . import official  # noqa: F401  # registers ComparisonResNet
+from . import official  # noqa: F401  # imported for its registration
 
 __all__ = ['HRNet']
 
 
 @MODELS.register_module(force=True)
 class HRNet(models.HRNet):
-    """HRNet of arch 'w32' unless `arch` or `extra` says otherwise."""
+    """HRNet with mmpretrain's default architecture 'w32'.
+
+    Args:
+        arch: The name of an architecture.
+        extra: The architecture in mmpretrain's form, instead of `arch`.
+        **kwargs: Arguments of `hrnet_mm.models.HRNet`.
+
+    Raises:
+        UserError: An argument is out of range.
+    """
 
     def __init__(self, arch: Any = None, extra: Any = None, **kwargs: Any) -> None:
         super().__init__('w32' if arch is extra is None else arch, extra, **kwargs)

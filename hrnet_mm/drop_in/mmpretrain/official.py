@@ -1,11 +1,12 @@
-"""The ResNets of basic blocks that the paper compares HRNet-C with, from mmpretrain's layers.
+"""ResNets of basic blocks that the paper compares with HRNet-C, built from mmpretrain's layers.
 
-Wang et al., TPAMI 2020, appendix A; no code of theirs was released. Parameters and MACs are the published ones.
+Wang et al., TPAMI 2020, appendix A. The authors released no code for them; parameters and MACs equal the published
+numbers.
 """
 
 from typing import Any
 
-import mmpretrain.models  # noqa: F401  # mmpretrain registers its own parts first
+import mmpretrain.models  # noqa: F401  # mmpretrain must register its own classes first
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer
 from mmpretrain.registry import MODELS
@@ -25,9 +26,14 @@ _INIT = [
 
 @MODELS.register_module()
 class ComparisonResNet(BaseBackbone):
-    """ResNet-38, -72 or -106: HRNet's stem, 3 bottlenecks, three stages of basic blocks, a last bottleneck.
+    """ResNet-38, -72 or -106: HRNet's stem, 3 bottlenecks, three stages of basic blocks and a last bottleneck.
 
-    Raises ValueError for another `depth`.
+    Args:
+        depth: 38, 72 or 106.
+        init_cfg: The config of the initialization. Default: Kaiming.
+
+    Raises:
+        UserError: The depth is another number.
     """
 
     def __init__(self, depth: int, init_cfg: Any = None) -> None:
@@ -46,5 +52,5 @@ class ComparisonResNet(BaseBackbone):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """`(N, 3, H, W)` to a tuple of one map `(N, 2048, H/32, W/32)`."""
+        """Map `(N, 3, H, W)` to a tuple of one map `(N, 2048, H/32, W/32)`."""
         return (self.stages(self.stem(x)),)

@@ -1,10 +1,10 @@
-"""mmseg's `type='CocoSegDataset'`: the images that a COCO file lists, with a label image of the same name each."""
+"""mmseg data set `type='CocoSegDataset'`: the images of a COCO file, with a label image of the same name for each."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import mmseg.datasets  # noqa: F401  # mmseg registers its own parts first
+import mmseg.datasets  # noqa: F401  # mmseg must register its own classes first
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -13,14 +13,14 @@ __all__ = ['CocoSegDataset']
 
 @DATASETS.register_module()
 class CocoSegDataset(BaseSegDataset):
-    """As mmseg's BaseSegDataset, but `ann_file` is a COCO file, and the images may be of several types.
+    """mmseg's BaseSegDataset with a COCO file as `ann_file`, whose images may have several file types.
 
-    Images are below `data_prefix['img_path']`. Their label images are below `data_prefix['seg_map_path']`, of the same
-    name but `seg_map_suffix`, or of the name that an image's entry has as `seg_file_name`.
+    Images are below `data_prefix['img_path']`. Their label images are below `data_prefix['seg_map_path']`, with the
+    same name except for `seg_map_suffix`, or with the name in the entry `seg_file_name` of an image.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """What mmseg's transforms want to know of each image, in the order of the file."""
+        """Return the entries that mmseg's transforms need, in the order of the file."""
         return [
             {
                 'img_path': str(Path(self.data_prefix['img_path'], image['file_name'])),

@@ -1,4 +1,4 @@
-"""mmseg's `type='HRNetV2Head'`: FCNHead on HRNet's streams, with fewer multiply-adds.
+"""mmseg head `type='HRNetV2Head'`: FCNHead on HRNet's branches, with fewer multiply-adds.
 
 `hrnet_mm.drop_in.mmseg` registers it.
 """
@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import mmseg.models  # noqa: F401  # mmseg registers its own parts first
+import mmseg.models  # noqa: F401  # mmseg must register its own classes first
 from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -23,13 +23,24 @@ _NEEDED = {'num_convs': 1, 'kernel_size': 1, 'concat_input': False, 'input_trans
 @OWN_MODELS.register_module()
 @MODELS.register_module()
 class HRNetV2Head(FCNHead):
-    """mmseg's FCNHead of one 1x1 convolution, applied to each stream at its own resolution.
+    """mmseg's FCNHead with one 1x1 convolution, which is applied to each branch at its own resolution.
 
-    FCNHead enlarges and concatenates the streams first, with eight times the multiply-adds and the same result to
-    rounding. Arguments and parameter names are FCNHead's: a checkpoint of one loads into the other.
+    FCNHead upsamples and concatenates the branches first, which needs eight times the multiply-adds for the same result
+    up
+    to rounding. Parameter names are FCNHead's, so that checkpoints of one load into the other. Source:
+    HRNet-Semantic-Segmentation `lib/models/seg_hrnet.py`, `last_layer`.
 
-    Raises ValueError for arguments of an FCNHead that does something else.
-    Source: HRNet-Semantic-Segmentation `lib/models/seg_hrnet.py`, whose `last_layer` FCNHead is.
+    Args:
+        in_channels: Channels of each branch, finest first.
+        channels: Channels of the 1x1 convolution.
+        num_convs: 1.
+        kernel_size: 1.
+        concat_input: False.
+        input_transform: 'resize_concat'.
+        **kwargs: Other arguments of FCNHead.
+
+    Raises:
+        UserError: An argument has a value for which the two heads would differ.
     """
 
     def __init__(
@@ -56,5 +67,5 @@ class HRNetV2Head(FCNHead):
         self.convs: nn.Sequential = nn.Sequential(StreamMix(self.convs[0].named_children(), self.align_corners))
 
     def _transform_inputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The streams as they are: what FCNHead does here follows the convolution."""
+        """Return the branches unchanged; they are resized after the convolution."""
         return [inputs[i] for i in self.in_index]

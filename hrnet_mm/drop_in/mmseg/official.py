@@ -1,4 +1,4 @@
-"""The official segmentation protocol: class weights, OHEM per GPU, and scores merged as the sum of exp(logits).
+"""Official segmentation protocol: class weights, OHEM per GPU, and scores merged as the sum of exp(logits).
 
 Source: HRNet-Semantic-Segmentation `lib/core/criterion.py`, `lib/datasets/{base_dataset,cityscapes,lip}.py`.
 """
@@ -8,7 +8,7 @@ from itertools import product
 from math import ceil
 from typing import Any
 
-import mmseg.models  # noqa: F401  # mmseg registers its own parts first
+import mmseg.models  # noqa: F401  # mmseg must register its own classes first
 import torch
 from mmengine.model import BaseTTAModel
 from mmengine.structures import PixelData
@@ -24,21 +24,27 @@ CITYSCAPES_CLASS_WEIGHTS: tuple[float, ...] = (
     *(0.8373, 0.9180, 0.8660, 1.0345, 1.0166, 0.9969, 0.9754, 1.0489, 0.8786, 1.0023),
     *(0.9539, 0.9843, 1.1116, 0.9037, 1.0865, 1.0955, 1.0865, 1.1529, 1.0507),
 )
-"""Of the 19 classes in training order; the official code uses them in every Cityscapes run, with OHEM and without."""
+"""Weights of the 19 classes in training order; the official code uses them in every Cityscapes run."""
 
 
 @MODELS.register_module()
 class OfficialCrossEntropy(nn.Module):
-    """Cross entropy over the pixels that count, weighted by class; with `thresh`, over the hard ones alone (OHEM).
+    """Cross entropy weighted by class and, with `thresh`, restricted to hard pixels (OHEM).
 
-    `class_weight` holds a number a class, or is 'cityscapes' for `CITYSCAPES_CLASS_WEIGHTS`; the mean is over the
-    weights, as PyTorch's. With `thresh` (officially 0.9) a pixel is hard if the probability of its class is lower,
-    at least `min_kept` pixels of this GPU's whole batch are hard, and the mean is over their number; mmseg's
-    OHEMPixelSampler keeps `min_kept` an image and divides by all pixels. A batch without a pixel that counts
-    gives 0.
+    A pixel is hard if the predicted probability of its class is below `thresh`; at least `min_kept` pixels of this
+    GPU's batch count as hard, and the mean is over their number. mmseg's OHEMPixelSampler instead keeps `min_kept`
+    pixels of each image and divides by all pixels. Without `thresh` the mean is over the weights, as in PyTorch. A
+    batch with no valid pixel has the loss 0. Source: HRNet-Semantic-Segmentation `lib/core/criterion.py`.
 
-    Raises ValueError for a `class_weight` of another name.
-    Source: HRNet-Semantic-Segmentation `lib/core/criterion.py`.
+    Args:
+        class_weight: A number for each class, or 'cityscapes' for `CITYSCAPES_CLASS_WEIGHTS`.
+        thresh: The highest probability of a hard pixel, officially 0.9. Default: no OHEM.
+        min_kept: The least number of hard pixels in a batch.
+        loss_weight: A factor of the loss.
+        loss_name: The loss's name in logs.
+
+    Raises:
+        UserError: `class_weight` is another name.
     """
 
     class_weight: Tensor | None
@@ -64,9 +70,10 @@ class OfficialCrossEntropy(nn.Module):
         self.loss_name = loss_name
 
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255) -> Tensor:
-        """`(N, classes, H, W)` and `(N, H, W)` to a number; `weight` is what a pixel sampler would give.
+        """Return the loss of logits `(N, classes, H, W)` for labels `(N, H, W)`.
 
-        Raises ValueError if there is a sampler: `thresh` takes its place.
+        Raises:
+            UserError: `weight`, the output of a pixel sampler, is given.
         """
         if weight is not None:
             raise UserError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
@@ -77,7 +84,7 @@ class OfficialCrossEntropy(nn.Module):
         else:
             weights = self._hard(logits, label, valid, self.thresh).to(losses)
             losses = losses * weights
-        # The clamp serves a batch in which no pixel counts.
+        # The clamp is for a batch with no valid pixel.
         return self.loss_weight * losses.sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
     def _hard(self, logits: Tensor, label: Tensor, valid: Tensor, thresh: float) -> Tensor:
@@ -86,25 +93,33 @@ class OfficialCrossEntropy(nn.Module):
             probability = logits.softmax(dim=1).gather(1, classes)[:, 0][valid]
             if not len(probability):
                 return probability
-            # The first probability that need not be kept; strictly lower ones are.
+            # Probabilities strictly below the limit are kept, at least min_kept of them.
             limit = probability.sort().values[min(self.min_kept, len(probability) - 1)]
             return probability < limit.clamp(min=thresh)
 
 
 @MODELS.register_module()
 class OfficialTTA(BaseTTAModel):
-    """Any mmseg segmentor, tested by the official protocol: scales, flip and windows, merged as sums of exp(logits).
+    """Test-time augmentation of the official protocol for any mmseg segmentor: scales, flip and windows.
 
-    Set it as `tta_model` and let `tta_pipeline` be the test pipeline: one image comes in, scaled and flipped here.
-    Logits are averaged over the flip, scores over windows, and scores are summed over `scales`.
+    Set it as `tta_model`, and `tta_pipeline` to the test pipeline: each image is scaled and flipped here. Logits are
+    averaged over the flip; their exponentials are averaged over windows and summed over scales. Source:
+    HRNet-Semantic-Segmentation `lib/datasets/{base_dataset,cityscapes,lip}.py`.
 
-    `base_size` is the long side at scale 1 (None: the image's own). `crop_size` (height, width) and `stride` cut an
-    image that exceeds them into windows. With `pad_windows`, as for PASCAL-Context, smaller images and the last
-    windows are filled up in black; without, as for Cityscapes, the last windows are moved inside. `swap_labels`
-    are pairs that change places in the flipped image: ((14, 15), (16, 17), (18, 19)) for LIP.
+    Args:
+        module: The segmentor.
+        scales: The scales.
+        flip: Whether the flipped image is added.
+        swap_labels: Pairs of classes that swap in the flipped image: ((14, 15), (16, 17), (18, 19)) for LIP.
+        base_size: The long side at scale 1, in pixels. Default: the image's own.
+        crop_size: Height and width of the windows that a larger image is cut into, in pixels.
+        stride: The vertical and horizontal distance between windows, in pixels.
+        pad_windows: Whether small images and the last windows are padded with black, as for PASCAL-Context. Otherwise
+            the last windows are moved inside the image, as for Cityscapes.
+        data_preprocessor: The segmentor's data preprocessor; mmengine sets it.
 
-    Raises ValueError for a `crop_size` without `stride`.
-    Source: HRNet-Semantic-Segmentation `lib/datasets/{base_dataset,cityscapes,lip}.py`.
+    Raises:
+        UserError: Only one of `crop_size` and `stride` is given.
     """
 
     def __init__(
@@ -131,7 +146,7 @@ class OfficialTTA(BaseTTAModel):
         self.pad_windows = pad_windows
 
     def test_step(self, data: dict[str, Any]) -> list[Any]:
-        """A batch of the test pipeline to its data samples, with `seg_logits` (the scores) and `pred_sem_seg`."""
+        """Return the data samples of a batch, with `seg_logits` (the scores) and `pred_sem_seg`."""
         data = self.module.data_preprocessor(data, False)
         for image, sample in zip(data['inputs'], data['data_samples'], strict=True):
             scores = _resize(self.scores(image[None]), sample.ori_shape, self.module.align_corners)[0]
@@ -141,14 +156,15 @@ class OfficialTTA(BaseTTAModel):
         return samples
 
     def merge_preds(self, data_samples_list: Any) -> Any:
-        """Not used: nothing is augmented before the model.
+        """Refuse: nothing is augmented before the model.
 
-        Raises NotImplementedError.
+        Raises:
+            NotImplementedError: Always.
         """
-        raise NotImplementedError('OfficialTTA augments by itself; let tta_pipeline be the plain test pipeline')
+        raise NotImplementedError('OfficialTTA augments inside the model; set tta_pipeline to the test pipeline')
 
     def scores(self, image: Tensor) -> Tensor:
-        """A normalized image `(1, 3, H, W)` to scores `(1, classes, H, W)`, not normalized."""
+        """Return the scores `(1, classes, H, W)`, not normalized, of a normalized image `(1, 3, H, W)`."""
         size = image.shape[-2:]
         long_side = self.base_size or max(size)
         total = image.new_zeros(())
@@ -191,14 +207,14 @@ class OfficialTTA(BaseTTAModel):
         return logits.exp()
 
     def _pad(self, image: Tensor) -> Tensor:
-        """Fill up to the crop, right and below, with what black is after normalization."""
+        """Pad to the crop size, at the right and below, with the value of black after normalization."""
         assert self.crop_size is not None
         missing = [max(crop - side, 0) for crop, side in zip(self.crop_size, image.shape[-2:], strict=True)]
         if not any(missing):
             return image
         processor = self.module.data_preprocessor
         mean, std = getattr(processor, 'mean', image.new_zeros(())), getattr(processor, 'std', image.new_ones(()))
-        # Black is 0 after this shift, and -mean / std after it is undone.
+        # F.pad fills with 0, which is black in the shifted image and -mean / std after the shift back.
         return F.pad(image + mean / std, (0, missing[1], 0, missing[0])) - mean / std
 
 
