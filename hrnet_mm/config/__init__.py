@@ -1,1 +1,1 @@
-"""OpenMMLab configs: checks before anything is built, and the shipped ones with what was published for them."""
+"""OpenMMLab configs: checks before anything is built, and the shipped configs with their published results."""

@@ -1,7 +1,7 @@
-"""The check of an OpenMMLab config before anything is built: keys, types, contradictions, missing files.
+"""Check of an OpenMMLab config before anything is built: keys, types, contradictions and missing files.
 
-Every `type` is looked up as mmengine would, and every key compared with what the class, or the code that reads the
-dict, takes. Where that cannot be told, a key is not judged.
+Every `type` is looked up as in mmengine, and every key is compared with those that the class, or the code that reads
+the dict, accepts. If these cannot be determined, a key is not judged.
 """
 
 import difflib
@@ -24,25 +24,25 @@ from .types import LIBRARIES, find_type, has_registries, registered_names, root_
 __all__ = ['check_config', 'config_problems', 'registered_names']
 
 _VARIABLES = ('custom_imports', 'default_scope', 'runner_type', 'train_pipeline', 'val_pipeline', 'test_pipeline')
-"""Names at the top level, besides what a Runner takes, for which another name may be a misspelling."""
+"""Known names at the top level besides a Runner's arguments."""
 
 _READ_BY_METHODS = {
-    # The sections, by the ends of their names, that a Runner reads in these methods: name and parameter.
+    # Runner methods, with the parameter, that read a section; by the end of the section's name.
     '_dataloader': ('build_dataloader', 'dataloader'),
     '_evaluator': ('build_evaluator', 'evaluator'),
     'optim_wrapper': ('build_optim_wrapper', 'optim_wrapper'),
-    'auto_scale_lr': ('scale_lr', 'auto_scale_lr'),  # which a `train` of a user's own need not call
+    'auto_scale_lr': ('scale_lr', 'auto_scale_lr'),  # a custom Runner's `train` need not call it
 }
 _READ_FROM_CONFIG = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'model_wrapper_cfg')
 _OF_TESTS = ('tta_model', 'tta_pipeline')
 
 _FOREIGN = ('metainfo', 'Albu.bbox_params', 'Albu.transforms', 'Albumentations.transforms')
-"""Parameters, some of one class, whose values use the names of something else."""
+"""Parameters, some of one class, whose values use names of another package."""
 
 _NEAR = 0.85
-"""How similar a name that may be arbitrary is to a known one, from 0 to 1, if it is to be a misspelling of it."""
+"""Similarity, from 0 to 1, from which an arbitrary name counts as a misspelling of a known one."""
 _FREE = {
-    # Dicts with arbitrary names, of which only misspelt ones can be told; and names that are not seen to be read.
+    # Dicts with arbitrary keys, of which only misspellings are reported; and keys that no source shows to be read.
     'custom_keys[]': (),
     'data_prefix': (),
     'default_hooks': (
@@ -54,13 +54,13 @@ _FREE = {
     'paramwise_cfg': (),
 }
 _TAKEN_OUT = {
-    # Keys, by the parameter that holds them, which are taken out where no source shows it.
+    # Keys that are removed without a source that shows it, by the parameter that holds them.
     'dcn': ('fallback_on_stride',),
     'norm_cfg': ('requires_grad',),
     'param_scheduler': ('convert_to_iter_based',),
 }
 _UNREAD = {
-    # Keys of a model's settings that the libraries' own configs set also for models that do not read them.
+    # Keys that the libraries' own configs set even for models that do not read them.
     'train_cfg': ('allowed_border', 'assigner', 'debug', 'mask_size', 'nms_post', 'pos_weight', 'sampler'),
     'test_cfg': (
         'align_corners',
@@ -74,7 +74,7 @@ _UNREAD = {
     ),
 }
 _STAGE = ('block', 'num_blocks', 'num_branches', 'num_channels', 'num_modules')
-"""Keys of the stages of HRNet's `extra`, which configs set for all of them although some are not read."""
+"""Keys that configs set for every stage in HRNet's `extra`, although some are not read."""
 _CLIPPING = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
 
 _NEEDED = {
@@ -84,16 +84,24 @@ _NEEDED = {
 
 
 def config_problems(config: Config, training: bool, on_cpu: bool, processes: int = 1) -> list[str]:
-    """One sentence for each mistake with which a training, or a test, of this config would stop or go wrong.
+    """Return the mistakes of a config that would stop a training or test, or invalidate its result.
 
-    These are what `check_config` finds, sections that are not there, settings that contradict one another, and files
-    that do not exist. `processes` is how many run together, `on_cpu` whether they do so without a GPU.
+    These are the results of `check_config`, missing sections, contradictory settings, and missing files.
+
+    Args:
+        config: The config.
+        training: Whether it is for training; otherwise for a test.
+        on_cpu: Whether there is no GPU.
+        processes: The number of processes that run together.
+
+    Returns:
+        One sentence for each mistake, beginning with the place in the config.
     """
-    absent = [f'{name}: the config has none' for name in _NEEDED[training] if config.get(name) is None]
+    absent = [f'{name}: missing from the config' for name in _NEEDED[training] if config.get(name) is None]
     validation = ('val_dataloader', 'val_cfg', 'val_evaluator')
     has = [name for name in validation if config.get(name) is not None]
     if training and has and len(has) < len(validation):
-        absent += [f'{name}: the config has none, but {has[0]}' for name in validation if name not in has]
+        absent += [f'{name}: missing, although the config has {has[0]}' for name in validation if name not in has]
     loaders = ('train_dataloader', 'val_dataloader') if training else ('test_dataloader',)
     return [
         *check_config(config),
@@ -104,31 +112,43 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
 
 
 def check_config(config: Config) -> list[str]:
-    """One sentence for each key or type that nothing knows, with the nearest known one; empty if all is well."""
+    """Check every key and type of a config.
+
+    Args:
+        config: The config.
+
+    Returns:
+        One sentence for each unknown key or type, with the nearest known one; empty if there are none.
+
+    Examples:
+        >>> config = Config(dict(default_scope='hrnet_mm', model=dict(type='HRNet', arch='w32', norm_evl=True)))
+        >>> check_config(config)
+        ["model.norm_evl: no such key; did you mean 'norm_eval'?"]
+    """
     scope = scope_of(config) or 'mmengine'
     if not has_registries(scope):
-        return [f'default_scope: no library is called {scope!r}{_hint(scope, LIBRARIES)}']
+        return [f'default_scope: unknown library {scope!r}{_hint(scope, LIBRARIES)}']
     with DefaultScope.overwrite_default_scope(scope):
         return _Checker(config, scope).problems
 
 
-def _misspelt_section(name: str, config: Config, settings: set[str]) -> str | None:
-    """The setting that a top-level name was meant to be; None if it is one, or a variable."""
+def _misspelled_section(name: str, config: Config, settings: set[str]) -> str | None:
+    """Return the setting that a top-level name is a misspelling of; None if it is a setting or a variable."""
     known = {*settings, *_READ_FROM_CONFIG, *_OF_TESTS, *_VARIABLES}
     if name in known:
         return None
     if re.search(rf'\b{re.escape(name)}\b(?!\s*=[^=])', config.text):
-        return None  # a variable, which something reads
+        return None  # a variable that the config reads
     if nearest := difflib.get_close_matches(name, known, n=1, cutoff=0.9):
         return nearest[0]
-    # In a dumped config, which has no _base_, nothing reads the variables any more: there it is one that is lacking.
+    # A dumped config has no _base_ and no longer reads its variables, so only missing settings are candidates.
     candidates = settings if '_base_' in config.text else settings - set(config)
     nearest = difflib.get_close_matches(name, candidates, n=1, cutoff=0.75)
     return nearest[0] if nearest else None
 
 
 class _Checker:
-    """Walks the sections of a config; what is wrong with them gathers in `problems`."""
+    """Walk over the sections of a config, which collects `problems`."""
 
     def __init__(self, config: Config, scope: str) -> None:
         self.scope = scope
@@ -137,7 +157,7 @@ class _Checker:
         runner = next(iter(self._owners(kind)), Runner)
         if not self._owners(kind):
             names = type_names(kind, scope, [RUNNERS])
-            self.problems.append(f'runner_type: nothing is called {kind!r}{_hint(kind, names)}')
+            self.problems.append(f'runner_type: unknown type {kind!r}{_hint(kind, names)}')
         sections = {**arguments_of(runner).keys, **dict.fromkeys(_OF_TESTS, Schema())}
         sections |= {name: sections['cfg'].keys[name] for name in _READ_FROM_CONFIG if name in sections['cfg'].keys}
         for name in sections:
@@ -147,22 +167,22 @@ class _Checker:
         for model in self._owners((config.get('model') or {}).get('type')):
             sections['data_preprocessor'] = arguments_of(model).keys.get('data_preprocessor', Schema())
         for name in config:
-            if callable(config[name]):  # a class that a new-style config imports
+            if callable(config[name]):  # imported by a new-style config
                 continue
-            if close := _misspelt_section(name, config, set(arguments_of(runner).keys)):
+            if close := _misspelled_section(name, config, set(arguments_of(runner).keys)):
                 self.problems.append(f'{name}: no such setting; did you mean {close!r}?')
         for name, schema in sections.items():
             self._walk(name, name, config.get(name), schema)
 
     def _walk(self, where: str, name: str, value: Any, schema: Schema | None, owner: Any = Runner) -> None:
-        """Check every dict at or below `value`, the argument `name` of `owner`, which goes where `schema` says."""
+        """Check every dict at or below `value`, the argument `name` of `owner`, which `schema` describes."""
         if isinstance(value, list | tuple):
             for i, item in enumerate(value):
                 self._walk(f'{where}[{i}]', name, item, schema, owner)
         elif isinstance(value, Mapping):
             outer, scope = self.scope, value.get('_scope_') or self.scope
             if not has_registries(scope):
-                self.problems.append(f'{where}._scope_: no library is called {scope!r}{_hint(scope, LIBRARIES)}')
+                self.problems.append(f'{where}._scope_: unknown library {scope!r}{_hint(scope, LIBRARIES)}')
                 return
             self.scope = scope
             self._walk_dict(where, name, value, schema, owner)
@@ -184,7 +204,7 @@ class _Checker:
         takers += [arguments_of(found) for group in inner for found in group]
         parts = [*takers, schema]
         if '_delete_' in value:
-            self.problems.append(f'{where}._delete_: no base has a dict here that it could replace; remove the key')
+            self.problems.append(f'{where}._delete_: no base config has a dict here to replace; remove the key')
         known = {'type', '_scope_', '_delete_'}.union(
             schema.taken if takers else schema.keys, *(t.keys for t in takers)
         )
@@ -192,7 +212,7 @@ class _Checker:
         unknown = {key for key in value if isinstance(key, str)} - known
         judging = takers or [schema]
         is_open = any(part.open or part.rest for part in judging) or not all(inner)
-        is_free = name in _FREE or (schema.registries and not takers)  # what builds it adds the type
+        is_free = name in _FREE or (schema.registries and not takers)  # its builder adds the type
         if is_open and not is_free:
             unknown = set()
         elif is_free or any(part.drops for part in judging) or (takers and not is_traced):
@@ -207,7 +227,7 @@ class _Checker:
     def _schema_of(
         self, name: str, key: str, value: Mapping[str, Any], parts: list[Schema], owner: Any
     ) -> Schema | None:
-        """Where the value of a key of the dict `name` goes; None if that cannot be told."""
+        """Return the schema of the value of a key in the dict `name`; None if it is unknown."""
         if key == 'clip_grad' and isinstance(value[key], Mapping):
             clip = _CLIPPING.get(value[key].get('type', 'norm'))
             return arguments_of(clip).with_keys('type') if clip else None
@@ -227,34 +247,34 @@ class _Checker:
         return schemas[0].united(parts[-1]) if parts[-1].recurs and not is_built else schemas[0]
 
     def _settings(self, key: str, value: Mapping[str, Any], owner: type) -> Schema | None:
-        """The schema of a model's train_cfg or test_cfg, which its parts hand on to one another."""
+        """Return the schema of a model's train_cfg or test_cfg, which its submodules pass on to one another."""
         kinds = [part['type'] for name in value if name != key for part in dicts(value[name]) if 'type' in part]
         owners = dict.fromkeys(part for kind in kinds for part in self._owners(kind) if isinstance(part, type))
         settings = settings_of((owner, *owners), re.compile(rf'(rcnn_|semi_)?({key[:-3]}|proposal_)?cfg').fullmatch)
-        if self.scope == 'mmpretrain' and key == 'train_cfg':  # classifiers give it to their preprocessor
+        if self.scope == 'mmpretrain' and key == 'train_cfg':  # classifiers pass it to their preprocessor
             for preprocessor in self._owners('ClsDataPreprocessor'):
                 settings = settings.united(arguments_of(preprocessor).keys['batch_augments']).complete()
         return settings.with_keys(*_UNREAD[key]) if settings.keys else None
 
     def _report_type(self, where: str, kind: str, schema: Schema, is_to_be_built: bool) -> None:
-        """Report a type that nothing is called, unless it may be a word for something else."""
+        """Report an unknown type, unless `type` may mean something else there."""
         registries = _building(schema)
         is_sure = registries or (is_to_be_built and 'type' not in schema.keys)
         hint = _hint(kind, type_names(kind, self.scope, registries), 0.6 if is_sure else _NEAR)
         if hint or is_sure:
-            self.problems.append(f'{where}: nothing is called {kind!r}{hint}')
+            self.problems.append(f'{where}: unknown type {kind!r}{hint}')
 
     def _report(self, where: str, unknown: Iterable[str], known: Iterable[str]) -> None:
         for key in sorted(unknown):
             self.problems.append(f'{where}.{key}: no such key{_hint(key, known)}')
 
     def _built(self, schema: Schema, value: Mapping[str, Any]) -> list[Any]:
-        """What a dict without a `type` is for: the default, or what another of its keys names."""
+        """Return the classes of a dict without a `type`: the default, or those that another key names."""
         kinds = [value.get(kind.name, kind.default) if isinstance(kind, Argument) else kind for kind in schema.defaults]
         return [owner for kind in kinds for owner in self._owners(kind, schema)]
 
     def _owners(self, kind: Any, schema: Schema | None = None) -> list[Any]:
-        """What a type stands for: one thing, or more if several registries know the name and none is preferred."""
+        """Return the class or function of a type; several if several registries know the name and none is preferred."""
         if not isinstance(kind, str):
             return [kind] if callable(kind) else []
         found = find_type(kind, self.scope)
@@ -266,7 +286,7 @@ class _Checker:
 
 
 def _building(schema: Schema) -> list[Registry]:
-    """The registries that build a dict, or that its `type` is looked up in."""
+    """Return the registries that build a dict, or that its `type` is looked up in."""
     kind = schema.keys.get('type')
     return [*schema.registries, *(kind.registries if kind else ())]
 

@@ -1,4 +1,4 @@
-"""Finds settings of an OpenMMLab config that contradict one another: nothing is trained, nothing is allocated."""
+"""Contradictory settings of an OpenMMLab config, detected without training or allocating anything."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,11 +16,19 @@ Channels = tuple[int, ...]
 
 
 def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, processes: int) -> list[str]:
-    """One sentence for each pair of settings with which a run would stop, or a training learn nothing.
+    """Return the contradictions that would stop a run, or keep a training from learning.
 
-    `processes` is how many run together, `on_cpu` whether they do so without a GPU. Channels are followed through this
-    package's backbones and necks, the necks that only pass on, and the heads of the four libraries; behind a part that
-    is not known nothing is compared.
+    Channels are followed through this package's backbones and necks, the necks that only pass maps on, and the heads of
+    the four libraries. After an unknown module, nothing is compared.
+
+    Args:
+        config: The config.
+        training: Whether it is for training.
+        on_cpu: Whether there is no GPU.
+        processes: The number of processes that run together.
+
+    Returns:
+        One sentence for each contradiction.
     """
     model = config.get('model') or {}
     scope = scope_of(config) or 'mmengine'
@@ -53,19 +61,19 @@ def _frozen_at_random(backbone: HRNet) -> list[str]:
     problems = []
     if backbone.norm_eval:
         problems.append(
-            'model.backbone: norm_eval=True keeps the statistics of batch norm as they are, and from random weights '
-            f'there are none: activations grow until the loss is NaN. Set norm_eval=False, {remedy}'
+            'model.backbone: norm_eval=True uses the running statistics of batch norm, which random weights lack: '
+            f'activations grow until the loss is NaN. Set norm_eval=False, {remedy}'
         )
     if backbone.frozen_stages >= 0:
         problems.append(
-            f'model.backbone: frozen_stages={backbone.frozen_stages} keeps random weights. '
+            f'model.backbone: frozen_stages={backbone.frozen_stages} freezes random weights. '
             f'Set frozen_stages=-1, {remedy}'
         )
     return problems
 
 
 def _own(where: str, settings: Any, classes: Any, problems: list[str]) -> nn.Module | None:
-    """The part, without memory for weights, if it is of these classes; what it has against its arguments is noted."""
+    """Build the module on the meta device if it is of these classes; errors in its arguments go to `problems`."""
     if not settings or 'type' not in settings:
         return None
     owner = class_of(settings, MODELS)
@@ -77,7 +85,7 @@ def _own(where: str, settings: Any, classes: Any, problems: list[str]) -> nn.Mod
     except ValueError as error:
         problems.append(f'{where}: {error}')
     except TypeError:
-        pass  # an unknown key, which the check of keys reports
+        pass  # an unknown key, reported by check_config
     else:
         return part
     return None
@@ -91,7 +99,7 @@ def _has_weights(model: Mapping[str, Any]) -> bool:
 
 
 def _through_neck(where: str, neck: Any, channels: Channels, problems: list[str]) -> Channels | None:
-    """What comes out of a neck, if it can be told."""
+    """Return the output channels of a neck; None if they are unknown."""
     kind = type_name(neck)
     if kind == 'GlobalAveragePooling':
         return channels
@@ -99,7 +107,7 @@ def _through_neck(where: str, neck: Any, channels: Channels, problems: list[str]
         picked = neck.get('select_index')
         picked = range(len(channels)) if picked is None else [picked] if isinstance(picked, int) else picked
         if any(not -len(channels) <= i < len(channels) for i in picked):
-            problems.append(f'{where}.select_index: {list(picked)}, but the backbone gives {_maps(channels)}')
+            problems.append(f'{where}.select_index: {list(picked)}, but the backbone returns {_maps(channels)}')
             return None
         chosen = tuple(channels[i] for i in picked)
         return (sum(chosen),) if neck.get('concat') else chosen
@@ -123,7 +131,7 @@ def _segmentation_heads(model: Mapping[str, Any], channels: Channels, problems: 
             read = head.get('in_index', -1)
             read = [read] if isinstance(read, int) else read
             if any(not -len(channels) <= i < len(channels) for i in read):
-                problems.append(f'{where}.in_index: {list(read)}, but the backbone gives {_maps(channels)}')
+                problems.append(f'{where}.in_index: {list(read)}, but the backbone returns {_maps(channels)}')
                 continue
             _compare(f'{where}.in_channels', head.get('in_channels'), [channels[i] for i in read], problems)
 
@@ -135,13 +143,13 @@ def _classification_heads(model: Mapping[str, Any], channels: Channels, problems
 
 def _detection_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
     if len(set(channels)) > 1:
-        return  # not a pyramid: heads that read such maps are not among those known here
+        return  # not a pyramid, and read by none of the heads below
     for name in ('rpn_head', 'bbox_head', 'mask_head'):
         for where, head in _numbered(f'model.{name}', model.get(name)):
             _compare(f'{where}.in_channels', head.get('in_channels'), channels[:1], problems)
             strides = head.get('strides') or (head.get('anchor_generator') or {}).get('strides') or channels
             if len(strides) != len(channels):
-                problems.append(f'{where}: strides for {len(strides)} maps, but the neck gives {len(channels)}')
+                problems.append(f'{where}: strides for {len(strides)} maps, but the neck returns {len(channels)}')
     roi_head = model.get('roi_head') or {}
     for name in ('bbox', 'mask'):
         for where, extractor in _numbered(
@@ -161,12 +169,12 @@ _HEADS: dict[str, Callable[[Mapping[str, Any], Channels, list[str]], None]] = {
 
 
 def _compare(where: str, expected: Any, given: Sequence[int], problems: list[str]) -> None:
-    """Note a difference; an argument that is left out is none."""
+    """Add a difference to `problems`, unless the argument is left out."""
     if expected is None:
         return
     numbers = [expected] if isinstance(expected, int) else list(expected)
     if numbers != list(given):
-        problems.append(f'{where}: {expected!r}, but what stands before it gives {_maps(given)}')
+        problems.append(f'{where}: {expected!r}, but its input is {_maps(given)}')
 
 
 def _maps(channels: Sequence[int]) -> str:
@@ -174,14 +182,14 @@ def _maps(channels: Sequence[int]) -> str:
 
 
 def _numbered(where: str, parts: Any) -> Iterable[tuple[str, Any]]:
-    """The dicts of a list with their places, or a single dict."""
+    """Return the dicts of a list with their places, or a single dict."""
     if isinstance(parts, Mapping):
         return [(where, parts)]
     return [(f'{where}[{i}]', part) for i, part in enumerate(parts or []) if isinstance(part, Mapping)]
 
 
 def dicts(part: Any) -> Iterator[Mapping[str, Any]]:
-    """Every dict at any depth of dicts and lists, the outermost first."""
+    """Yield every dict at any depth of dicts and lists, outermost first."""
     if isinstance(part, Mapping):
         yield part
         part = list(part.values())

@@ -1,4 +1,4 @@
-"""Says in one sentence each which data sets and checkpoints a config lacks, where it looks, and how to get them."""
+"""Data sets and checkpoints that a config names and that do not exist, with their sources."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..registry import type_name
 __all__ = ['missing_files']
 
 _SOURCES = {
-    # By the folder below data/ that the configs name.
+    # By the folder below data/ in the configs.
     'coco': 'COCO 2017: images and annotations from https://cocodataset.org',
     'cityscapes': 'Cityscapes: leftImg8bit and gtFine from https://www.cityscapes-dataset.com (registration)',
     'VOCdevkit': 'PASCAL-Context: VOC 2010 of host.robots.ox.ac.uk/pascal, labels by tools/prepare/pascal_context.py',
@@ -19,7 +19,7 @@ _SOURCES = {
     'LIP': 'LIP: two archives from https://sysu-hcp.net/lip, unpacked by tools/prepare/lip.py',
     'imagenet': 'ImageNet-1k: ILSVRC2012 from https://image-net.org (registration)',
     'mpii': 'MPII: images from http://human-pose.mpi-inf.mpg.de, annotations in the form of mmpose',
-    'aic': 'AI Challenger key-points: images, and annotations in the form of mmpose',
+    'aic': 'AI Challenger keypoints: images, and annotations in the form of mmpose',
     'posetrack17': 'PoseTrack 2017: https://posetrack.net (registration), annotations by tools/prepare/posetrack17.py',
     'posetrack18': 'PoseTrack 2018: https://posetrack.net (registration), annotations in the form of mmpose',
     'crowdpose': 'CrowdPose: https://github.com/jeffffffli/CrowdPose, annotations in the form of mmpose',
@@ -32,10 +32,16 @@ _SOURCES = {
 
 
 def missing_files(config: Mapping[str, Any], dataloaders: Sequence[str]) -> list[str]:
-    """One sentence for each data set, evaluator and checkpoint that is not there; of a data set, its first such file.
+    """Return the data sets, evaluators and checkpoints of a config that do not exist.
 
-    `dataloaders` are those in use, such as 'train_dataloader'; the model's own checkpoints are read for training alone.
-    Addresses, and data behind a `backend_args`, are not looked for.
+    URLs, and data behind a `backend_args`, are not checked.
+
+    Args:
+        config: The config.
+        dataloaders: The loaders in use, such as 'train_dataloader'; only training reads the model's own checkpoints.
+
+    Returns:
+        One sentence for each, with the first missing file of a data set and where to get it.
     """
     sentences = []
     others = {'load_from': config.get('load_from')}
@@ -58,9 +64,9 @@ def missing_files(config: Mapping[str, Any], dataloaders: Sequence[str]) -> list
 
 
 def _strings(where: str, part: Any) -> Iterator[tuple[str, Path]]:
-    """The local paths at any depth, by the keys that hold one, and their places.
+    """Yield the local paths at any depth, with their places in the config.
 
-    Not those of data sets, which some evaluators name, too: they are below a `data_root` of their own.
+    Paths of data sets are left out, also in evaluators: they are relative to a `data_root`.
     """
     if isinstance(part, Mapping) and 'data_root' not in part:
         for key, value in part.items():
@@ -76,7 +82,7 @@ def _strings(where: str, part: Any) -> Iterator[tuple[str, Path]]:
 
 
 def _datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The data sets inside one that combines, repeats or wraps others, or itself."""
+    """Yield the data sets inside one that combines, repeats or wraps others, or the data set itself."""
     inner = dataset.get('datasets', [dataset['dataset']] if 'dataset' in dataset else [])
     if not inner:
         yield dataset
@@ -85,7 +91,7 @@ def _datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _paths(dataset: Mapping[str, Any]) -> Iterator[Path]:
-    """The folder, the annotation file and the image folders that it names, as the libraries join them."""
+    """Yield the folder, the annotation file and the image folders of a data set, joined as in the libraries."""
     root = Path(dataset.get('data_root') or '')
     if dataset.get('data_root'):
         yield root

@@ -1,9 +1,9 @@
-"""Schemas of config dicts: the keys that code takes from a dict, by the signatures and the sources behind it.
+"""Schemas of config dicts: the keys that code reads from a dict, derived from signatures and sources.
 
 A `Schema` follows one value of a config through the code that receives it. `cfg['key']`, `cfg.key`, `cfg.get('key')`
-and `'key' in cfg` read a key; `f(**cfg)` hands all keys to the parameters of `f`; `f(cfg)`, `self.cfg = cfg` and copies
-lead on to other code; `REGISTRY.build(cfg)` builds what `type` names. Whatever else happens to the dict leaves it open:
-it may have more keys than are known. Only functions on the way of a value are parsed, and only when it is looked at.
+and `'key' in cfg` read a key; `f(**cfg)` passes all keys to the parameters of `f`; `f(cfg)`, `self.cfg = cfg` and
+copies lead to other code; `REGISTRY.build(cfg)` builds its `type`. Any other use leaves the dict open: it may have
+unknown keys. Only functions on the way of a value are parsed, and only when they are reached.
 """
 
 import ast
@@ -26,13 +26,13 @@ __all__ = ['Argument', 'Schema', 'arguments_of', 'parameter_of', 'settings_of']
 _COPIES = (dict, ConfigDict, copy.copy, copy.deepcopy, list, tuple)
 _HARMLESS = (bool, callable, id, isinstance, len, print, repr, str, type)
 _MAPS = ('map', 'multi_apply')
-"""Functions that call their first argument with each of the items of the others."""
+"""Functions that call their first argument with each item of the others."""
 _NEUTRAL = (ast.If, ast.While, ast.Assert, ast.UnaryOp, ast.Expr, ast.FormattedValue, ast.Subscript, ast.Compare)
 
 
 @dataclass(frozen=True)
 class Argument:
-    """The name of a parameter whose value says which class a dict is for, as `ema_type` does for EMAHook."""
+    """A parameter whose value is the class that a dict is for, as `ema_type` of EMAHook."""
 
     name: str
     default: Any
@@ -60,16 +60,16 @@ _Place = _Variable | _Attribute | _Expression
 
 
 class Schema:
-    """What code does with a value of a config.
+    """The uses of a config value in code.
 
     Attributes:
         keys: The keys that are read, each with the schema of its value.
-        taken: The keys that are taken out of the dict before it goes on.
-        rest: The schema of values under arbitrary names; None if names are not arbitrary.
-        open: Whether the dict may hold keys that are not in `keys`.
-        drops: Whether such keys are taken and never looked at.
+        taken: The keys that are removed from the dict before it is passed on.
+        rest: The schema of values under arbitrary keys; None if keys are not arbitrary.
+        open: Whether the dict may have keys that are not in `keys`.
+        drops: Whether such keys are accepted and never read.
         registries: The registries that build it.
-        defaults: Names of the classes that it is for if it has no `type`.
+        defaults: Names of its classes if it has no `type`.
         recurs: Whether the dicts inside it may have the same keys.
     """
 
@@ -119,21 +119,21 @@ class Schema:
         return self._scan()._defaults
 
     def complete(self) -> 'Schema':
-        """The same schema without any keys but those that are seen."""
+        """Return a copy that allows only known keys."""
         schema = Schema()
         schema._absorb(self)
         schema._complete = True
         return schema
 
     def united(self, other: 'Schema') -> 'Schema':
-        """The keys of both."""
+        """Return a schema with the keys of both."""
         schema = self.complete()
         schema._absorb(other)
         schema.recurs = self.recurs or other.recurs
         return schema
 
     def with_keys(self, *names: str) -> 'Schema':
-        """The same schema with further keys."""
+        """Return a copy with further keys."""
         schema = Schema()
         schema._absorb(self)
         schema._complete, schema.recurs = self._complete, self.recurs
@@ -147,7 +147,7 @@ class Schema:
             place = list(self._places)[self._scanned]
             self._scanned += 1
             loads = list(_loads(place))
-            self._open |= isinstance(place, _Attribute) and not loads  # it is kept for others
+            self._open |= isinstance(place, _Attribute) and not loads  # other classes may read it
             for function, node in loads:
                 if function.body is None:
                     self._open = True
@@ -179,9 +179,9 @@ class Schema:
         return self._rest
 
     def _use(self, function: Function, node: ast.AST, body: 'Body') -> None:
-        """Take note of what happens to the value of an expression, which what stands around it says."""
+        """Record the use of an expression's value, which the node around it determines."""
         parent = body.parents[node]
-        self._is_used |= not isinstance(parent, ast.FormattedValue)  # all else but being printed
+        self._is_used |= not isinstance(parent, ast.FormattedValue)  # printing does not count
         whole = _Expression(function, parent)
         match parent:
             case ast.Attribute(attr=name):
@@ -257,7 +257,7 @@ class Schema:
                 self._other()._add(whole)
             case 'copy' | 'to_dict', []:
                 self._add(whole)
-            case 'update', _:  # what it is given has a schema of its own
+            case 'update', _:  # its argument has its own schema
                 pass
             case 'keys', []:
                 pass
@@ -273,7 +273,7 @@ class Schema:
                 self._open = True
 
     def _use_call(self, function: Function, call: ast.AST, where: int | str | None, body: 'Body') -> None:
-        """Follow an argument, which is given by its position or its name, or as `**value` if that is None."""
+        """Follow an argument, given by position or by name, or as `**value` if `where` is None."""
         assert isinstance(call, ast.Call)
         called = resolve(function, call.func, body)
         if any(called is copying for copying in _COPIES):
@@ -294,7 +294,7 @@ class Schema:
         elif called is build_from_cfg:
             self._built(resolve(function, call.args[1], body) if len(call.args) > 1 else None)
         elif isinstance(call.func, ast.Attribute) and call.func.attr in ('update', 'append') and where in (0, None):
-            # x.update(value): what happens to x from here on happens to these keys; so to the items of a list.
+            # After x.update(value), uses of x are uses of these keys; the same holds for items of a list.
             if isinstance(call.func.value, ast.Name):
                 for value in body.assigned.get(call.func.value.id, ()):
                     self._default(function, value)
@@ -321,7 +321,7 @@ class Schema:
             self._open = True
 
     def _default(self, function: Function, display: ast.AST) -> None:
-        """Take note of the `type` that a dict display gives to the keys it is extended with."""
+        """Record the `type` that a dict display adds to the keys."""
         match display:
             case ast.Call(keywords=keywords):
                 values = [keyword.value for keyword in keywords if keyword.arg == 'type']
@@ -343,7 +343,7 @@ class Schema:
                     self._defaults[Argument(name, parameter.default)] = None
 
     def _expand(self, target: 'Target', given: Collection[str | None]) -> None:
-        """Take note of `target(**value)`, where some parameters are given otherwise."""
+        """Record `target(**value)`, where the parameters in `given` have other values."""
         for name in target.names:
             if name not in given:
                 self._key(name)._hand_to(target, name)
@@ -373,7 +373,7 @@ class Schema:
 
 @cache
 def arguments_of(owner: Callable[..., Any]) -> Schema:
-    """The keyword arguments that a class or function takes; those behind its **kwargs are among them."""
+    """Return the schema of the keyword arguments of a class or function, including those that its **kwargs reach."""
     schema = Schema()
     target = target_of(owner)
     if target is None:
@@ -384,12 +384,18 @@ def arguments_of(owner: Callable[..., Any]) -> Schema:
 
 
 def _is_builder(function: FunctionType) -> bool:
-    """Whether it is one of mmcv's `build_norm_layer` and the like, which take the `type` out of the dict themselves."""
+    """Return whether a function is like mmcv's `build_norm_layer`, which removes the `type` from the dict itself."""
     return function.__module__.startswith(('mmcv.cnn.bricks', 'mmengine.model'))
 
 
 def parameter_of(owner: type, method: str, name: str) -> Schema:
-    """What a method does with one of its parameters."""
+    """Return the schema of one parameter of a method.
+
+    Args:
+        owner: The class.
+        method: The method's name.
+        name: The parameter's name.
+    """
     schema = Schema()
     target = target_of(method_of(owner, method)) or Target()
     if target.function:
@@ -399,7 +405,12 @@ def parameter_of(owner: type, method: str, name: str) -> Schema:
 
 
 def settings_of(owners: Iterable[type], is_one: Callable[[str], object]) -> Schema:
-    """What classes together read from variables and attributes of `self` with the names asked for."""
+    """Return the schema of all variables and attributes of `self` with certain names in some classes.
+
+    Args:
+        owners: The classes.
+        is_one: Whether a name counts.
+    """
     places: list[_Place] = []
     for owner in owners:
         for function in functions_of(owner):
@@ -412,7 +423,7 @@ def settings_of(owners: Iterable[type], is_one: Callable[[str], object]) -> Sche
 
 
 def _loads(place: _Place) -> Iterator[tuple[Function, ast.AST]]:
-    """Where the value of a variable or an attribute is used; a function without a source once, with nothing."""
+    """Yield the uses of a variable's or attribute's value; a function without a source once, with an empty node."""
     match place:
         case _Expression(function, node):
             yield function, node

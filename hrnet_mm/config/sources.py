@@ -1,4 +1,4 @@
-"""Python functions and their sources: what is called, with which parameters, and where a name is used."""
+"""Sources of Python functions: call targets, their parameters, and the uses of names."""
 
 import ast
 import builtins
@@ -18,12 +18,12 @@ from torch import nn
 __all__ = ['Body', 'Function', 'Target', 'functions_of', 'method_of', 'resolve', 'target_of']
 
 _NOT_FOLLOWED = ('abc', 'builtins', 'torch', 'typing')
-"""Packages of base classes that read no attribute of the class that derives from them."""
+"""Packages of base classes that read no attribute of their subclasses."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of Python, the class of its `self`, and the class in whose body it stands."""
+    """A Python function, the class of its `self`, and the class that defines it."""
 
     function: FunctionType
     owner: type | None = None
@@ -37,7 +37,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Target:
-    """What is called: its parameters, without `self`, and the function that receives them if it can be read."""
+    """The target of a call: its parameters without `self`, and the function that receives them if it has a source."""
 
     names: Collection[str] = ()
     positional: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Target:
 
 
 def target_of(called: Any) -> Target | None:
-    """What can be called, with its parameters; None if they cannot be told."""
+    """Return the target of a callable; None if its parameters are unknown."""
     if called is object.__init__ or (isinstance(called, Function) and called.definer is nn.Module):
         return Target()
     bound = False
@@ -87,7 +87,7 @@ def target_of(called: Any) -> Target | None:
 
 
 def _renamed(called: Any, function: Function | None) -> list[str]:
-    """Old names of parameters, which mmengine's `deprecated_api_warning` replaces by their new ones."""
+    """Return old names of parameters, which mmengine's `deprecated_api_warning` replaces."""
     if function and function.definer:
         called = vars(function.definer).get(function.function.__name__)
     if not isinstance(called, FunctionType) or 'name_dict' not in called.__code__.co_freevars:
@@ -96,7 +96,13 @@ def _renamed(called: Any, function: Function | None) -> list[str]:
 
 
 def method_of(owner: type, name: str, after: type | None = None) -> Any:
-    """A method as a `Function`, what else the name stands for, or None; `after` is where `super()` starts from."""
+    """Return a method as a `Function`, another attribute as it is, or None.
+
+    Args:
+        owner: The class.
+        name: The attribute's name.
+        after: The class whose `super()` is meant.
+    """
     mro = owner.__mro__
     for definer in mro[mro.index(after) + 1 :] if after in mro else mro:
         if name in vars(definer):
@@ -109,7 +115,7 @@ def method_of(owner: type, name: str, after: type | None = None) -> Any:
 
 @cache
 def functions_of(owner: type) -> list[Function]:
-    """The methods and properties of a class and of its base classes, without those that cannot read its attributes."""
+    """Return the methods and properties of a class and its bases, except those that cannot read its attributes."""
     found = []
     replaced: set[str] = set()
     for definer in owner.__mro__:
@@ -129,7 +135,13 @@ def functions_of(owner: type) -> list[Function]:
 
 
 def resolve(function: Function, expression: ast.AST, body: 'Body') -> Any:
-    """The class, function, module or registry that an expression names; None if that cannot be told."""
+    """Return the class, function, module or registry that an expression refers to; None if it is unknown.
+
+    Args:
+        function: The function that contains the expression.
+        expression: The expression.
+        body: The function's source.
+    """
     match expression:
         case ast.Name(id=name):
             code = function.function.__code__
@@ -139,7 +151,7 @@ def resolve(function: Function, expression: ast.AST, body: 'Body') -> Any:
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == body.self_name and function.owner:
             return method_of(function.owner, attribute)
         case ast.Attribute(value=ast.Name(id='runner') | ast.Attribute(attr='runner'), attr=attribute):
-            return method_of(Runner, attribute)  # hooks and loops call it so
+            return method_of(Runner, attribute)  # the name of the Runner in hooks and loops
         case ast.Attribute(value=ast.Call(func=ast.Name(id='super'), args=base), attr=attribute) if function.owner:
             after = resolve(function, base[0], body) if base else function.definer
             return method_of(function.owner, attribute, after)
@@ -151,7 +163,7 @@ def resolve(function: Function, expression: ast.AST, body: 'Body') -> Any:
 
 
 class Body:
-    """The source of a function, by the names in it."""
+    """The source of a function, indexed by the names in it."""
 
     def __init__(self, root: ast.FunctionDef) -> None:
         self.root = root
@@ -160,12 +172,12 @@ class Body:
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        """What each node stands in."""
+        """The parent of each node."""
         return {child: node for node in ast.walk(self.root) for child in ast.iter_child_nodes(node)}
 
     @cached_property
     def names(self) -> dict[str, list[ast.AST]]:
-        """Where each variable is read."""
+        """The reads of each variable."""
         found: dict[str, list[ast.AST]] = {}
         for node in ast.walk(self.root):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -174,7 +186,7 @@ class Body:
 
     @cached_property
     def attributes(self) -> dict[str, list[ast.AST]]:
-        """Where each attribute of `self` is read."""
+        """The reads of each attribute of `self`."""
         found: dict[str, list[ast.AST]] = {}
         for node in self.names.get(self.self_name, ()):
             parent = self.parents[node]
@@ -184,7 +196,7 @@ class Body:
 
     @cached_property
     def assigned(self) -> dict[str, list[ast.AST]]:
-        """What is assigned to each variable."""
+        """The values assigned to each variable."""
         found: dict[str, list[ast.AST]] = {}
         for node in ast.walk(self.root):
             if isinstance(node, ast.Assign):
@@ -202,7 +214,7 @@ def _body(code: CodeType) -> Body | None:
 
 @cache
 def _definitions(file: str) -> dict[tuple[str, int], ast.FunctionDef]:
-    """The functions of a source file, by their names and first lines, decorators included."""
+    """Return the functions of a source file by name and first line, including decorators."""
     tree = ast.parse(''.join(linecache.getlines(file)))
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     return {(node.name, min([node.lineno, *(part.lineno for part in node.decorator_list)])): node for node in functions}

@@ -1,4 +1,4 @@
-"""Types of a config, looked up in the registries as mmengine does."""
+"""Lookup of a config's types in the registries, as in mmengine."""
 
 import importlib
 import importlib.util
@@ -15,7 +15,15 @@ LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain', 'mmengine', 'mmcv', 'hrne
 
 
 def find_type(name: str, scope: str) -> dict[Any, Registry | None]:
-    """What is registered under a name, with the root registry of each; else the operator or import."""
+    """Return the classes and functions that a type may refer to.
+
+    Args:
+        name: The type, with or without a scope.
+        scope: The default scope.
+
+    Returns:
+        Registered objects, each with its root registry; or one operator or import, with None; or an empty dict.
+    """
     prefix, _, last = name.rpartition('.')
     if not prefix or has_registries(prefix):
         for registries in (_registries(prefix or scope), _registries('mmengine')):
@@ -33,7 +41,7 @@ def find_type(name: str, scope: str) -> dict[Any, Registry | None]:
 
 @cache
 def _operators() -> dict[str, Any]:
-    """The operators of mmcv, which no registry holds; mmcv itself is optional."""
+    """Return the operators of mmcv, which are in no registry; mmcv is optional."""
     if importlib.util.find_spec('mmcv') is None:
         return {}
     module = importlib.import_module('mmcv.ops')
@@ -51,7 +59,7 @@ def _registered(registry: Registry, name: str) -> Any:
 
 
 def root_of(registry: Registry) -> Registry:
-    """The registry of mmengine that holds the same kind of things."""
+    """Return mmengine's registry of the same kind."""
     while registry.parent is not None:
         registry = registry.parent
     return registry
@@ -59,7 +67,7 @@ def root_of(registry: Registry) -> Registry:
 
 @cache
 def has_registries(package: str) -> bool:
-    """Whether a package is a scope of types."""
+    """Return whether a package is a scope of types."""
     return (
         '.' not in package
         and importlib.util.find_spec(package) is not None
@@ -75,7 +83,13 @@ def _registries(package: str) -> list[Registry]:
 
 
 def type_names(name: str, scope: str, registries: Collection[Registry]) -> set[str]:
-    """What a type might be called instead of `name`: what some registries hold if there are any, or all of them."""
+    """Return the candidates for a misspelled type.
+
+    Args:
+        name: The misspelled type.
+        scope: The default scope.
+        registries: The registries that it may be in; if empty, all.
+    """
     prefix = name.rpartition('.')[0]
     if prefix:
         scopes = [prefix] if has_registries(prefix) else [scope]
@@ -95,7 +109,7 @@ def type_names(name: str, scope: str, registries: Collection[Registry]) -> set[s
 
 @cache
 def registered_names(scope: str) -> list[str]:
-    """The names that are registered in a library, and in mmengine."""
+    """Return the names that are registered in a library and in mmengine."""
     names: set[str] = set()
     for registry in (*_registries(scope), *_registries('mmengine')):
         registry.import_from_location()

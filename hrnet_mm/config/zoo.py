@@ -1,4 +1,4 @@
-"""The shipped configs: where they are, what was published for each, and what its network costs."""
+"""Shipped configs, their published results, and the cost of their networks."""
 
 import copy
 import csv
@@ -30,10 +30,10 @@ __all__ = [
 _PACKAGE = Path(__file__).parents[1]
 
 _NUM_ROIS = 512
-"""RoIs of a region-based detector for which the published MACs are right."""
+"""The number of RoIs in the published MACs of region-based detectors."""
 
 _INPUTS = {
-    # Input sizes (height, width) by a part of the config's path, the first that fits; else the one in its name.
+    # Input sizes (height, width) by the first of these that a config's path contains; otherwise the path has the size.
     '/detection/fcos': (800, 1312),
     '/detection/centernet': (511, 511),
     '/detection/': (800, 1216),
@@ -44,7 +44,15 @@ _INPUTS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of one row: `kind` is 'parameters' (millions) or 'MACs' (2**30), `status` 'equal' or another word."""
+    """A published figure and its recount.
+
+    Attributes:
+        row: The row of results.csv.
+        kind: 'parameters' (millions) or 'MACs' (2**30).
+        published: The figure as printed.
+        counted: The recount.
+        status: 'equal', 'explained' (the row has a note) or 'different'.
+    """
 
     row: Mapping[str, str]
     kind: str
@@ -54,15 +62,16 @@ class Comparison:
 
 
 def published_results() -> list[dict[str, str]]:
-    """The rows of results.csv, every value as printed."""
+    """Return the rows of results.csv, with every value as printed."""
     with (_PACKAGE / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
         return list(csv.DictReader(file))
 
 
 def configs_folder() -> Path:
-    """Where the configs are: beside the package in a checkout, inside it in a wheel.
+    """Return the folder of the configs, which is beside the package in a checkout and inside it in a wheel.
 
-    Raises FileNotFoundError if they are in neither place.
+    Raises:
+        FileNotFoundError: It is in neither place.
     """
     for folder in (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs'):
         if (folder / '_base_').is_dir():
@@ -71,14 +80,14 @@ def configs_folder() -> Path:
 
 
 def config_paths() -> list[str]:
-    """The zoo's configs, as paths below the folder of configs; those of short trainings are not among them."""
+    """Return the zoo's configs as paths below the folder of configs, except those of short trainings."""
     folder = configs_folder()
     paths = [path.relative_to(folder) for path in sorted(folder.glob('*/*.py'))]
     return [path.as_posix() for path in paths if path.parts[0] not in ('_base_', 'demo', 'learn')]
 
 
 def compare(row: Mapping[str, str]) -> Iterator[Comparison]:
-    """Compares the row's parameters and MACs, as far as they are printed, with its config's; rounded as printed."""
+    """Yield the published parameters and MACs of a row with the recount of its config, rounded as printed."""
     if not row['config'] or not (row['params'] or row['gimacs']):
         return
     params, macs = count(row['config'].removeprefix('configs/'), _input_size(row['config']))
@@ -103,7 +112,7 @@ def _input_size(config: str) -> tuple[int, int]:
 
 @cache
 def read_config(path: str) -> Config:
-    """The config at `path` below the folder of configs, with its custom imports done."""
+    """Return the config at `path` below the folder of configs, after its custom imports."""
     config = Config.fromfile(configs_folder() / path)
     import_modules_from_strings(**config.custom_imports)
     return config
@@ -111,10 +120,15 @@ def read_config(path: str) -> Config:
 
 @cache
 def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
-    """Parameters, and MACs of convolutions and linear layers for one RGB image, of the config at `path`.
+    """Return the parameters of a config's network, and its MACs for one RGB image.
 
-    Detectors with RoIs are counted with 512 of them. The 1x1 convolutions of HRFPN and of the segmentation head are
-    counted at the finest resolution, as published; this package applies them to every stream at its own, with fewer.
+    The MACs are those of convolutions and linear layers; detectors with RoIs are counted with 512 of them. As in the
+    published figures, the 1x1 convolutions of HRFPN and of the segmentation head are counted at the finest resolution;
+    this package applies them to each branch at its own, with fewer MACs.
+
+    Args:
+        path: The config, below the folder of configs.
+        size: Height and width of the image in pixels.
     """
     config = read_config(path)
     model_cfg = copy.deepcopy(config.model)
@@ -124,12 +138,12 @@ def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
         model = MODELS.build(model_cfg).eval()
         with count_macs(model) as cost:
             _forward(model, torch.empty(1, 3, *size))
-    # The published figures leave out the products of OCR's attention.
+    # The published figures omit the products of OCR's attention.
     return count_parameters(model), cost.layers + cost.saved
 
 
 def _forward(model: Any, image: Tensor) -> None:
-    """Run each part of the model once; prediction itself needs real numbers."""
+    """Run each module of the model once; prediction itself would need real numbers."""
     feats = model.extract_feat(image)
     if hasattr(model, 'roi_head'):
         model.rpn_head(feats)

@@ -193,7 +193,7 @@ def test_misspelt_type(name, place, wrong, right, parse):
     config = parse(name)
     put(config, f'{place}.type', wrong)
     (problem,) = check_config(config)
-    assert problem.endswith(f'nothing is called {wrong!r}; did you mean {right!r}?')
+    assert problem.endswith(f'unknown type {wrong!r}; did you mean {right!r}?')
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_misspelt_type(name, place, wrong, right, parse):
         ('runner_type', 'hrnet_mm.ReliabelRunner', "did you mean 'hrnet_mm.ReliableRunner'?"),
         ('train_cfg', dict(by_epoch=True, max_iters=9), "train_cfg.max_iters: no such key; did you mean 'max_epochs'?"),
         ('train_dataloader.dataset.type', 'mmdte.CocoDataset', "did you mean 'mmdet.CocoDataset'?"),
-        ('train_dataloader.dataset._scope_', 'mmdett', "no library is called 'mmdett'; did you mean 'mmdet'?"),
+        ('train_dataloader.dataset._scope_', 'mmdett', "unknown library 'mmdett'; did you mean 'mmdet'?"),
         ('model.neck', dict(typ='HRFPN', arch='w32'), "model.neck.typ: no such key; did you mean 'type'?"),
-        ('custom_hooks', [dict(type='CocoMetric')], "custom_hooks[0]: nothing is called 'CocoMetric'"),
+        ('custom_hooks', [dict(type='CocoMetric')], "custom_hooks[0]: unknown type 'CocoMetric'"),
         ('custom_hooks', [dict(type='EMAHook', momentm=1)], "did you mean 'momentum'?"),
         ('custom_hooks', [dict(type='EMAHook', ema_type='ExpMomentumEMA', gama=1)], "did you mean 'gamma'?"),
         ('default_hooks.finite', dict(type='hrnet_mm.StopOnNonFiniteHok'), "mean 'hrnet_mm.StopOnNonFiniteHook'?"),
@@ -468,11 +468,9 @@ def test_left_over_delete(tmp_path):
         "visualizer = dict(_delete_=True, type='Visualizer')"
     )
     config = Config.fromfile(tmp_path / 'config.py')
-    assert check_config(config) == [
-        'visualizer._delete_: no base has a dict here that it could replace; remove the key'
-    ]
+    assert check_config(config) == ['visualizer._delete_: no base config has a dict here to replace; remove the key']
 
 
 def test_unknown_default_scope():
     config = Config(dict(default_scope='mmdett'))
-    assert check_config(config) == ["default_scope: no library is called 'mmdett'; did you mean 'mmdet'?"]
+    assert check_config(config) == ["default_scope: unknown library 'mmdett'; did you mean 'mmdet'?"]

@@ -15,7 +15,7 @@ POSE = 'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py'
 FACE = 'face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py'
 SEGMENTER = 'segmentation/ocrnet_hr48_4xb4-62k_pascal-context-59-520x520.py'
 CLASSIFIER = 'classification/hrnet-w18_8xb32_in1k.py'
-CHANNELS = r'model\.{}: {}, but what stands before it gives {}'
+CHANNELS = r'model\.{}: {}, but its input is {}'
 
 
 def found(config, **how):
@@ -38,7 +38,7 @@ def found(config, **how):
             'model.rpn_head.in_channels: 256, but .* 1 map of 128 channels',
         ),
         (DETECTOR, 'model.roi_head.bbox_roi_extractor', {'out_channels': 64}, 'bbox_roi_extractor.out_channels: 64'),
-        (DETECTOR, 'model.neck', {'num_outs': 4}, 'model.rpn_head: strides for 5 maps, but the neck gives 4'),
+        (DETECTOR, 'model.neck', {'num_outs': 4}, 'model.rpn_head: strides for 5 maps, but the neck returns 4'),
         (MASKS, 'model.roi_head.mask_head', {'in_channels': 64}, 'model.roi_head.mask_head.in_channels: 64'),
         (POSE, 'model.head', {'in_channels': 48}, 'model.head.in_channels: 48, but .* 1 map of 32 channels'),
         (FACE, 'model.head', {'in_channels': 18}, 'model.head.in_channels: 18, but .* 1 map of 270 channels'),
@@ -106,7 +106,12 @@ def test_everything_is_reported_at_once(tmp_path, read):
         }
     )
     problems = config_problems(config, training=True, on_cpu=True)
-    for words in ('modle: no such', 'out_chanels: no such key', 'train_cfg: the config has none', 'in_channels: 48'):
+    for words in (
+        'modle: no such',
+        'out_chanels: no such key',
+        'train_cfg: missing from the config',
+        'in_channels: 48',
+    ):
         assert any(words in problem for problem in problems), (words, problems)
     assert any('gone.pth does not exist' in problem for problem in problems)
 
