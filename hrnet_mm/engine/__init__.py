@@ -1,4 +1,4 @@
-"""Training and testing through mmengine's Runner, for the configs of all four libraries."""
+"""Training and testing by mmengine's Runner, with guards, for the configs of all four libraries."""
 
 from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook

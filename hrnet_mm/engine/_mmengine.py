@@ -1,7 +1,7 @@
 """mmengine's private attributes, and the changes to its modules, that this package needs.
 
-No other file uses any. tests/engine/test_mmengine.py calls each function on the installed mmengine, and names the
-attribute and the function where a release lacks it.
+No other module uses any. tests/engine/test_mmengine.py calls each function on the installed mmengine, and names the
+attribute and the function if a release lacks it.
 """
 
 import functools
@@ -40,51 +40,51 @@ __all__ = [
 
 
 def bare_model(model: nn.Module) -> nn.Module:
-    """The model without what distributes it or augments its tests."""
+    """Return the model inside wrappers for distribution and test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.get_submodule('module')
     return model
 
 
 def built_train_loop(runner: Any) -> Any:
-    """The training loop; None where nothing trains, for which `runner.train_loop` would build the training's data."""
+    """Return the training loop, or None if nothing trains; `runner.train_loop` would then build the training data."""
     return runner._train_loop if isinstance(runner._train_loop, BaseLoop) else None
 
 
 def built_loops(runner: Any) -> list[Any]:
-    """The loops in use; `runner.train_loop`, `val_loop` and `test_loop` would build those that are not."""
+    """Return the loops in use; `runner.train_loop`, `val_loop` and `test_loop` would build the others."""
     loops = (runner._train_loop, runner._val_loop, runner._test_loop)
     return [loop for loop in loops if isinstance(loop, BaseLoop)]
 
 
 def wrap_iterations(loop: Any, wrapper: Callable[..., None]) -> None:
-    """Call `wrapper(run_iter, *args)` in place of each `run_iter(*args)` of a loop: an error passes no hook."""
+    """Call `wrapper(run_iter, *args)` instead of each `run_iter(*args)` of a loop, whose errors no hook sees."""
     loop.run_iter = functools.partial(wrapper, loop.run_iter)
 
 
 def count_epoch(loop: Any) -> None:
-    """Count one more epoch as done."""
+    """Increment the number of finished epochs."""
     loop._epoch += 1
 
 
 def choose_val_interval(loop: Any) -> None:
-    """Let `loop.val_interval` follow from `dynamic_intervals` at the loop's present place."""
+    """Set `loop.val_interval` from `dynamic_intervals` at the loop's current epoch or iteration."""
     loop._decide_current_val_interval()
 
 
 def redraw(sampler: Any) -> None:
-    """Let the order follow from a seed that was changed; InfiniteSampler draws it when it is built."""
+    """Draw the order of a sampler again after its seed has changed; InfiniteSampler draws it only when it is built."""
     if isinstance(sampler, InfiniteSampler):
         sampler.indices = sampler._indices_of_rank()
 
 
 def is_resuming(runner: Any) -> bool:
-    """Whether the run continues another one, rather than begins with the weights of a checkpoint."""
+    """Return whether the run continues another one, as opposed to starting from the weights of a checkpoint."""
     return bool(runner._resume)
 
 
 def checkpoint_to_resume(runner: Any) -> str | None:
-    """The checkpoint that the run continues from; None for a run that begins."""
+    """Return the checkpoint that the run continues from; None for a new run."""
     if not runner._resume:
         return None
     path: str | None = runner._load_from or find_latest_checkpoint(runner.work_dir)
@@ -92,7 +92,7 @@ def checkpoint_to_resume(runner: Any) -> str | None:
 
 
 class OpenCheckpointHook(CheckpointHook):
-    """mmengine's CheckpointHook, whose two steps have public names: `write_step` and `write_best`."""
+    """mmengine's CheckpointHook with public names for its two steps: `write_step` and `write_best`."""
 
     def write_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         """Write the checkpoint of an epoch or iteration."""
@@ -110,34 +110,34 @@ class OpenCheckpointHook(CheckpointHook):
 
 
 def with_mmpretrain_names(checkpoint: Any) -> Any:
-    """The backbone's weights of a checkpoint of mmcls, under the names that the other libraries give them."""
+    """Return the backbone weights of an mmcls checkpoint under the other libraries' names."""
     return _process_mmcls_checkpoint(checkpoint)
 
 
 def backends_of(visualizer: Any) -> MutableMapping[str, Any]:
-    """The visualizer's backends by name, which can be added to."""
+    """Return the visualizer's backends by name; the dict may be extended."""
     backends: MutableMapping[str, Any] = visualizer._vis_backends
     return backends
 
 
 def forget_visualizer(kind: Any, name: str | None) -> None:
-    """Let the next visualizer of this class and name be a new one; mmengine keeps each for the whole process."""
+    """Make the next visualizer of this class and name a new one; mmengine keeps each for the whole process."""
     kind._instance_dict.pop(name, None)
 
 
 def parse_setting(value: str) -> Any:
-    """The value of a setting of the command line; raises AssertionError or RecursionError for brackets that differ."""
+    """Return the value of a command-line setting; AssertionError or RecursionError means mismatched brackets."""
     return DictAction._parse_iterable(value)
 
 
 def content_of(config: Any) -> Any:
-    """The dict inside a Config, whose keys can be removed; anything else as it is."""
+    """Return the dict inside a Config, whose keys can be removed; anything else unchanged."""
     return config._cfg_dict if isinstance(config, Config) else config
 
 
 @contextmanager
 def quick_reading() -> Iterator[None]:
-    """Within, remember where `library::path` bases are; mmengine reads all metafiles of the library for each."""
+    """Cache, within a `with` block, the paths of `library::path` bases; mmengine reads all metafiles for each."""
     find_base = Config._get_cfg_path
     Config._get_cfg_path = staticmethod(
         lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
@@ -157,7 +157,7 @@ def _external_path(base: str) -> tuple[str, str | None]:
 
 
 def format_configs_once() -> None:
-    """Format each text of a config once, for the rest of the process.
+    """Format each config text once, for the rest of the process.
 
     mmengine formats the whole config for the log, for the files of each visualizer backend and for every checkpoint.
     """

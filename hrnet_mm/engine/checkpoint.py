@@ -1,4 +1,4 @@
-"""Checkpoints that survive a crash at any moment, and that any program can read without running what is in them."""
+"""Checkpoint hook with atomic writes and without pickled classes."""
 
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,19 @@ _STATES = 'states_by_process'
 
 @HOOKS.register_module()
 class SafeCheckpointHook(OpenCheckpointHook):
-    """Takes the place of mmengine's CheckpointHook, with the same arguments and file names.
+    """Replacement of mmengine's CheckpointHook, with the same arguments and file names.
 
-    Files hold tensors and plain containers alone. Each is written aside, flushed to the disk and renamed; only then
-    `last_checkpoint` names it, and only then older ones are deleted. So a full disk, or a kill at any byte, leaves
-    a whole checkpoint, and `last_checkpoint` names one. While it writes, the disk holds one checkpoint more than
-    `max_keep_ckpts` says.
+    Files hold only tensors and built-in containers. Each file is written to a temporary name, flushed to disk and
+    renamed; then `last_checkpoint` is updated, and then older files are deleted. After a full disk, or a kill at any
+    byte, there is a complete checkpoint, and `last_checkpoint` names one. During a write the disk holds one checkpoint
+    more than `max_keep_ckpts`.
 
-    The strategies of FlexibleRunner (DeepSpeed, FSDP) and storage other than local files have writers of their own:
-    there the order of saving and deleting alone is changed.
+    The strategies of FlexibleRunner (DeepSpeed, FSDP), and storage other than local files, have their own writers. For
+    them, only the order of saving and deleting differs from mmengine's.
+
+    Args:
+        *args: Arguments of mmengine's CheckpointHook.
+        **kwargs: Arguments of mmengine's CheckpointHook.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -39,36 +43,36 @@ class SafeCheckpointHook(OpenCheckpointHook):
         self._states: list[dict[str, Tensor]] = []
 
     def before_run(self, runner: Any) -> None:
-        """From here on, mmengine reads checkpoints by the safe reader."""
+        """Make mmengine read checkpoints by the safe reader from now on."""
         own = checkpoint_to_resume(runner)
         use_safe_reader(trusted=[own] if own else [])
 
     def before_train(self, runner: Any) -> None:
-        """Delete what a process that was killed had begun to write."""
+        """Delete the unfinished files of killed processes."""
         super().before_train(runner)
         put_state(runner, self._states)
         if is_main_process() and isinstance(self.file_backend, LocalBackend):
             for folder in {self.out_dir, runner.work_dir}:
                 for file in remove_partial(folder):
-                    runner.logger.warning(f'removed {file}: its process ended while it was written')
+                    runner.logger.warning(f'removed {file}: its process ended while writing it')
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Make the content plain; the hook's priority lets all others add theirs before."""
+        """Convert the content to built-in types; the priority makes this the last hook."""
         if self._states:
             checkpoint[_STATES] = self._states
         for name in to_plain(checkpoint):
             if name not in self._reported:
                 self._reported.add(name)
-                runner.logger.warning(f'{name} is neither a tensor nor plain data: checkpoints are without it')
+                runner.logger.warning(f'{name} is neither a tensor nor plain data: it is not in the checkpoints')
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Undo what saving did to arrays and histories."""
+        """Restore arrays and histories."""
         from_plain(checkpoint)
         states = checkpoint.pop(_STATES, [])
         self._states = states if is_resuming(runner) else []
 
     def write_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
-        """Save first, delete afterwards: mmengine does it the other way round."""
+        """Save first and delete afterward; mmengine deletes first."""
         outdated = self._keep(runner, step)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
@@ -92,22 +96,22 @@ class SafeCheckpointHook(OpenCheckpointHook):
             self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
 
     def _keep(self, runner: Any, step: int) -> list[int]:
-        """The steps whose files go once that of this step is complete."""
+        """Return the steps whose files are deleted after this step is saved."""
         if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
             return []
         outdated = [self.keep_ckpt_ids.popleft()] if len(self.keep_ckpt_ids) == self.max_keep_ckpts else []
         self.keep_ckpt_ids.append(step)
-        # The checkpoint still counts what is deleted after it: if the run dies between the two, the next one deletes.
+        # The checkpoint lists the files deleted after it: if the run dies before that, the next run deletes them.
         runner.message_hub.update_info('keep_ckpt_ids', [*outdated, *self.keep_ckpt_ids])
         return outdated
 
     def write_best(self, runner: Any, metrics: dict[str, Any]) -> None:
-        """Save first, delete afterwards: hidden from mmengine's method, the previous best files are not deleted."""
+        """Save first and delete afterward; the previous best files are hidden from mmengine, which deletes first."""
         if not self.save_best:
             return
         previous = self._best()
         self._set_best(dict.fromkeys(previous))
-        self._states = []  # not needed for what is not resumed from
+        self._states = []  # no run resumes from the best checkpoint
         super().write_best(self._aside(runner), metrics)
         best = {key: path or previous.get(key) for key, path in self._best().items()}
         self._set_best(best)
@@ -117,7 +121,7 @@ class SafeCheckpointHook(OpenCheckpointHook):
                 runner.logger.info(f'The previous best checkpoint {path} is removed')
 
     def _best(self) -> dict[str, str | None]:
-        """The path of the best checkpoint by metric; of a single metric mmengine keeps it in another attribute."""
+        """Return the path of the best checkpoint by metric; mmengine stores a single one in another attribute."""
         single = len(self.key_indicators) == 1
         return {'': self.best_ckpt_path} if single else dict(self.best_ckpt_path_dict)
 
@@ -136,12 +140,12 @@ class SafeCheckpointHook(OpenCheckpointHook):
             return
         if self.file_backend.isfile(path):
             self.file_backend.remove(path)
-        elif self.file_backend.isdir(path):  # as DeepSpeed writes them
+        elif self.file_backend.isdir(path):  # DeepSpeed writes folders
             self.file_backend.rmtree(path)
 
 
 class _SavesAside:
-    """A runner whose `save_checkpoint` writes aside; in all else it is the runner it was made of."""
+    """A runner whose `save_checkpoint` writes atomically; everything else is delegated."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner

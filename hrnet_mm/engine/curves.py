@@ -1,4 +1,4 @@
-"""Where a training can be looked at: TensorBoard while it runs, and a picture of its curves when it ends."""
+"""Training curves: TensorBoard during a training, and a picture at its end."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from ._mmengine import backends_of
 __all__ = ['CurvesHook', 'TensorBoardHook', 'draw_curves']
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-"""Iterations, and the values logged after them."""
+"""Iterations and the values logged after them."""
 
 _AT = 'curves/iteration_of/'
 _MEANS = 100  # points of the smoothed line
@@ -27,41 +27,40 @@ _MEANS = 100  # points of the smoothed line
 
 @HOOKS.register_module()
 class TensorBoardHook(Hook):
-    """Logs to TensorBoard, too, if it is installed; `tensorboard --logdir WORK_DIR` shows all runs there.
+    """Logging to TensorBoard, if it is installed; `tensorboard --logdir WORK_DIR` shows all runs.
 
-    The files are beside the run's other logs. A visualizer that has this backend already keeps its own.
+    The files are beside the run's other logs. A visualizer that already has this backend keeps its own.
     """
 
     def before_train(self, runner: Any) -> None:
-        """Give the visualizer one more backend."""
+        """Add a backend to the visualizer."""
         backends = backends_of(runner.visualizer)
         others = [backend for name, backend in backends.items() if name != type(self).__name__]
         has_own = any(isinstance(backend, TensorboardVisBackend) for backend in others)
         if has_own or not is_main_process() or importlib.util.find_spec('tensorboard') is None:
             return
-        # A second run in the same process may get the first one's visualizer, with the first one's backend.
+        # A second run in the same process may have the visualizer of the first, with the first backend.
         backends[type(self).__name__] = TensorboardVisBackend(str(Path(runner.log_dir, 'vis_data')))
         backends[type(self).__name__].add_config(runner.cfg)
 
 
 @HOOKS.register_module()
 class CurvesHook(Hook):
-    """Draws WORK_DIR/curves.png when the training ends: the losses, and below them what the validations measured.
+    """Picture WORK_DIR/curves.png at the end of a training: losses, and validation metrics below them.
 
-    It reads the run's message hub, which is in every checkpoint: after a resume, the curves begin where the training
-    did.
+    It reads the run's message hub, which is in every checkpoint, so that the curves of a resumed run are complete.
     """
 
     priority = 'LOW'  # after the metrics are logged, and before the checkpoint hook saves the best weights
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        """Log, too, after which iteration the metrics were measured."""
+        """Log the iteration at which the metrics were measured."""
         for name in metrics or {}:
             if f'val/{name}' in runner.message_hub.log_scalars:
                 runner.message_hub.update_scalar(_AT + name, runner.iter)
 
     def after_train(self, runner: Any) -> None:
-        """Draw."""
+        """Draw the picture."""
         if not is_main_process():
             return
         histories = {name: history.data[0] for name, history in runner.message_hub.log_scalars.items()}
@@ -82,10 +81,17 @@ class CurvesHook(Hook):
 
 
 def draw_curves(file: Path, losses: Mapping[str, Curve], metrics: Mapping[str, Curve]) -> None:
-    """Write a PNG file: losses on a logarithmic scale, their means as lines; below, if there are any, metrics.
+    """Write a picture of losses, on a logarithmic scale with their means as lines, and of metrics.
 
-    Values that are not finite, and losses that are not positive, are gaps. Raises CheckpointError if the file cannot
-    be written.
+    Values that are not finite, and losses that are not positive, are gaps.
+
+    Args:
+        file: The PNG file.
+        losses: Iterations and values by name.
+        metrics: Iterations and values by name; if empty, only the losses are drawn.
+
+    Raises:
+        CheckpointError: The file cannot be written.
     """
     panels = 2 if metrics else 1
     figure = Figure(figsize=(9, 3.8 * panels), layout='constrained')
@@ -109,7 +115,7 @@ def draw_curves(file: Path, losses: Mapping[str, Curve], metrics: Mapping[str, C
 
 
 def _means(at: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Curve:
-    """The means of at most `_MEANS` neighbouring groups of points; a group without a value has none."""
+    """Return the means of at most `_MEANS` adjacent groups of points; a group without a value has none."""
     groups = np.arange(len(at)) * min(_MEANS, len(at)) // len(at)
     there = np.isfinite(values)
     count = np.bincount(groups, there)

@@ -1,4 +1,4 @@
-"""Guards of a run: of loaded weights that do not fit, and of losses and gradients that are not finite."""
+"""Guards of a run against loaded weights that do not fit, and against losses and gradients that are not finite."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,19 +29,21 @@ class _Pass:
 
 @HOOKS.register_module()
 class StopOnNonFiniteHook(Hook):
-    """Stops all ranks together before a loss or gradient that is not finite changes a weight.
+    """Guard that stops all ranks together before a loss or gradient that is not finite changes a weight.
 
-    The check runs inside `optimizer.step()`, after accumulation, unscaling and clipping, whatever model and wrapper are
-    used. It costs one pass over the gradients and one host synchronization per step, not per iteration. Overflows that
-    the loss scaling of AmpOptimWrapper answers with a smaller scale are no error, until `max_overflows` come in a row.
+    The check runs inside `optimizer.step()`, after accumulation, unscaling and clipping, for any model and wrapper. It
+    costs one pass over the gradients and one host synchronization per step, not per iteration. Overflows to which
+    AmpOptimWrapper responds with a smaller loss scale are accepted, up to `max_overflows` in a row.
 
     Args:
-        on_non_finite: 'stop', or 'skip': leave the step out, with the statistics of the norms as they were before it.
-        max_skipped: how many steps of a run 'skip' may leave out before it stops all the same.
-        max_overflows: how many steps in a row the loss scaling may leave out.
+        on_non_finite: 'stop'; or 'skip', which omits the step and restores the statistics of the norms.
+        max_skipped: The number of steps in a run that 'skip' may omit.
+        max_overflows: The number of steps in a row that the loss scaling may omit.
 
-    Raises FloatingPointError with iterations, parts of the loss and samples of every rank; also before a checkpoint
-    with such weights is written.
+    Raises:
+        FloatingPointError: A loss or gradient is not finite, or a checkpoint with such weights is about to be written;
+            the message has the iterations, losses and samples of every rank.
+        UserError: An argument is invalid.
     """
 
     priority = 'VERY_HIGH'
@@ -50,7 +52,7 @@ class StopOnNonFiniteHook(Hook):
         self, on_non_finite: Literal['stop', 'skip'] = 'stop', max_skipped: int = 10, max_overflows: int = 50
     ) -> None:
         if on_non_finite not in ('stop', 'skip'):
-            raise UserError(f"on_non_finite={on_non_finite!r} is neither 'stop' nor 'skip'")
+            raise UserError(f"on_non_finite must be 'stop' or 'skip', got {on_non_finite!r}")
         self._skip = on_non_finite == 'skip'
         self._max_skipped = max_skipped
         self._max_overflows = max_overflows
@@ -59,24 +61,24 @@ class StopOnNonFiniteHook(Hook):
         self._overflows = 0
 
     def before_train(self, runner: Any) -> None:
-        """Look at what the model returns and at what the optimizers are about to use."""
+        """Observe the model's losses and the optimizers' steps."""
         self._runner = runner
         self._model = bare_model(runner.model)
         self._model.register_forward_hook(self._keep_losses, with_kwargs=True)
         for wrapper in _wrappers(runner):
             if not isinstance(wrapper.optimizer, torch.optim.Optimizer):
                 kind = type(wrapper.optimizer).__name__
-                raise UserError(f'{kind} is no torch.optim.Optimizer: leave StopOnNonFiniteHook out of the hooks')
+                raise UserError(f'{kind} is not a torch.optim.Optimizer; set default_hooks.finite to None')
             wrapper.optimizer.register_step_pre_hook(self._before_step)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Remember whose losses these will be."""
+        """Record the iteration and its samples."""
         if self._skip and not self._passes:
             self._buffers = {name: value.clone() for name, value in self._model.named_buffers()}
         self._passes.append(_Pass(runner.iter + 1, _sample_names(data_batch)))
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Judge a step that the loss scaling left out."""
+        """Check a step that the loss scaling omitted."""
         if not self._passes or not all(wrapper.should_update() for wrapper in _wrappers(runner)):
             return
         if self._found(self._losses()):
@@ -84,17 +86,17 @@ class StopOnNonFiniteHook(Hook):
         self._overflows += 1
         if self._overflows > self._max_overflows:
             raise FloatingPointError(
-                f'iteration {runner.iter + 1}: the gradients overflowed in {self._overflows} steps in a row, though '
+                f'iteration {runner.iter + 1}: the gradients overflowed in {self._overflows} steps in a row, although '
                 'the loss scale was reduced each time: the model does not train. Lower the learning rate or train '
                 "without mixed precision (optim_wrapper.type='OptimWrapper')."
             )
         self._passes.clear()
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse to write weights that are not finite: they can come from a step that was too long."""
+        """Refuse to write weights that are not finite, for example after a step that was too large."""
         parameters = {name for name, _ in bare_model(runner.model).named_parameters()}
         for name, value in checkpoint['state_dict'].items():
-            # A buffer may hold an infinite mask; nothing may hold NaN.
+            # A buffer may hold an infinite mask; NaN is never valid.
             unfit = ~value.isfinite() if name in parameters else value.isnan()
             if unfit.any():
                 raise FloatingPointError(
@@ -109,8 +111,8 @@ class StopOnNonFiniteHook(Hook):
                 self._passes[-1].losses[name] = [v.detach() for v in values if isinstance(v, Tensor)]
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """Runs inside `optimizer.step()`, at its beginning."""
-        # A fused optimizer under loss scaling gets the scaled gradients, and leaves out overflows by itself.
+        """Check the losses and gradients at the beginning of `optimizer.step()`."""
+        # A fused optimizer under loss scaling receives the scaled gradients and skips overflows itself.
         grads = [] if getattr(optimizer, 'found_inf', None) is not None else list(_grads(optimizer))
         norms = torch._foreach_norm(grads, torch.inf) if grads else ()
         if self._found([*self._losses(), *norms]):
@@ -119,13 +121,13 @@ class StopOnNonFiniteHook(Hook):
         self._passes.clear()
 
     def _losses(self) -> list[Tensor]:
-        # mmengine sums the entries with 'loss' in their name; others may be NaN, such as the accuracy of no object.
+        # mmengine sums the entries with 'loss' in their name; others may be NaN, such as an accuracy without objects.
         return [
             value for one in self._passes for name, values in one.losses.items() if 'loss' in name for value in values
         ]
 
     def _found(self, values: list[Tensor]) -> bool:
-        """Whether any rank has a value that is not finite: every rank gets the same answer."""
+        """Return, on every rank, whether any rank has a value that is not finite."""
         flags = [value.isfinite().all() for value in values]
         bad = ~torch.stack(flags).all() if flags else torch.zeros((), dtype=torch.bool)
         found = bad.to(torch.uint8)
@@ -142,8 +144,8 @@ class StopOnNonFiniteHook(Hook):
             limit = f' ({skipped - 1} steps were left out before)' if self._skip else ''
             raise FloatingPointError(
                 f'iteration {iteration}: a loss or gradient is not finite, no weight was changed{limit}.\n{report}\n'
-                'Look at these samples; else lower the learning rate, clip the gradients (optim_wrapper.clip_grad) or '
-                "train without mixed precision. StopOnNonFiniteHook's on_non_finite='skip' leaves such steps out."
+                'Check these samples, lower the learning rate, clip the gradients (optim_wrapper.clip_grad), or '
+                "train without mixed precision. StopOnNonFiniteHook's on_non_finite='skip' omits such steps."
             )
         hub.update_info('skipped_steps', skipped)
         self._runner.logger.warning(
@@ -151,7 +153,7 @@ class StopOnNonFiniteHook(Hook):
             f'({skipped} of at most {self._max_skipped}).\n{report}'
         )
         for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)  # without gradients a step changes neither weights nor momenta
+            optimizer.zero_grad(set_to_none=True)  # without gradients, a step changes no weight and no momentum
         for name, value in self._model.named_buffers():
             value.copy_(self._buffers[name])
 
@@ -182,7 +184,7 @@ def _grads(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
 
 
 def _sample_names(batch: Any) -> list[str]:
-    """The paths in a batch of any library, however it is nested."""
+    """Return the paths in a batch of any library, at any depth."""
     if isinstance(batch, BaseDataElement):
         path = batch.get('img_path')
         return [str(path)] if path is not None else []
@@ -195,12 +197,13 @@ def _sample_names(batch: Any) -> list[str]:
 
 @HOOKS.register_module()
 class CheckLoadedHook(Hook):
-    """Stops when a checkpoint given as `load_from` or for testing fills the backbone only in part, or not at all.
+    """Guard that stops a run if a checkpoint of `load_from` or of a test does not fill the whole backbone.
 
-    mmengine loads what fits, logs the rest and goes on, so that a checkpoint of another layout or width leaves random
-    weights where the user expects trained ones. Heads may differ: fine-tuning replaces them.
+    mmengine loads the keys that fit, logs the others and continues, so that a checkpoint of another layout or width
+    leaves random weights. Heads may differ, because fine-tuning replaces them.
 
-    Raises ValueError with the counts.
+    Raises:
+        UserError: A key of the backbone is missing or has another shape; the message has the counts.
     """
 
     priority = 'VERY_HIGH'
@@ -219,6 +222,6 @@ class CheckLoadedHook(Hook):
             reason = 'is missing' if first not in given else f'has shape {tuple(given[first].shape)}'
             raise UserError(
                 f'the checkpoint fills {len(fit)} of {len(own)} backbone keys: {first} {reason} '
-                f'(needed: {tuple(own[first].shape)}). If it is of another layout, convert it first: '
+                f'(needed: {tuple(own[first].shape)}). If it has another layout, convert it first: '
                 'hrnet-mm convert MODEL --out FILE --to LIBRARY'
             )

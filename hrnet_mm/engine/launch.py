@@ -1,4 +1,4 @@
-"""Training and testing as a config of any of the four libraries says."""
+"""Training and testing by a config of any of the four libraries."""
 
 import copy
 import difflib
@@ -40,27 +40,35 @@ def train(
     auto_scale_lr: bool = False,
     hooks: Sequence[Hook] = (),
 ) -> Any:
-    """Train as a config says.
+    """Train by a config.
 
-    Every training goes this way: that of a config, of a task on a folder, and of the demonstration.
+    All trainings use this function: those of configs, of tasks on a folder, and of the demonstration.
 
     Args:
-        config: path of the config file, or what `read_config` made of it.
-        work_dir: where logs and checkpoints go (default: the config's, or work_dirs/CONFIG).
-        options: settings that replace those of the config, by their dotted names.
-        launcher: what started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
-        unchecked: go on even if the config seems to have mistakes.
-        resume: a checkpoint to continue from, or 'auto' for the latest one in the work directory.
-        amp: train in mixed precision, half on a GPU, bfloat16 on a CPU.
-        auto_scale_lr: scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use.
-        hooks: hooks in addition to the config's.
+        config: The config file, or a config from `read_config`.
+        work_dir: The folder of logs and checkpoints. Default: the config's, or work_dirs/CONFIG.
+        options: Settings that replace those of the config, by their dotted names.
+        launcher: The launcher of the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
+        unchecked: Whether to continue if the config seems to have mistakes.
+        resume: A checkpoint to continue from, or 'auto' for the latest in the work directory.
+        amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on a CPU.
+        auto_scale_lr: Whether to scale the learning rate from the config's auto_scale_lr.base_batch_size to the actual
+            batch size.
+        hooks: Hooks in addition to the config's.
 
     Returns:
         mmengine's Runner, with the trained model.
 
     Raises:
-        UserError: The arguments or the config have mistakes; each of the config is in a line of the message.
-        KeyboardInterrupt: Ctrl-C; the message names the last checkpoint.
+        UserError: The arguments or the config have mistakes; the message has one line for each mistake of the config.
+        KeyboardInterrupt: After Ctrl-C; the message names the last checkpoint.
+
+    Examples:
+        ```python
+        from hrnet_mm.engine import train
+
+        train('my_config.py', work_dir='work_dirs/mine', options={'train_dataloader.batch_size': 4}, amp=True)
+        ```
     """
     settings = _prepare(config, work_dir, options, launcher)
     if amp:
@@ -97,21 +105,21 @@ def test(
     show_dir: str | None = None,
     tta: bool = False,
 ) -> None:
-    """Test a checkpoint as a config says.
+    """Test a checkpoint by a config.
 
     Args:
-        config: path of the config file.
-        checkpoint: path or address of the weights.
-        work_dir: where logs go (default: the config's, or work_dirs/CONFIG).
-        options: settings that replace those of the config, by their dotted names.
-        launcher: what started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
-        unchecked: go on even if the config seems to have mistakes.
-        out: a pickle file to write the predictions to.
-        show_dir: a folder to draw the predictions into.
-        tta: test as the config's tta_model and tta_pipeline say.
+        config: The config file.
+        checkpoint: The path or URL of the weights.
+        work_dir: The folder of logs. Default: the config's, or work_dirs/CONFIG.
+        options: Settings that replace those of the config, by their dotted names.
+        launcher: The launcher of the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
+        unchecked: Whether to continue if the config seems to have mistakes.
+        out: A pickle file for the predictions.
+        show_dir: A folder for pictures of the predictions.
+        tta: Whether to use the config's tta_model and tta_pipeline.
 
     Raises:
-        UserError: The arguments or the config have mistakes; each of the config is in a line of the message.
+        UserError: The arguments or the config have mistakes; the message has one line for each mistake of the config.
     """
     settings = _prepare(config, work_dir, options, launcher)
     settings.load_from = _existing_checkpoint(checkpoint)
@@ -125,14 +133,14 @@ def test(
         _augment_tests(settings)
     runner = _build_runner(settings)
     if out is not None:
-        # mmdet's own dump packs the masks, which are many and large.
+        # mmdet's dump encodes the masks, which are many and large.
         dump = 'mmdet.DumpDetResults' if scope_of(settings) == 'mmdet' else 'DumpResults'
         runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': out}))
     runner.test()
 
 
 def read_config(config: str | os.PathLike[str]) -> Config:
-    """Read a config and import what it names.
+    """Read a config and import its custom modules.
 
     Args:
         config: The path of a file, or the name of an installed library's, such as
@@ -204,7 +212,7 @@ def _existing_checkpoint(name: str) -> str:
 
 
 def _require_sound(config: Any, training: bool) -> None:
-    """Refuse a config with all that is wrong with it, each in one line."""
+    """Raise a UserError for a config with mistakes, with one line for each."""
     processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
     if problems:
@@ -220,7 +228,7 @@ def _what_is_saved(work_dir: Path) -> str:
 
 
 def _complete_as_the_library_does(config: Any) -> None:
-    """Add what the library's own tools add before they build the runner, and its configs leave out."""
+    """Add the settings that the library's own tools add before they build the runner."""
     library = scope_of(config)
     if library == 'mmpretrain':
         for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -246,15 +254,15 @@ def _use_mixed_precision(config: Any) -> None:
 def _augment_tests(config: Any) -> None:
     if missing := [name for name in ('tta_model', 'tta_pipeline') if name not in config]:
         raise UserError(f'--tta: the config has no {" and no ".join(missing)}; test without --tta')
-    # In place: taken out of its config, a dict of a new-style one holds classes, which a config cannot be written with.
+    # In place: outside its config, a dict of a new-style config holds classes, which cannot be written to a file.
     config.tta_model.module = config.model
     config.model = config.tta_model
     config.test_dataloader.dataset.pipeline = config.tta_pipeline
 
 
 def _draw_into(folder: str, config: Any) -> None:
-    """Each library's drawing hook has its own names for being switched on and for where to write."""
-    folder = os.path.abspath(folder)  # some take it as given, others below the work directory
+    """Enable the library's drawing hook; each has its own names for the switch and the folder."""
+    folder = os.path.abspath(folder)  # some hooks would put a relative folder below the work directory
     hook = config.get('default_hooks', {}).get('visualization')
     kind = '' if hook is None else type_name(hook)
     if kind == 'DetVisualizationHook':
@@ -266,8 +274,8 @@ def _draw_into(folder: str, config: Any) -> None:
         hook.update(enable=True, interval=1, out_dir=folder)
     else:
         raise UserError(
-            "--show-dir: the config's default_hooks.visualization is none of DetVisualizationHook, "
-            f'SegVisualizationHook, PoseVisualizationHook, VisualizationHook but {kind or "missing"}'
+            f"--show-dir: the config's default_hooks.visualization is {kind or 'missing'}; expected "
+            'DetVisualizationHook, SegVisualizationHook, PoseVisualizationHook or VisualizationHook'
         )
 
 
@@ -284,10 +292,10 @@ def _build_runner(config: Any) -> Any:
 
 
 def _join_cpu_processes(config: Any) -> None:
-    """mmengine starts processes on GPUs only; a process group that exists already is used as it is."""
+    """Start the process group, which mmengine does only for GPUs; it uses one that exists."""
     if config.launcher != 'pytorch':
         raise UserError(f'--launcher {config.launcher}: this machine has no GPU; on CPUs only --launcher pytorch works')
-    if not torch.distributed.is_initialized():  # a training before, in the same process, has
+    if not torch.distributed.is_initialized():  # an earlier training in this process may have started it
         torch.distributed.init_process_group('gloo')
     if config.get('model_wrapper_cfg') is None:
         unused = config.get('find_unused_parameters', False)
@@ -296,4 +304,4 @@ def _join_cpu_processes(config: Any) -> None:
             'broadcast_buffers': False,
             'find_unused_parameters': unused,
         }
-    config.model_wrapper_cfg.device_ids = None  # the Runner would give a GPU's number
+    config.model_wrapper_cfg.device_ids = None  # the Runner's default is the index of a GPU

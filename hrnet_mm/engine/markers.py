@@ -1,4 +1,4 @@
-"""Markers of config files: keys by which mmengine merges files and finds scopes, and which no constructor takes."""
+"""Markers in configs: keys by which mmengine merges files and selects scopes, and which no constructor accepts."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -11,15 +11,15 @@ _NOT_FROM_A_REGISTRY = (
     *('collate_fn', 'worker_init_fn'),  # mmengine
     *('conv_cfg', 'norm_cfg', 'upsample_cfg', 'nms', 'roi_layer'),  # mmcv, and mmdet
 )
-"""Dicts with a type from which a library makes a call by itself, with every other key as an argument."""
+"""Dicts with a type that a library calls directly, with every other key as an argument."""
 
 
 def drop_markers(config: Any) -> None:
     """Remove, in place, the markers that would reach a constructor.
 
-    A `_delete_` stays behind where the base has nothing under its key, as in a dict below one that is itself replaced.
-    A `_scope_`, which mmengine adds to what comes from an installed library's config, is taken out by registries, but
-    not by code that calls a function or a class without one.
+    mmengine leaves a `_delete_` where the base has no such key, as inside a dict that is itself replaced. Registries
+    remove `_scope_`, which mmengine adds to settings from an installed library's config; code that calls a function or
+    class directly does not.
     """
     _drop(content_of(config), is_built_by_a_registry=False)
 

@@ -1,4 +1,4 @@
-"""A guard around the iterations: what does not fit into memory says what was too large and what needs less."""
+"""Out-of-memory guard: an error with the size of the batch and the settings that reduce it."""
 
 import functools
 import sys
@@ -18,24 +18,25 @@ _TORCH_SAYS = ('out of memory', "can't allocate memory", 'not enough memory', 'A
 
 @HOOKS.register_module()
 class MemoryGuardHook(Hook):
-    """Says what was too large when the memory is not enough, and which settings need less.
+    """Guard that explains an out-of-memory error, with the settings that need less memory.
 
-    Raises MemoryError, from torch's own error, with the iteration, the shapes of the batch and the peak.
+    Raises:
+        MemoryError: From torch's error, with the iteration, the shapes of the batch and the peak.
     """
 
     def __init__(self) -> None:
         self._watched: list[Any] = []
 
     def before_train(self, runner: Any) -> None:
-        """Watch the iterations of the training."""
+        """Wrap the iterations of the training."""
         self._watch(runner, runner.train_loop, training=True)
 
     def before_val(self, runner: Any) -> None:
-        """Watch the iterations of a validation."""
+        """Wrap the iterations of a validation."""
         self._watch(runner, runner.val_loop)
 
     def before_test(self, runner: Any) -> None:
-        """Watch the iterations of a test."""
+        """Wrap the iterations of a test."""
         self._watch(runner, runner.test_loop)
 
     def _watch(self, runner: Any, loop: Any, training: bool = False) -> None:
@@ -69,20 +70,20 @@ def _advice(runner: Any, batch: Any, training: bool) -> str:
         wrapper = runner.cfg.get('optim_wrapper') or {}
         accumulated = 2 * wrapper.get('accumulative_counts', 1)
         options.append(
-            f'train_dataloader.{half} optim_wrapper.accumulative_counts={accumulated}: as large a step from smaller '
-            'batches (batch norm sees the smaller ones)'
+            f'train_dataloader.{half} optim_wrapper.accumulative_counts={accumulated}: the same step from smaller '
+            'batches (batch norm uses the smaller ones)'
             if training
             else f'val_dataloader.{half}, test_dataloader.{half}'
         )
     if training:
         if not any(getattr(module, 'with_cp', False) for module in runner.model.modules()):
-            options.append('model.backbone.with_cp=True: activations are computed again instead of kept')
+            options.append('model.backbone.with_cp=True: activations are recomputed instead of stored')
         if torch.cuda.is_available() and not hasattr(runner.optim_wrapper, 'loss_scaler'):
             options.append('optim_wrapper.type=AmpOptimWrapper (--amp): activations in half precision')
     options.append('smaller images: the scale or crop size in the pipeline; memory grows with their area')
     listed = '\n'.join(f'  {option}' for option in options)
     place = f'iteration {runner.iter + 1}: out of memory with {count} images of {sizes}, {_peak()}'
-    return f'{place}. What needs less:\n{listed}'
+    return f'{place}. These settings need less:\n{listed}'
 
 
 def _peak() -> str:

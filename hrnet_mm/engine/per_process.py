@@ -1,7 +1,7 @@
-"""The part of a training's state that each process has for itself, of which mmengine saves the first process's alone.
+"""Per-process state of a training; mmengine saves only that of the first process.
 
-The running means of batch norms are those of a process's own images, and while gradients are summed over several
-batches each process holds its own sum.
+Running means of batch norms are those of a process's own images, and during gradient accumulation each process holds
+its own sum.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ __all__ = ['gather_state', 'put_state']
 
 
 def gather_state(runner: Any) -> list[dict[str, Tensor]]:
-    """By process, its buffers and gradients, on the CPU; empty where a checkpoint holds all of them anyway.
+    """Return the buffers and gradients of each process, on the CPU; empty if a checkpoint holds all of them anyway.
 
     Each process must call this.
     """
@@ -26,7 +26,7 @@ def gather_state(runner: Any) -> list[dict[str, Tensor]]:
 
 
 def put_state(runner: Any, states: list[dict[str, Tensor]]) -> None:
-    """Give this process its part back, unless the number of processes has changed."""
+    """Restore the state of this process, unless the number of processes has changed."""
     if len(states) != get_world_size():
         return
     state = states[get_rank()]

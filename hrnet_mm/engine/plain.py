@@ -1,7 +1,7 @@
-"""What a training checkpoint holds, as tensors and plain containers, and back.
+"""Conversion of a training checkpoint to tensors and built-in containers, and back.
 
-mmengine pickles classes (HistoryBuffer), functions (of schedules) and numpy's objects, which torch's safe reader
-refuses: a run cannot resume its own files. Plain content is read by any program, with nothing allowed beyond data.
+mmengine pickles classes (HistoryBuffer), functions (of schedules) and numpy objects. torch's safe reader refuses them,
+so that a run could not resume from its own files. Any program can read the converted content.
 """
 
 from collections import OrderedDict, deque
@@ -17,16 +17,22 @@ from torch import Tensor
 __all__ = ['from_plain', 'to_plain']
 
 _ARRAYS = 'numpy_arrays'
-"""Key of the paths to the tensors that were numpy arrays."""
+"""Key of the paths of tensors that were numpy arrays."""
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
 _MISSING = object()
 
 
 def to_plain(checkpoint: dict[str, Any]) -> list[str]:
-    """Replace, in place, what is not plain, and name what could not be replaced and was left out, each with its type.
+    """Convert a checkpoint in place to tensors and built-in containers.
 
-    Arrays become tensors and the logged histories dicts of two tensors; `from_plain` makes them again. Functions in
-    the schedules are left out without a word: building a schedule from the config makes them.
+    Arrays become tensors and logged histories dicts of two tensors; `from_plain` restores them. Functions in schedules
+    are dropped without a report, because a schedule creates them when it is built from the config.
+
+    Args:
+        checkpoint: The checkpoint.
+
+    Returns:
+        The names and types of values that could not be converted and are left out.
     """
     walk = _Walk()
     for key, value in list(checkpoint.items()):
@@ -37,7 +43,7 @@ def to_plain(checkpoint: dict[str, Any]) -> list[str]:
 
 
 def from_plain(checkpoint: dict[str, Any]) -> None:
-    """Make the arrays and histories in a checkpoint again, in place; one that mmengine wrote itself stays as it is."""
+    """Restore the arrays and histories of a checkpoint in place; one written by mmengine is unchanged."""
     for path in checkpoint.pop(_ARRAYS, []):
         _to_array(checkpoint, path)
     scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
@@ -77,7 +83,7 @@ class _Walk:
             return {'values': values, 'counts': counts, 'max_length': value.max_length}
         if isinstance(value, PurePath):
             return str(value)
-        for base in (int, float, str):  # enumerations, and strings that know more than their letters
+        for base in (int, float, str):  # enumerations and subclasses of str
             if isinstance(value, base):
                 return base(value)
         if isinstance(value, Mapping):
@@ -92,7 +98,7 @@ class _Walk:
     def _array(self, value: np.ndarray[Any, Any], path: tuple[Any, ...]) -> Any:
         try:
             tensor = torch.from_numpy(np.array(value))  # a copy: the original may be read-only
-        except TypeError:  # of strings, objects, or numbers that torch lacks
+        except TypeError:  # strings, objects, or a number type that torch lacks
             return self.plain(value.tolist(), path)
         self.arrays.append(list(path))
         return tensor
@@ -103,7 +109,7 @@ class _Walk:
         result: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
         result.update((key, item) for key, item in kept if key is not _MISSING and item is not _MISSING)
         if isinstance(value, OrderedDict):
-            vars(result).update(vars(value))  # the versions of the layers, which state_dict() hangs on its result
+            vars(result).update(vars(value))  # state_dict() stores the versions of layers as an attribute
         return result
 
     def _items(self, items: Iterator[tuple[Any, Any]], path: tuple[Any, ...]) -> list[Any]:

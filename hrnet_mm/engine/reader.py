@@ -1,8 +1,8 @@
-"""Lets mmengine read every checkpoint with this package's reader, whoever calls its `load_checkpoint`.
+"""Safe reading of every checkpoint that mmengine loads, whoever calls its `load_checkpoint`.
 
-Depending on its version, mmengine runs what a file contains when the safe reader refuses it, and always does for files
-from an address. mmengine's own table of readers is the place to say otherwise: it holds for `load_from`, `resume`, and
-the weights named in `init_cfg`.
+Some versions of mmengine execute a file when the safe reader refuses it, and all do for files from a URL. The safe
+reader replaces mmengine's own in its table of schemes, which covers `load_from`, `resume`, and the weights in
+`init_cfg`.
 """
 
 import os
@@ -26,16 +26,17 @@ _FOREIGN = ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 
 
 def use_safe_reader(trusted: Iterable[str] = ()) -> None:
-    """Register the reader for every kind of name, for the rest of the process.
+    """Register the safe reader for every scheme, for the rest of the process.
 
-    `trusted` are paths of files that the user wrote, such as the checkpoint that a run resumes from: with a torch
-    older than 2.10 no other `.pth` is read (see `read_checkpoint`).
+    Args:
+        trusted: Paths of the user's own files, such as the checkpoint that a run resumes from. With torch before 2.10,
+            no other `.pth` is read (see `read_checkpoint`).
     """
     own = {_absolute(path) for path in trusted}
 
     # mmengine logs the names of the functions without their first ten letters: "by safe backend from path".
     def load_from_safe(filename: str, map_location: Any = None) -> Any:
-        """On the CPU, wherever the caller wants it: whoever loads a state copies it to its own device."""
+        """Read to the CPU, regardless of `map_location`: loading a state copies it to the model's device."""
         path = Path(filename).expanduser()
         if not path.is_file():
             raise CheckpointError(f'{path}: no such checkpoint{_beside(path)}')
@@ -58,7 +59,7 @@ def _load_from_elsewhere(filename: str, map_location: Any = None) -> Any:
 
 
 def _fetched(name: str) -> Path:
-    """Where the file is after one process of each machine has downloaded it."""
+    """Return the path of the file after one process of each machine has downloaded it."""
     address = _address(name)
     if get_local_rank() == 0:
         resolve(address)
@@ -80,7 +81,7 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _beside(path: Path) -> str:
-    """The other checkpoints in its folder, the newest first."""
+    """Return the end of a message with the other checkpoints in the folder, newest first."""
     others = [other for other in path.parent.glob('*.pth') if other != path] if path.parent.is_dir() else []
     others.sort(key=lambda other: other.stat().st_mtime, reverse=True)
     return f'; beside it: {", ".join(other.name for other in others[:5])}' if others else ''

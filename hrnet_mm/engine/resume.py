@@ -1,8 +1,8 @@
-"""What makes a run that was killed and resumed end with the same bits as one that was not.
+"""Bit-exact resume: a run that was killed and resumed ends with the same weights as an uninterrupted one.
 
-Random numbers do not depend on what was drawn before: those of an iteration follow from the seed, the process and the
-number of the iteration, those of a sample from its place in the training (engine/seeding.py). So there are no states of
-generators to keep, validation in between changes nothing, and batches that were trained on need not be read again.
+Random numbers do not depend on earlier draws. Those of an iteration follow from the seed, the process and the
+iteration, those of a sample from its place in the training (engine/seeding.py). No generator states are stored,
+validation does not affect training, and batches before the resume point are not read again.
 """
 
 from typing import Any
@@ -26,22 +26,22 @@ _COUNTERS = ('epoch', 'iter')
 
 @HOOKS.register_module()
 class ResumeHook(Hook):
-    """Keeps in each checkpoint where in the data it was written, and continues there.
+    """Hook that stores the position in the data in each checkpoint, and continues there.
 
-    Three things that mmengine loses are kept: the place within an epoch, the seed of the sampler where the config names
-    none, and a validation that was due after the checkpoint: it is made, or made again if the process died between its
-    end and the next checkpoint, because the checkpoint has neither its metrics nor what followed from them.
+    It keeps three things that mmengine loses: the position within an epoch, the sampler's seed if the config has none,
+    and a validation due after the checkpoint. That validation runs, or runs again if the process died before the next
+    checkpoint, because the checkpoint has neither its metrics nor its effects.
     """
 
-    priority = 'VERY_LOW'  # the checkpoint hook must be ready when the validation is made up for
+    priority = 'VERY_LOW'  # the checkpoint hook must be ready before the overdue validation
 
     def __init__(self) -> None:
         self._state: dict[str, Any] | None = None
         self._counters: dict[str, int] = {}
-        self._batch = 0  # the next of the epoch
+        self._batch = 0  # the next batch of the epoch
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Add what `before_train` needs."""
+        """Add the position to the checkpoint."""
         meta, loop = checkpoint['meta'], runner.train_loop
         validated = runner.message_hub.get_info('loop_stage') == 'val'
         is_whole = validated or meta['epoch'] > runner.epoch
@@ -53,7 +53,7 @@ class ResumeHook(Hook):
         }
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Take it out again."""
+        """Take the position out of the checkpoint."""
         state = checkpoint.pop(_KEY, None)
         if is_resuming(runner) and state is not None:
             self._state = state
@@ -61,15 +61,15 @@ class ResumeHook(Hook):
             self._counters = {name: info[name] for name in _COUNTERS if name in info}
 
     def before_train(self, runner: Any) -> None:
-        """Go to the place in the data, and validate if that is due."""
-        if self._state is None:  # at the beginning, or from a checkpoint of mmengine's own
+        """Go to the position in the data, and validate if that is due."""
+        if self._state is None:  # a new run, or a checkpoint written by mmengine
             return
         loop, batches = runner.train_loop, runner.train_loop.dataloader.batch_sampler
         _set_seed(_sampler(loop), self._state['sampler_seed'])
         if isinstance(batches, SampleBatches):
             batches.seed = runner.seed
         if isinstance(loop, _EpochBasedTrainLoop):
-            # With another batch size or number of processes, the nearest place.
+            # With another batch size or number of processes, the nearest position.
             first_batch = self._state['batch'] * len(loop.dataloader) // self._state['batches']
             if isinstance(loop, EpochBasedTrainLoop):
                 self._batch = loop.first_batch = first_batch
@@ -77,25 +77,25 @@ class ResumeHook(Hook):
                     batches.seek(first_batch)
             elif first_batch:
                 runner.logger.warning(
-                    f'{type(loop).__name__} has a run_epoch of its own, which cannot begin within an epoch: '
-                    f'the {first_batch} batches of epoch {loop.epoch + 1} that were trained on are trained on again'
+                    f'{type(loop).__name__} overrides run_epoch and cannot start within an epoch: '
+                    f'the first {first_batch} batches of epoch {loop.epoch + 1} are trained on again'
                 )
         if self._is_validation_due(runner):
-            for name, value in self._counters.items():  # as they were; mmengine has set them to what comes next
+            for name, value in self._counters.items():  # mmengine has already advanced them
                 runner.message_hub.update_info(name, value)
             runner.val_loop.run()
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Remember with which batch the epoch begins."""
+        """Record the first batch of the epoch."""
         self._batch = getattr(runner.train_loop, 'first_batch', 0)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Remember the place in the epoch, and let the model's random numbers follow from the iteration."""
-        self._batch = batch_idx + 1  # not a difference of iterations: a loop may pass a batch more than once
+        """Record the position in the epoch, and seed the model's random numbers by the iteration."""
+        self._batch = batch_idx + 1  # not a difference of iterations, because a loop may repeat a batch
         _seed_process(runner.seed, get_rank(), runner.iter, _ITERATION)
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Let those of a validation follow from the iteration after which it is."""
+        """Seed the random numbers of a validation by the iteration before it."""
         _seed_process(runner.seed, get_rank(), runner.iter, _VALIDATION)
 
     def _is_validation_due(self, runner: Any) -> bool:
@@ -114,7 +114,7 @@ class ResumeHook(Hook):
 
 
 class EpochBasedTrainLoop(_EpochBasedTrainLoop):
-    """mmengine's loop, which can begin in the middle of an epoch: its batches keep the numbers that logs show."""
+    """mmengine's loop with a start within an epoch, whose batches keep their numbers in logs."""
 
     first_batch = 0
 
@@ -130,7 +130,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
 
 
 def resumable_loop(kind: Any) -> Any:
-    """The loop class with which an epoch can begin at any batch; None for one that defines how an epoch runs itself."""
+    """Return a class like `kind` whose epochs can start at any batch; None if `kind` overrides `run_epoch`."""
     if kind is _EpochBasedTrainLoop:
         return EpochBasedTrainLoop
     is_epoch_based = isinstance(kind, type) and issubclass(kind, _EpochBasedTrainLoop)

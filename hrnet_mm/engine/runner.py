@@ -1,4 +1,4 @@
-"""mmengine's Runner with the hooks of this package, for any config of any OpenMMLab library."""
+"""mmengine's Runner with this package's hooks, for any config of any OpenMMLab library."""
 
 import copy
 from typing import Any
@@ -34,12 +34,16 @@ _HOOKS: dict[str, dict[str, Any]] = {
 
 @RUNNERS.register_module()
 class ReliableRunner(Runner):
-    """A Runner that loses nothing: `runner_type = 'hrnet_mm.ReliableRunner'` in a config, or its `_base_`, chooses it.
+    """Runner with guards, atomic checkpoints and bit-exact resume.
 
-    mmengine's CheckpointHook is replaced by SafeCheckpointHook with the same arguments, and the hooks named `sample`,
-    `resume`, `loaded`, `finite`, `memory`, `ranks`, `tensorboard` and `curves` are added to the default ones. As with
-    those, `default_hooks = dict(NAME=dict(type=..., ...))` sets options and `default_hooks = dict(NAME=None)` leaves
-    one out.
+    A config selects it by `runner_type = 'hrnet_mm.ReliableRunner'`. SafeCheckpointHook replaces mmengine's
+    CheckpointHook, with the same arguments, and the hooks `sample`, `resume`, `loaded`, `finite`, `memory`, `ranks`,
+    `tensorboard` and `curves` are added to the default ones. As with those, `default_hooks = dict(NAME=dict(type=...,
+    ...))` sets options, and `default_hooks = dict(NAME=None)` disables one.
+
+    Args:
+        *args: Arguments of mmengine's Runner.
+        **kwargs: Arguments of mmengine's Runner.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -47,7 +51,7 @@ class ReliableRunner(Runner):
         super().__init__(*args, **kwargs)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
-        """Register mmengine's and this package's; from here on, checkpoints are read by the safe reader."""
+        """Register mmengine's hooks and this package's; mmengine reads checkpoints by the safe reader from now on."""
         use_safe_reader()
         given = dict(hooks or {})
         if (checkpoint := given.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1})) is not None:
@@ -60,12 +64,12 @@ class ReliableRunner(Runner):
 
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
-        """Build it, or name the data set that holds nothing."""
+        """Build a data loader, or raise a UserError that names an empty data set."""
         with naming_an_empty_data_set():
             return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def build_visualizer(self, visualizer: Any = None) -> Any:
-        """Build it for this run; mmengine would take that of an earlier run, with its folder, if both have one name."""
+        """Build a new visualizer; mmengine would reuse that of an earlier run with the same name, and its folder."""
         if visualizer is None or isinstance(visualizer, dict):
             settings = visualizer or {}
             for kind in (Visualizer, class_of(settings, VISUALIZERS)):
@@ -75,13 +79,13 @@ class ReliableRunner(Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> Any:
-        """Build it from a config, which may hold markers of the config files that no constructor takes."""
+        """Build the runner from a config, after removing markers that no constructor accepts."""
         cfg = copy.deepcopy(cfg)
         drop_markers(cfg)
         return super().from_cfg(cfg)
 
     def build_train_loop(self, loop: Any) -> Any:
-        """Build the loop, and one that can begin within an epoch where mmengine's cannot."""
+        """Build the loop, as one that can start within an epoch where mmengine's cannot."""
         if isinstance(loop, dict):
             untyped = 'type' not in loop
             kind = _EpochBasedTrainLoop if untyped and loop.get('by_epoch') else class_of(loop, LOOPS)

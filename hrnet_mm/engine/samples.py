@@ -1,4 +1,4 @@
-"""How training samples are read: each with its own random numbers, and a damaged one as the user says."""
+"""Reading of training samples: reproducible random numbers for each, and a policy for damaged ones."""
 
 import logging
 import traceback
@@ -22,7 +22,7 @@ from .seeding import BatchStream, SampleBatches, SampleIndex, sample_rng
 
 __all__ = ['BadSampleError', 'SampleHook', 'naming_an_empty_data_set']
 
-# What a DataLoader was made with and keeps under the same name.
+# Arguments of a DataLoader that are also its attributes.
 _LOADER_ARGUMENTS = (
     'num_workers',
     'collate_fn',
@@ -37,29 +37,30 @@ _LOADER_ARGUMENTS = (
 
 @HOOKS.register_module()
 class SampleHook(Hook):
-    """Reads training samples with random numbers that follow from the seed, the epoch and the sample's place in it.
+    """Reading of training samples with random numbers that follow from the seed, the epoch and the position in it.
 
-    Order and augmentation then depend neither on `num_workers` nor on interruptions: a run that resumes continues with
-    the batch after the last that was trained, and reads nothing twice. A sample that cannot be read ends the run with
-    its path, or is skipped: another one, drawn at random, takes its place in the batch.
+    Order and augmentation depend neither on `num_workers` nor on interruptions: a resumed run continues with the batch
+    after the last one trained on, and reads nothing twice. A sample that cannot be read stops the run with its path, or
+    is replaced in the batch by another one, drawn at random.
 
     Args:
         on_bad_sample: 'fail' or 'skip'.
-        max_bad_samples: how many samples of the data set 'skip' may leave out, counted once each, over all workers of a
-            process.
+        max_bad_samples: The number of different samples that 'skip' may replace, over all workers of a process.
 
-    Raises ValueError for a data set without samples, BadSampleError for a sample or one too many.
+    Raises:
+        BadSampleError: A sample cannot be read, or there are too many of them.
+        UserError: The data set is empty or smaller than a batch, or an argument is invalid.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, on_bad_sample: Literal['fail', 'skip'] = 'fail', max_bad_samples: int = 100) -> None:
         if on_bad_sample not in ('fail', 'skip'):
-            raise UserError(f"on_bad_sample={on_bad_sample!r} is neither 'fail' nor 'skip'")
+            raise UserError(f"on_bad_sample must be 'fail' or 'skip', got {on_bad_sample!r}")
         self._allowed = max_bad_samples if on_bad_sample == 'skip' else 0
 
     def before_run(self, runner: Any) -> None:
-        """Exchange the data loader while nothing has been read from it."""
+        """Replace the data loader before anything is read from it."""
         loop = built_train_loop(runner)
         if loop is None:
             return
@@ -68,18 +69,18 @@ class SampleHook(Hook):
         loop.dataloader = _reproducible(loop.dataloader, runner)
 
     def before_train(self, runner: Any) -> None:
-        """Let IterBasedTrainLoop continue after the checkpoint's last batch; ResumeHook does it for epochs."""
+        """Continue IterBasedTrainLoop after the checkpoint's last batch; ResumeHook does the same for epochs."""
         loop = runner.train_loop
         if hasattr(loop, 'dataloader_iterator'):
             loop.dataloader.batch_sampler.seek(loop.iter)
             loop.dataloader_iterator = BatchStream(loop.dataloader, passed=loop.iter)
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Give the epoch its own random numbers; the order is set by mmengine's DistSamplerSeedHook."""
+        """Set the epoch of the random numbers; mmengine's DistSamplerSeedHook sets the order."""
         runner.train_loop.dataloader.batch_sampler.set_epoch(runner.epoch)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Log how many samples could not be read, over all ranks."""
+        """Log the number of samples that could not be read, over all ranks."""
         bad = self._reader.bad.clone()
         all_reduce(bad, 'max')
         if count := int(bad.sum()):
@@ -87,16 +88,16 @@ class SampleHook(Hook):
 
 
 class BadSampleError(ValueError):
-    """A training sample cannot be read."""
+    """A training sample that cannot be read."""
 
 
 class _Reader:
-    """Reads a batch: DataLoader prefers a data set's `__getitems__`, and every hook still finds the same data set."""
+    """Reader of batches, used as the data set's `__getitems__`, so that every hook still sees the same data set."""
 
     def __init__(self, dataset: Any, allowed: int) -> None:
         self._dataset = dataset
         self._allowed = allowed
-        # In memory that the workers share; a worker that marks a sample again changes nothing.
+        # The memory is shared among workers; marking a sample twice changes nothing.
         self.bad = torch.zeros(len(dataset), dtype=torch.uint8)
         self.bad.share_memory_()  # type: ignore[no-untyped-call]
 
@@ -106,7 +107,7 @@ class _Reader:
     def _sample(self, index: SampleIndex) -> Any:
         number, attempt = int(index), 0
         while True:
-            # Seeded anew for each attempt, so that it does not matter who found out first that a sample is bad.
+            # Seeded for each attempt, so that the result does not depend on which worker read a bad sample first.
             with sample_rng(*index.entropy, attempt):
                 if attempt:
                     number = np.random.randint(len(self._dataset))
@@ -133,7 +134,7 @@ class _Reader:
 
 
 def _files(error: Exception, dataset: Any, number: int) -> str:
-    """What was being read: the innermost record on the stack, because mixing and retrying read other samples."""
+    """Return the innermost record on the stack, because mixing and retrying read other samples."""
     record: dict[str, Any] = {}
     for frame, _ in traceback.walk_tb(error.__traceback__):
         for value in frame.f_locals.values():
@@ -146,7 +147,7 @@ def _files(error: Exception, dataset: Any, number: int) -> str:
 
 
 def _check_size(sample: Any, dataset: Any, number: int) -> None:
-    """An image of another size than its annotation says is read rotated (EXIF), or is another image."""
+    """Check an image against the size in its annotation; a difference means an EXIF rotation, or another image."""
     info = dataset.get_data_info(number) if hasattr(dataset, 'get_data_info') else {}
     read: Any = sample.get('data_samples') if isinstance(sample, dict) else None
     if 'height' not in info or getattr(read, 'img_path', None) != info['img_path'] or 'ori_shape' not in read:
@@ -161,7 +162,7 @@ def _check_size(sample: Any, dataset: Any, number: int) -> None:
 
 @contextmanager
 def naming_an_empty_data_set() -> Iterator[None]:
-    """Say which of a data loader's data sets holds nothing, where mmengine fails while it packs the samples."""
+    """Name, within a `with` block, the empty data set of a data loader; mmengine fails while packing the samples."""
     try:
         yield
     except ValueError as error:
@@ -189,14 +190,14 @@ def _reproducible(loader: Any, runner: Any) -> DataLoader[Any]:
     return DataLoader(
         loader.dataset,
         batch_sampler=batches,
-        # Starting an iteration draws a number: from here, not from the generator that the model draws from.
+        # Starting an iteration draws a number, which must not come from the model's generator.
         generator=torch.Generator().manual_seed(runner.seed),
         **{name: getattr(loader, name) for name in _LOADER_ARGUMENTS},
     )
 
 
 def _unread_batches(loader: Any, runner: Any) -> Any:
-    """The batch sampler, built anew for IterBasedTrainLoop, whose workers have already taken the first batches."""
+    """Return the batch sampler, built again for IterBasedTrainLoop, whose workers have taken the first batches."""
     settings = runner.cfg.get('train_dataloader')
     if not hasattr(runner.train_loop, 'dataloader_iterator') or not isinstance(settings, dict):
         return loader.batch_sampler

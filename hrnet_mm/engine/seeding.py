@@ -1,7 +1,7 @@
-"""Random numbers that belong to a sample, not to the worker that reads it.
+"""Random numbers that belong to a sample, independent of the worker that reads it.
 
-mmengine seeds each worker process by its number, so the augmentation of an image depends on `num_workers` and on where
-a run was interrupted. Here the batch sampler sends each index out with a seed of its own.
+mmengine seeds each worker by its number, so that the augmentation of an image depends on `num_workers` and on
+interruptions. Here the batch sampler attaches a seed to each index.
 """
 
 import random
@@ -16,13 +16,13 @@ __all__ = ['BatchStream', 'SampleBatches', 'SampleIndex', 'sample_rng', 'seed_py
 
 
 class SampleIndex(int):
-    """An index of a data set; `entropy` tells this reading of the sample from every other of the training."""
+    """An index of a data set; `entropy` identifies one reading of the sample among all of the training."""
 
     entropy: tuple[int, ...]
 
 
 def seed_python_and_numpy(*entropy: int) -> int:
-    """Let Python's and numpy's random numbers follow from these (non-negative) numbers; gives a seed for torch's."""
+    """Seed Python's and numpy's random numbers by non-negative numbers, and return a seed for torch's."""
     python, numpy, for_torch = np.random.SeedSequence(entropy).generate_state(3, np.uint64).tolist()
     random.seed(python)
     np.random.seed((numpy >> 32, numpy & 0xFFFFFFFF))
@@ -31,13 +31,14 @@ def seed_python_and_numpy(*entropy: int) -> int:
 
 @contextmanager
 def sample_rng(*entropy: int) -> Iterator[None]:
-    """Lets Python's, numpy's and torch's CPU random numbers follow from these (non-negative) numbers alone.
+    """Seed, within a `with` block, the CPU random numbers of Python, numpy and torch by non-negative numbers.
 
-    Afterwards all three continue where they were, so the model's own draws do not depend on who reads the samples.
+    Afterward, all three continue where they were, so that the model's draws do not depend on the process that reads
+    samples.
     """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cpu = seed_python_and_numpy(*entropy)
-    torch.default_generator.manual_seed(cpu)  # torch.manual_seed would also reach for the GPU, which workers must not
+    torch.default_generator.manual_seed(cpu)  # torch.manual_seed would also use the GPU, which workers must not do
     try:
         yield
     finally:
@@ -47,11 +48,16 @@ def sample_rng(*entropy: int) -> Iterator[None]:
 
 
 class SampleBatches:
-    """The batches of a batch sampler, of `SampleIndex` instead of int, from any batch of an epoch on.
+    """Batch sampler whose indices are of type `SampleIndex`, with a start at any batch of an epoch.
 
-    The entropy of an index is (seed, epoch, place), where places count through the epoch over all ranks: a sample that
-    is drawn twice in an epoch differs, and its augmentation does not depend on the number of ranks as long as the
-    samplers are mmengine's.
+    The entropy of an index is (seed, epoch, place), where places count through the epoch over all ranks. A sample drawn
+    twice in an epoch differs, and with mmengine's samplers its augmentation does not depend on the number of ranks.
+
+    Args:
+        batches: The batch sampler.
+        seed: The seed of the training.
+        rank: The rank of this process.
+        world_size: The number of processes.
     """
 
     def __init__(self, batches: Any, *, seed: int, rank: int = 0, world_size: int = 1) -> None:
@@ -64,19 +70,19 @@ class SampleBatches:
 
     @property
     def sampler(self) -> Any:
-        """The sampler below, where mmengine's DistSamplerSeedHook expects it."""
+        """The inner sampler, where mmengine's DistSamplerSeedHook expects it."""
         return self.batches.sampler
 
     def set_epoch(self, epoch: int) -> None:
-        """Names the epoch that starts next, here and for the sampler below."""
+        """Set the next epoch, also of the inner sampler."""
         self.epoch = epoch
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
 
     def seek(self, batch: int) -> None:
-        """Lets the next iteration begin at this batch of the epoch, counted from 0; nothing before it is read.
+        """Start the next iteration at this batch of the epoch, counted from 0, without reading earlier ones.
 
-        A number beyond the end of the epoch leaves the epoch empty, and what is over to the next one.
+        A number beyond the end of the epoch makes the epoch empty and carries the remainder into the next epoch.
         """
         self._passed = batch
 
@@ -98,10 +104,14 @@ class SampleBatches:
 
 
 class BatchStream:
-    """Endless batches for IterBasedTrainLoop, in place of its own iterator.
+    """Endless batches for IterBasedTrainLoop, instead of its own iterator.
 
-    On resume the loop asks for all batches that were trained before, to drop them: it gets None for these `passed`, and
-    they are not read. Reading begins with the first batch that is asked for after them.
+    On resume, the loop requests all batches that were trained on before and drops them. It gets None for these, without
+    reading; reading starts with the first batch requested after them.
+
+    Args:
+        loader: The data loader.
+        passed: The number of batches that were trained on before.
     """
 
     def __init__(self, loader: Any, passed: int) -> None:
@@ -110,7 +120,7 @@ class BatchStream:
         self._iterator: Iterator[Any] | None = None
 
     def skip_iter(self, count: int) -> None:
-        """Pass `count` batches, as OneDL's mmengine asks for at once."""
+        """Skip `count` batches, which OneDL's mmengine requests at once."""
         self._passed -= count
 
     def __next__(self) -> Any:

@@ -1,4 +1,4 @@
-"""Settings of the command line, `--cfg-options KEY=VALUE ...`: read, checked, and put into a config."""
+"""Command-line settings, `--cfg-options KEY=VALUE ...`: parsing, checks, and application to a config."""
 
 import argparse
 import copy
@@ -16,12 +16,12 @@ __all__ = ['SettingsAction', 'apply_settings']
 
 
 class SettingsAction(DictAction):
-    """mmengine's DictAction that refuses in one sentence what mmengine misreads, or ends with a traceback at."""
+    """mmengine's DictAction with one-sentence errors for settings that mmengine misreads or fails on."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
     ) -> None:
-        """Add the settings to those read before."""
+        """Add the settings to the earlier ones."""
         for setting in values:
             key, equals, value = setting.partition('=')
             expected = _expected(key, value) if key and equals else 'KEY=VALUE'
@@ -31,7 +31,7 @@ class SettingsAction(DictAction):
 
 
 def _expected(key: str, value: str) -> str | None:
-    """What should be there in place of a value that mmengine would misread; None if it would not."""
+    """Return the expected form of a value that mmengine would misread; None if it would not."""
     if re.search(r'(^|[\[(,])[\s\'"]*{', value):
         return f'one {key}.KEY=VALUE for each key of a dict'
     brackets = 'matching brackets, as in 4, [4,8] or [(4,8),(16,32)]'
@@ -45,7 +45,7 @@ def _expected(key: str, value: str) -> str | None:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """The strings at any depth of lists and tuples."""
+    """Yield the strings at any depth of lists and tuples."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | tuple):
@@ -54,15 +54,22 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def apply_settings(config: Any, settings: Mapping[str, Any]) -> None:
-    """Put settings into a config, as its `merge_from_dict` does, and import what they add to its `custom_imports`.
+    """Change settings of a config as its `merge_from_dict` does, and import modules added to its `custom_imports`.
 
     Args:
         config: The mmengine Config to change.
-        settings: Values by key, such as `model.roi_head.bbox_head.0.num_classes`, where numbers are places in lists.
-            `KEY._delete_=True` empties what is below the key before other settings fill it.
+        settings: Values by key, such as `model.roi_head.bbox_head.0.num_classes`, where numbers are indices of lists.
+            `KEY._delete_=True` empties KEY before other settings fill it.
 
     Raises:
-        ValueError: A key leads to a place that cannot be, or a custom import fails.
+        UserError: A key does not lead to a dict or list, or a custom import fails.
+
+    Examples:
+        >>> from mmengine.config import Config
+        >>> config = Config(dict(model=dict(head=[dict(num_classes=80)])))
+        >>> apply_settings(config, {'model.head.0.num_classes': 3})
+        >>> config.model.head[0].num_classes
+        3
     """
     for key, value in sorted(settings.items(), key=lambda item: not item[0].endswith('._delete_')):
         path = key.split('.')
@@ -79,7 +86,7 @@ def apply_settings(config: Any, settings: Mapping[str, Any]) -> None:
 
 
 def _changed(part: Any, path: Sequence[str], value: Any, key: str) -> Any:
-    """`part` with the value at the path; a copy, as one object may be in several places of a config."""
+    """Return `part` with the value at the path; a copy, because one object may be in several places of a config."""
     if not path:
         return value
     name, rest = path[0], path[1:]

@@ -1,4 +1,4 @@
-"""Faster training steps, each by one line of a config; what they were measured to give is in docs/performance.md."""
+"""Faster training steps, each enabled by one line of a config; docs/performance.md has the measurements."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,13 +18,13 @@ __all__ = ['Bf16OptimWrapper', 'ChannelsLastHook', 'CompileHook']
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keeps weights, and by them all activations, in channels_last order, in training and in testing."""
+    """Weights, and thereby all activations, in channels_last memory format, in training and testing."""
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Any) -> None:
-        """Reorder the weights; optimizers and checkpoints keep working on the same parameters."""
-        # After weights were drawn: drawing fills memory in its order, and other weights would come out.
+        """Convert the weights; optimizers and checkpoints keep the same parameters."""
+        # After initialization, which fills memory in order and would otherwise draw other weights.
         runner.model.to(memory_format=torch.channels_last)
 
     before_val = before_test = before_train
@@ -32,22 +32,23 @@ class ChannelsLastHook(Hook):
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles backbone and neck by torch.compile, each as one graph; heads, losses and data stay as they are.
+    """Compilation of backbone and neck by torch.compile, each as one graph; heads, losses and data stay uncompiled.
 
-    mmengine's `compile=True` compiles the whole `forward` of a model, which breaks at the first thing that is no
-    tensor. A batch size or image size that is new is compiled again, from the second on for any size.
+    mmengine's `compile=True` compiles the whole `forward` of a model, which breaks at the first value that is not a
+    tensor. A second batch or image size triggers a compilation for any size.
 
     Args:
-        options: what `torch.compile` takes, such as `dict(mode='max-autotune')`.
+        options: Arguments of `torch.compile`, such as `dict(mode='max-autotune')`.
 
-    Raises torch's error, with the place, if a part is not one graph.
+    Raises:
+        torch._dynamo.exc.Unsupported: The backbone or neck is not one graph.
     """
 
     def __init__(self, options: dict[str, Any] | None = None) -> None:
         self._options = options or {}
 
     def before_train(self, runner: Any) -> None:
-        """Compile in place: parameters and their names in checkpoints stay."""
+        """Compile in place, which keeps the parameters and their names in checkpoints."""
         model = bare_model(runner.model)
         for name in ('backbone', 'neck'):
             if isinstance(part := getattr(model, name, None), nn.Module):
@@ -56,14 +57,15 @@ class CompileHook(Hook):
 
 @OPTIM_WRAPPERS.register_module()
 class Bf16OptimWrapper(OptimWrapper):
-    """Trains in bfloat16 where autocast deems it safe, on a GPU and on a CPU; parameters and their sums stay fp32.
+    """Training in bfloat16 where autocast considers it safe, on GPUs and CPUs; parameters and their sums stay fp32.
 
-    Its range is that of fp32: unlike mmengine's AmpOptimWrapper, which needs a GPU, it scales no loss.
+    bfloat16 has the range of fp32. Unlike mmengine's AmpOptimWrapper, which needs a GPU, this wrapper needs no loss
+    scaling.
     """
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Around each forward pass of `model`."""
+        """Surround each forward pass of `model`."""
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16), ExitStack() as stack:
             for part in _without_bfloat16(model):
@@ -72,9 +74,9 @@ class Bf16OptimWrapper(OptimWrapper):
 
 
 def _without_bfloat16(model: nn.Module) -> list[nn.Module]:
-    """What passes its input or output to code that has no bfloat16.
+    """Return the modules whose inputs or outputs go to code without bfloat16.
 
-    NumPy, by which mmpose measures accuracy, has none, nor have mmcv's operators, such as NMS behind a dense head,
+    NumPy, which mmpose uses to measure accuracy, has none, nor have mmcv's operators, such as NMS after a dense head,
     RoIAlign and deformable convolution.
     """
     heads = ('head', 'rpn_head', 'bbox_head')
@@ -91,9 +93,9 @@ def _is_mmcv_operator(module: nn.Module) -> bool:
 
 @contextmanager
 def _fp32_interface(module: nn.Module, device: str) -> Iterator[None]:
-    """Within, `module.forward` takes and gives fp32 in place of bf16, also if it is called by this name.
+    """Convert, within a `with` block, bf16 inputs and outputs of `module.forward` to fp32, also in direct calls.
 
-    An operator of mmcv computes in fp32 throughout: some hold a convolution, whose output they pass on.
+    An mmcv operator computes entirely in fp32, because some contain a convolution whose output they use.
     """
     forward, own = module.forward, vars(module).get('forward')
     in_bfloat16 = not _is_mmcv_operator(module)
@@ -106,7 +108,7 @@ def _fp32_interface(module: nn.Module, device: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del module.forward  # the class's again, unless the module had one of its own
+        del module.forward  # restores the class's method, unless the module had its own
         if own is not None:
             module.forward = own
 

@@ -1,8 +1,8 @@
-"""A watch over the processes of a distributed training: one that hangs or dies ends the job, and is named.
+"""Watchdog over the ranks of a distributed training: a rank that hangs or dies ends the job and is named.
 
-A process that stops leaves the others waiting in a collective, for 30 minutes with gloo and 10 with NCCL, whose errors
-do not say for whom. Here each rank reports, from a thread, over a store of its own, so it does not matter what blocks:
-the backend, the GPU, the data or the file system.
+A rank that stops leaves the others waiting in a collective, for 30 minutes with gloo and 10 with NCCL, and their errors
+do not name it. Here a thread of each rank reports through a separate store, so that it does not matter what blocks: the
+backend, the GPU, the data or the file system.
 """
 
 import json
@@ -33,28 +33,30 @@ _VERDICT = 'verdict'
 
 @HOOKS.register_module()
 class RankWatchHook(Hook):
-    """Ends all processes with exit code 1 when one of them hangs or dies; each logs which, and where itself it was.
+    """Watchdog that ends all ranks with exit code 1 if one hangs or dies; each logs which one, and its own position.
 
-    Every process reports how far it is, and rank 0 compares: the others wait for the rank that has come least far. With
-    one process the hook does nothing.
+    Every rank reports its progress to rank 0, which compares: the others wait for the rank with the least progress.
+    With one process the hook does nothing.
 
     Args:
-        timeout: seconds that reading a batch, or half an iteration, may take. The job ends at most 20 s after it.
-        slow_timeout: the same for all that is rightly slow: the start, the first iteration, saving, each step of a
-            validation.
+        timeout: The seconds that reading a batch, or half an iteration, may take. The job ends at most 20 s later.
+        slow_timeout: The same for slow phases: the start, the first iteration, saving, and each step of a validation.
+
+    Raises:
+        UserError: `timeout` is not above 0, or above `slow_timeout`.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, timeout: float = 300, slow_timeout: float = 3600) -> None:
         if not 0 < timeout <= slow_timeout:
-            raise UserError(f'timeout={timeout} has to be above 0 and not above slow_timeout={slow_timeout}')
+            raise UserError(f'timeout must be above 0 and at most slow_timeout={slow_timeout}, got {timeout}')
         self._limits = {'timeout': timeout, 'slow_timeout': slow_timeout}
         self._watch: _Watch | None = None
         self._first = True
 
     def before_run(self, runner: Any) -> None:
-        """Start to report, and follow the iterations and the forward pass."""
+        """Start reporting, and follow the iterations and the forward passes."""
         if get_dist_info()[1] == 1:
             return
         self._watch = watch = _Watch(logger=runner.logger, **self._limits)
@@ -63,32 +65,32 @@ class RankWatchHook(Hook):
             wrap_iterations(loop, watch.around)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """The batch was read."""
+        """Report that the batch has been read."""
         self._at(runner.iter, 1, f'forward pass of iteration {runner.iter + 1}', slow=self._first)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """The step is done."""
+        """Report that the step is done."""
         self._first = False
         self._at(runner.iter + 1, 0, f'reading of the batch for iteration {runner.iter + 2}')
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """One rank saves, the others wait."""
+        """Report the saving of a checkpoint, for which the other ranks wait."""
         self._at(_iteration(runner), 0, 'saving of a checkpoint', slow=True)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Saving and validation may follow, and the data loader may start its workers anew."""
+        """Report the end of an epoch; saving, validation and a restart of the loader's workers may follow."""
         self._at(runner.iter, 0, f'end of epoch {runner.epoch + 1}', slow=True)
 
     def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Validation goes on."""
+        """Report a step of the validation."""
         self._at(_iteration(runner), 0, f'validation, batch {batch_idx + 1}', slow=True)
 
     def before_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """So does a test."""
+        """Report a step of the test."""
         self._at(_iteration(runner), 0, f'test, batch {batch_idx + 1}', slow=True)
 
     def after_run(self, runner: Any) -> None:
-        """Stop the threads of all ranks before the store goes with rank 0."""
+        """Stop the threads of all ranks before the store ends with rank 0."""
         if self._watch is not None:
             self._at(_iteration(runner), 0, 'end of the run', slow=True)
             barrier()
@@ -100,13 +102,13 @@ class RankWatchHook(Hook):
 
 
 def _iteration(runner: Any) -> int:
-    """The training's; 0 where nothing trains, for which `runner.iter` would build the training's data."""
+    """Return the training's iteration, or 0 if nothing trains; `runner.iter` would then build the training data."""
     return runner.iter if built_train_loop(runner) is not None else 0
 
 
 @dataclass
 class _Report:
-    """What a rank tells of itself."""
+    """The report of a rank on its progress."""
 
     host: str
     pid: int
@@ -123,7 +125,7 @@ class _Report:
 
 
 class _Watch:
-    """The threads of one rank; rank 0 keeps the store, compares all reports and writes the verdict."""
+    """The threads of one rank; rank 0 has the store, compares all reports and writes the verdict."""
 
     def __init__(self, *, timeout: float, slow_timeout: float, logger: logging.Logger) -> None:
         self._beat = min(timeout / 5, 2.0)
@@ -131,19 +133,19 @@ class _Watch:
         self._logger = logger
         self._rank, self._world_size = get_dist_info()
         self.report = _Report(socket.gethostname(), os.getpid())
-        self._now = 0.0  # in own beats, not by the clock: a machine that was suspended did not hang
-        self._heard: dict[int, tuple[int, float]] = {}  # per rank: last beat, and when it was new
-        self._moved: dict[int, tuple[int, float]] = {}  # per rank: last change of phase, and when it was new
+        self._now = 0.0  # time by this rank's beats, because a suspended machine does not hang
+        self._heard: dict[int, tuple[int, float]] = {}  # per rank: last beat and its time
+        self._moved: dict[int, tuple[int, float]] = {}  # per rank: last change of phase and its time
         self._stopped = threading.Event()
         self._verdict, self._rounds = '', 0
         self._store = self._join_store(timeout)
         self._send()
-        barrier()  # from here on every report can be read
+        barrier()  # afterward, every report can be read
         for target in (self._exchange, self._wait):
             threading.Thread(target=target, name='rank watch', daemon=True).start()
 
     def around(self, run_iter: Callable[..., None], *args: Any) -> None:
-        """Let the others hear of an error, and name the rank behind one that only says that a connection was closed."""
+        """Report an error to the other ranks, and name the rank behind an error about a closed connection."""
         try:
             run_iter(*args)
         except Exception as error:
@@ -154,23 +156,23 @@ class _Watch:
             raise
 
     def after_forward(self) -> None:
-        """Forward passes outside of an iteration, such as a validation's, are no progress."""
+        """Report the end of a forward pass in an iteration; others, such as a validation's, are not progress."""
         iteration, part = self.report.place
         if part == 1:
             self.report.at((iteration, 2), self.report.phase.replace('forward', 'backward'), self.report.slow)
 
     def fail(self, error: Exception) -> None:
-        """Tell the others, and give them the time to hear it."""
+        """Report an error, and wait until the others have read it."""
         self.report.phase, self.report.failed = f'{self.report.phase}: {type(error).__name__}: {error}', True
         time.sleep(3 * self._beat)
 
     def silent_ranks(self) -> str:
-        """The ranks that do not report any more."""
+        """Return the ranks that no longer report."""
         try:
             before = self._receive(range(self._world_size))
             time.sleep(3 * self._beat)
             after = self._receive(range(self._world_size))
-        except Exception:  # the store went with rank 0
+        except Exception:  # the store ended with rank 0
             return 'rank 0'
         return _names({rank: after[rank] for rank in after if after[rank].beat == before[rank].beat})
 
@@ -192,20 +194,20 @@ class _Watch:
             try:
                 self._verdict = self._round()
             except Exception as error:
-                if self._stopped.wait(2 * self._beat):  # the run has ended meanwhile, and rank 0 was faster
+                if self._stopped.wait(2 * self._beat):  # the run has ended, and rank 0 was faster
                     return
-                self._verdict = f'rank 0, which does not answer any more ({type(error).__name__})'
+                self._verdict = f'rank 0, which no longer responds ({type(error).__name__})'
             self._rounds += 1
 
     def _wait(self) -> None:
-        """A thread of its own, because a round never returns when rank 0 is stopped."""
+        """Watch the rounds in a separate thread, because a round never returns if rank 0 is stopped."""
         rounds, idle = 0, 0.0
         while not self._stopped.wait(self._beat):
             idle = 0.0 if self._rounds > rounds else idle + self._beat
             rounds = self._rounds
             limit = self._limits[self.report.slow]
-            verdict = self._verdict or (f'rank 0: stopped, it does not answer for {limit} s' if idle >= limit else '')
-            if verdict and not self.report.failed:  # a rank that failed ends by its own error
+            verdict = self._verdict or (f'rank 0: stopped, no response for {limit} s' if idle >= limit else '')
+            if verdict and not self.report.failed:  # a rank that failed ends with its own error
                 self._end(verdict)
 
     def _round(self) -> str:
@@ -220,7 +222,7 @@ class _Watch:
         return self._judge(self._receive([0]), compare=False)
 
     def _judge(self, reports: dict[int, _Report], compare: bool = True) -> str:
-        """Why the job has to end, or nothing."""
+        """Return the reason why the job must end, or an empty string."""
         now = self._now = self._now + self._beat
         for rank, report in reports.items():
             if self._heard.get(rank, (-1,))[0] != report.beat:
@@ -236,7 +238,7 @@ class _Watch:
             silent = {rank: report for rank, report in behind.items() if now - self._heard[rank][1] > 2 * self._beat}
             if not silent:
                 return f'{_names(behind)}: hangs, no progress for {self._limit(behind)} s'
-        return f'{_names(silent)}: stopped or dead, nothing is heard from it' if silent else ''
+        return f'{_names(silent)}: stopped or dead, no longer reporting' if silent else ''
 
     def _since(self, times: dict[int, tuple[int, float]], rank: int, report: _Report) -> bool:
         return self._now - times[rank][1] >= self._limits[report.slow]
@@ -245,13 +247,13 @@ class _Watch:
         return min(self._limits[report.slow] for report in reports.values())
 
     def _end(self, verdict: str) -> None:
-        # The log may be what blocks, when its file system does: the process ends without it then.
+        # The log may block together with its file system; the process then ends without it.
         speaker = threading.Thread(target=self._tell, args=(verdict,), daemon=True)
         speaker.start()
         speaker.join(3 * self._beat)
         if self._rank == 0:
             time.sleep(3 * self._beat)  # the others read the verdict from this process
-        os._exit(1)  # the main thread may be blocked for ever
+        os._exit(1)  # the main thread may be blocked forever
 
     def _tell(self, verdict: str) -> None:
         frame = sys._current_frames().get(threading.main_thread().ident or 0)

@@ -207,7 +207,7 @@ def test_loss_scaling_that_never_ends_does(tmp_path, monkeypatch):
 
 
 def test_a_choice_that_does_not_exist():
-    with pytest.raises(ValueError, match="'ignore' is neither 'stop' nor 'skip'"):
+    with pytest.raises(ValueError, match="must be 'stop' or 'skip', got 'ignore'"):
         StopOnNonFiniteHook(on_non_finite='ignore')
 
 

@@ -240,7 +240,7 @@ def test_all_mistakes_of_a_config_are_told_at_once(tiny_config, tmp_path, monkey
     assert str(error.value).splitlines() == [
         f'{config}: 3 mistakes',
         "  optim_wrapper.clip_gard: no such key; did you mean 'clip_grad'?",
-        '  model.head.in_channels: 1024, but what stands before it gives 1 map of 2048 channels',
+        '  model.head.in_channels: 1024, but its input is 1 map of 2048 channels',
         '  load_from: gone.pth does not exist',
     ]
     with pytest.raises(pytest.fail.Exception, match='something is built'):

@@ -11,9 +11,9 @@ import pytest
 FAULTS = {
     'raise:1': r"rank 1 \(process \d+ on \S+, forward pass of iteration 3: KeyError: 'the fault of the test'\) failed",
     'kill:1': r'rank 1 \(process \d+ on \S+, .*\) died',
-    'kill:0': r'rank 0( \(process \d+ on \S+, .*\) died| died|, which does not answer)',
-    'stop:1': r'rank 1 \(process \d+ on \S+, forward pass of iteration 3\): stopped or dead, nothing is heard from it',
-    'stop:0': r'because of rank 0(, which does not answer|: stopped, it does not answer| \(.*\): stopped or dead)',
+    'kill:0': r'rank 0( \(process \d+ on \S+, .*\) died| died|, which no longer responds)',
+    'stop:1': r'rank 1 \(process \d+ on \S+, forward pass of iteration 3\): stopped or dead, no longer reporting',
+    'stop:0': r'because of rank 0(, which no longer responds|: stopped, no response| \(.*\): stopped or dead)',
     'hang-reading:1': r'rank 1 \(process \d+ on \S+, reading of the batch for iteration 3\): hangs, no progress for 3',
     'hang-forward:0': r'rank 0 \(process \d+ on \S+, forward pass of iteration 3\): hangs, no progress for 3',
 }

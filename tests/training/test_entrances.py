@@ -66,7 +66,7 @@ def test_mistakes_are_refused_with_the_same_sentence(entrances, tmp_path, capsys
     expected = (
         f'{config}: 3 mistakes\n'
         "  optim_wrapper.clip_gard: no such key; did you mean 'clip_grad'?\n"
-        '  model.head.in_channels: 1024, but what stands before it gives 1 map of 2048 channels\n'
+        '  model.head.in_channels: 1024, but its input is 1 map of 2048 channels\n'
         '  load_from: gone.pth does not exist\n'
     )
     for argv in entrances(config).values():
