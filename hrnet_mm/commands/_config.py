@@ -1,4 +1,4 @@
-"""The arguments that `hrnet-mm train` and `hrnet-mm test` share."""
+"""Arguments shared by `hrnet-mm train` and `hrnet-mm test`."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ __all__ = ['add_config_arguments', 'config_settings']
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that OpenMMLab's tools/train.py and tools/test.py share."""
+    """Add the arguments shared by OpenMMLab's tools/train.py and tools/test.py."""
     from ..engine.launch import LAUNCHERS
     from ..engine.settings import SettingsAction
 
@@ -16,7 +16,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         'config', metavar='MODEL', help='a config, which names the data and the metrics: a path (.py), or mmdet::...'
     )
     parser.add_argument(
-        '--work-dir', metavar='DIR', help="where logs and checkpoints go (default: the config's, or work_dirs/CONFIG)"
+        '--work-dir', metavar='DIR', help="folder of logs and checkpoints (default: the config's, or work_dirs/CONFIG)"
     )
     parser.add_argument(
         '--cfg-options',
@@ -25,14 +25,14 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as train_dataloader.batch_size=4',
     )
-    parser.add_argument('--unchecked', action='store_true', help='go on even if the config seems to have mistakes')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='what started the processes')
+    parser.add_argument('--unchecked', action='store_true', help='continue even if the config seems to have mistakes')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='the launcher of the processes')
     # torchrun sets the variable; torch.distributed.launch, which MIM uses, passes this argument.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def config_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `engine.train` and `engine.test` that these are."""
+    """Return the parsed arguments as arguments of `engine.train` and `engine.test`."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return {
         'config': args.config,

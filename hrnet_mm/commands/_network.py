@@ -1,4 +1,4 @@
-"""The arguments by which every command opens a network."""
+"""Arguments by which every command opens a network."""
 
 import argparse
 
@@ -6,13 +6,13 @@ __all__ = ['add_network_arguments']
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `MODEL` and `--weights`, which `inference.open_network` takes."""
+    """Add `MODEL` and `--weights`, the arguments of `inference.open_network`."""
     parser.add_argument(
         'model',
         metavar='MODEL',
-        help='a name that hrnet-mm list shows, such as hrnetv1_w32; a checkpoint of any layout: a path, an address, or '
+        help='a name that hrnet-mm list shows, such as hrnetv1_w32; a checkpoint of any layout: a path, a URL, or '
         'a name of published weights; or a config of mmdet, mmseg, mmpose or mmpretrain: a path (.py), or mmpose::...',
     )
     parser.add_argument(
-        '--weights', metavar='FILE', help='the checkpoint, where MODEL is a name or a config (default: random weights)'
+        '--weights', metavar='FILE', help='the checkpoint, if MODEL is a name or a config (default: random weights)'
     )

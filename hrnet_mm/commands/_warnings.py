@@ -1,4 +1,4 @@
-"""Warnings of the OpenMMLab libraries about their own code, which no user of a command can act on."""
+"""Warnings of the OpenMMLab libraries about their own code, which users of a command cannot act on."""
 
 import warnings
 
@@ -11,14 +11,14 @@ _MESSAGES = (
     'pkg_resources is deprecated',
     'torch.meshgrid',  # mmdet's point generators
     '``build_loss`` would be deprecated soon',  # mmseg calls it itself
-    'Default ``avg_non_ignore`` is False',  # of a loss, which no command but train computes
+    'Default ``avg_non_ignore`` is False',  # about a loss, which only train computes
     'For binary segmentation, we suggest',
-    r'The metainfo config file "configs/_base_/datasets/\w+.py" does not exist',  # mmpose finds its own
+    r'The metainfo config file "configs/_base_/datasets/\w+.py" does not exist',  # mmpose then uses its own
 )
 
 
 def ignore_library_warnings() -> None:
-    """Leave out what the libraries warn of because they were written for older versions of what they use."""
+    """Ignore the libraries' warnings that come from their age and from their own code."""
     for category in _OF_AGE:
         warnings.filterwarnings('ignore', category=category, module=_LIBRARIES)
     for message in _MESSAGES:

@@ -1,4 +1,4 @@
-"""`hrnet-mm benchmark`: times of networks in every engine, in turn with other implementations."""
+"""`hrnet-mm benchmark`: times of networks in every engine, interleaved with other implementations."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'time networks in every engine, in turn with other implementations, and print the ratios'
+HELP = 'time networks in every engine, interleaved with other implementations, and print the ratios'
 EXAMPLE = (
     '  hrnet-mm benchmark hrnetv1_w32 --engines plain eager openvino openvino:bf16 --against mmpose resnet50\n'
     '  hrnet-mm benchmark hrnetv1_w32 --train --batch 8 --engines plain compile --against mmpose'
@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_network_arguments(parser)
     parser.add_argument('--size', nargs=2, type=int, default=(256, 192), metavar=('H', 'W'), help='(default: 256 192)')
-    parser.add_argument('--batch', type=int, default=1, help='images a call (default: 1)')
-    parser.add_argument('--num-classes', type=int, help="classes, joints or points of the head (default: the model's)")
+    parser.add_argument('--batch', type=int, default=1, help='images in a call (default: 1)')
+    parser.add_argument('--num-classes', type=int, help='classes, keypoints or landmarks (default: of the model)')
     parser.add_argument(
         '--engines',
         nargs='+',
@@ -36,20 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='PEER[@ENGINE]',
-        help=f'{", ".join(PEERS)}, or a config such as mmpose::...; ratios are to the first (default: none)',
+        help=f'{", ".join(PEERS)}, or a config such as mmpose::...; ratios refer to the first (default: none)',
     )
-    parser.add_argument('--part', choices=['neck', 'head'], help='measure the neck or head alone, on the streams')
+    parser.add_argument('--part', choices=['neck', 'head'], help='measure only the neck or head, on branch outputs')
     parser.add_argument('--train', action='store_true', help='time training steps; engines: plain, compile, with :bf16')
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
-    parser.add_argument('--threads', type=int, help="PyTorch's threads (default: as it is)")
-    parser.add_argument('--repeats', type=int, default=20, help='timed calls of each (default: 20)')
+    parser.add_argument('--threads', type=int, help="the number of PyTorch's threads (default: unchanged)")
+    parser.add_argument('--repeats', type=int, default=20, help='timed calls of each network (default: 20)')
     parser.add_argument('--out', metavar='FILE.csv', help='append the rows to this results file')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print a table and append to the results file; 1 if something asked for could not run.
+    """Measure, print a table, and append the rows to the results file.
 
-    Raises ValueError for an unknown name.
+    Returns:
+        1 if a requested engine or peer could not run.
+
+    Raises:
+        UserError: A name is unknown.
     """
     import torch
 

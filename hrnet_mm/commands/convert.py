@@ -1,11 +1,11 @@
-"""`hrnet-mm convert`: a checkpoint in another layout."""
+"""`hrnet-mm convert`: conversion of a checkpoint to another layout."""
 
 import argparse
 from pathlib import Path
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'convert a checkpoint from any known layout to another, each key accounted for'
+HELP = 'convert a checkpoint from any known layout to another, and account for each key'
 EXAMPLE = (
     '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth --out w48.safetensors --to mmpretrain\n'
     '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth --out body.pth --to mmseg --backbone-only'
@@ -19,26 +19,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'model',
         metavar='MODEL',
-        help='a checkpoint: a path, an address, or a name such as timm://hrnet_w32.ms_aug_in1k',
+        help='a checkpoint: a path, a URL, or a name such as timm://hrnet_w32.ms_aug_in1k',
     )
     parser.add_argument(
         '--out',
         required=True,
         metavar='FILE',
-        help='where to write: a path ending in .safetensors, or in .pth for mmengine',
+        help='the file to write, ending in .safetensors, or in .pth for mmengine',
     )
     parser.add_argument('--to', required=True, metavar='LAYOUT', help=f'one of {", ".join(LAYOUTS)}')
     parser.add_argument(
-        '--from', dest='source', metavar='LAYOUT', help='layout of the input (default: found by its keys)'
+        '--from', dest='source', metavar='LAYOUT', help='layout of the input (default: detected from its keys)'
     )
     parser.add_argument('--backbone-only', action='store_true', help='leave neck and heads out')
-    parser.add_argument('--trusted', action='store_true', help='you trust the input (asked for by torch before 2.10)')
+    parser.add_argument('--trusted', action='store_true', help='you trust the input (needed by torch before 2.10)')
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert a file and print what was found, used, dropped and changed.
+    """Convert a file, and print the layout and the keys that were used, dropped and changed.
 
-    Raises CheckpointError if anything is left unexplained.
+    Raises:
+        CheckpointError: The file cannot be read or written, or a key is left over.
     """
     from ..weights.convert import convert
     from ..weights.io import CheckpointError, write_checkpoint
@@ -46,11 +47,11 @@ def run(args: argparse.Namespace) -> None:
     from ..weights.load import read_source
 
     if Path(args.out).suffix not in ('.safetensors', '.pth'):
-        raise CheckpointError(f'{args.out}: the name must end in .safetensors or .pth')
+        raise CheckpointError(f'--out {args.out}: the name must end in .safetensors or .pth')
     state = read_source(args.model, args.trusted).state_dict()
     result = convert(state, args.to, args.source, args.backbone_only)
     write_checkpoint(args.out, result.state_dict, {'layout': args.to, 'converted_from': result.source})
-    print(f'found   {result.source} ({LAYOUTS[result.source].about})')
+    print(f'layout  {result.source} ({LAYOUTS[result.source].about})')
     print(f'used    {result.used} of {result.given} keys')
     for why, count in result.dropped.items():
         print(f'dropped {count} keys: {why}')

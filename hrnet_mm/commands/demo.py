@@ -1,4 +1,4 @@
-"""`hrnet-mm demo`: five tasks trained, tested and drawn on demonstration data, or those a folder allows."""
+"""`hrnet-mm demo`: training, test and pictures of five tasks on demonstration data, or of those a folder allows."""
 
 import argparse
 import shlex
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         metavar='DIR',
-        help='labelled images of your own instead, in COCO, DeepLabCut or one-folder-a-class form: key-points are for '
-        'pose, boxes and masks for instances and segmentation, classes for classification',
+        help='your own labeled images instead, in COCO or DeepLabCut format, or with a folder for each class: '
+        'keypoints are for pose, boxes and masks for instances and segmentation, classes for classification',
     )
     parser.add_argument(
         '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {MINUTES:g})'
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--holdout',
         action='store_true',
-        help='train and test on parts of the training data: the comparison by which the recipes were chosen',
+        help='train and test on parts of the training data, which was how the recipes were chosen',
     )
     parser.add_argument(
         '--grid',
@@ -50,10 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the tasks, print a table and write it with the pictures below the work directory; 1 if a target is missed.
+    """Run the tasks, print a table of results, and write it with the pictures below the work directory.
 
-    Raises UserError for arguments or data that do not fit or cannot be fetched, and RuntimeError
-    where a training fails.
+    Returns:
+        1 if a target is missed.
+
+    Raises:
+        UserError: The arguments or the data do not fit, or the data cannot be fetched.
+        RuntimeError: A training fails.
     """
     from rich.console import Console
 

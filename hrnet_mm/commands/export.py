@@ -1,4 +1,4 @@
-"""`hrnet-mm export`: a network as a file for another runtime."""
+"""`hrnet-mm export`: export of a network to a file for another runtime."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'write a network for ONNX Runtime, OpenVINO or torch.export, checked against the network itself'
+HELP = 'export a network for ONNX Runtime, OpenVINO or torch.export, and compare its outputs'
 EXAMPLE = (
     '  hrnet-mm export hrnetv1_w32 --weights pose_hrnet_w32_256x192.pth --out pose.onnx --dynamic\n'
     '  hrnet-mm export timm://hrnet_w18.ms_aug_in1k --out w18.xml --precision int8 '
@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_network_arguments(parser)
     parser.add_argument(
-        '--out', type=Path, required=True, metavar='FILE', help='where to write: FILE.onnx, FILE.pt2 or FILE.xml'
+        '--out', type=Path, required=True, metavar='FILE', help='the file to write: FILE.onnx, FILE.pt2 or FILE.xml'
     )
     parser.add_argument(
-        '--size', nargs=2, type=int, metavar=('H', 'W'), help="input size (default: the task's customary one)"
+        '--size', nargs=2, type=int, metavar=('H', 'W'), help="input size (default: the task's customary size)"
     )
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='default: %(default)s')
     parser.add_argument('--dynamic', action='store_true', help='any batch, and any sides from 64 that divide by 32')
@@ -36,18 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--calibration',
         type=Path,
         metavar='DIR',
-        help=f'for int8: a folder of images like those to come, of which up to {MOST_IMAGES} are read',
+        help=f'for int8: a folder of representative images, of which up to {MOST_IMAGES} are read',
     )
     parser.add_argument(
-        '--num-classes', type=int, metavar='N', help="of a name: classes, joints or points (default: the checkpoint's)"
+        '--num-classes', type=int, metavar='N', help='classes, keypoints or landmarks (default: of the checkpoint)'
     )
     parser.add_argument('--aot', action='store_true', help='FILE.pt2 compiled by AOTInductor, for this machine')
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export a network and say what was done.
+    """Export a network, and print the differences of its outputs.
 
-    Raises ValueError for arguments that do not fit, and EngineError where the file cannot be made, or is not kept.
+    Raises:
+        UserError: The arguments do not fit.
+        EngineError: The export fails, or its outputs differ too much.
     """
     import logging
 
@@ -58,21 +60,21 @@ def run(args: argparse.Namespace) -> None:
 
     ignore_library_warnings()
     logging.getLogger('torch').setLevel(logging.ERROR)
-    check_format(args.out, args.precision, args.aot)  # before the minutes that the rest may take
+    check_format(args.out, args.precision, args.aot)  # before an export that may take minutes
     if args.batch < 1 or (args.size and min(args.size) < 1):
         raise UserError(f'the input must have at least one image and one pixel, got {args.batch} x {args.size}')
     if (args.precision == 'int8') != (args.calibration is not None):
-        raise UserError('int8 needs --calibration DIR, a folder of images, and only int8 does')
+        raise UserError('int8 needs --calibration DIR, a folder of images; give both or neither')
     opened = open_network(args.model, args.weights, num_classes=args.num_classes)
     size = args.size or opened.preprocessing.size
     if size is None:
-        raise UserError(f'{args.model} has a config, which names no size for export: give it with --size H W')
+        raise UserError(f'{args.model} has a config, which does not state the size for an export; give --size H W')
     print(opened.report)
     model = opened.as_tensors()
     calibration: list[torch.Tensor] = []
     if args.calibration is not None:
         calibration = read_images(args.calibration, size, opened.preprocessing.mean, opened.preprocessing.std)
-        # On noise the activations would leave the ranges that were measured on images.
+        # The activations of noise would exceed the ranges measured on images.
         example = torch.cat([calibration[i % len(calibration)] for i in range(args.batch)])
         if not args.dynamic:
             calibration = [torch.cat([x] * args.batch) for x in calibration]

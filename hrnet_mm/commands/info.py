@@ -4,7 +4,7 @@ import argparse
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'parameters, MACs and output maps of an architecture for each readout'
+HELP = 'print parameters, MACs and output maps of an architecture for each readout'
 EXAMPLE = '  hrnet-mm info w32\n  hrnet-mm info hrnetv2_w48 --size 512 1024'
 
 _ROWS = {'hrnet': 'C', 'hrnetv1': 'V1', 'hrnetv2': 'V2', 'hrnetv2p': 'V2p'}
@@ -19,14 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a row for the backbone and each readout, of a network by name for its own.
+    """Print a row for the backbone and each readout; for the name of a network, only its own readout.
 
-    Raises ValueError for an unknown architecture or a size below one pixel.
+    Raises:
+        UserError: The architecture is unknown, or a side is shorter than one pixel.
     """
     from ..models.cost import readouts
 
     readout, _, arch = args.model.partition('_')
-    if readout not in _ROWS:  # the name of an architecture has no readout before it
+    if readout not in _ROWS:  # the name of an architecture, without a readout
         readout, arch = '', args.model
     shown = ('backbone', _ROWS[readout]) if readout else ('backbone', *_ROWS.values())
     height, width = args.size

@@ -1,4 +1,4 @@
-"""`hrnet-mm list`: the names of networks."""
+"""`hrnet-mm list`: names of architectures and networks."""
 
 import argparse
 import fnmatch
@@ -13,13 +13,14 @@ EXAMPLE = "  hrnet-mm list\n  hrnet-mm list 'w*b'\n  hrnet-mm list 'hrnetv1_*'"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm list`."""
-    parser.add_argument('pattern', nargs='?', default='*', help="which names, such as '*small*' (default: all)")
+    parser.add_argument('pattern', nargs='?', default='*', help="a pattern of names, such as '*small*' (default: all)")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the names that match the pattern: an architecture, the channels of its branches, and its networks.
+    """Print the matching architectures, the channels of their branches, and their networks.
 
-    Raises UserError if none does.
+    Raises:
+        UserError: No name matches.
     """
     from ..factory import list_models
     from ..models import ARCHS
@@ -35,4 +36,4 @@ def run(args: argparse.Namespace) -> None:
             channels = ' '.join(f'{channels:4}' for channels in arch.out_channels)
             print(f'{name:14} {channels:24}  {" ".join(networks)}')
     if args.pattern == '*':
-        print("and w<N> for any width N, and test-w<N> for tiny networks to test with; 'hrnet-mm info NAME' says more")
+        print("and w<N> for any width N, and test-w<N> for tiny test networks; 'hrnet-mm info NAME' shows details")

@@ -8,7 +8,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'answer and draw images with a trained model of any task, in one process or many, resumable'
+HELP = 'predict on images with a trained model of any task, in one process or many, resumable'
 EXAMPLE = (
     '  hrnet-mm predict work_dirs/demo/instances/weights.pth --data images --out work_dirs/found\n'
     '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict config.py --weights weights.pth --data images --out found '
@@ -25,37 +25,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar='IMAGE|DIR',
-        help='images, or folders with all below them',
+        help='images, or folders of images at any depth',
     )
     parser.add_argument(
         '--out',
         type=Path,
         required=True,
         metavar='DIR',
-        help='where answers and pictures go; a run that was interrupted goes on there',
+        help='folder of predictions and pictures; an interrupted run continues there',
     )
-    parser.add_argument(
-        '--score', type=float, default=0.3, help='draw what has at least this score (default: %(default)s)'
-    )
-    parser.add_argument('--no-pictures', action='store_true', help='write the answers alone')
+    parser.add_argument('--score', type=float, default=0.3, help='lowest score that is drawn (default: %(default)s)')
+    parser.add_argument('--no-pictures', action='store_true', help='write only the predictions')
     parser.add_argument(
         '--boxes',
         type=Path,
         metavar='FILE',
-        help='for top-down pose models: the predictions.jsonl of a detector on the same images, of which the boxes of '
-        'at least --score are taken (default: one box, the whole image)',
+        help='for top-down pose models: the predictions.jsonl of a detector on the same images, whose boxes with at '
+        'least --score are used (default: one box, the whole image)',
     )
-    parser.add_argument('--batch-size', type=int, default=1, help='images at once (default: %(default)s)')
+    parser.add_argument('--batch-size', type=int, default=1, help='images in a batch (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=0, help='processes that read images (default: %(default)s)')
     parser.add_argument(
-        '--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='what started the processes, if many'
+        '--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='the launcher of several processes'
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Answer every image exactly once and merge the answers when all have one; unreadable images are told and counted.
+    """Predict on every image exactly once; see `inference.predict_images`.
 
-    Returns 1 if no image could be read. Raises UserError for arguments that do not fit.
+    Returns:
+        1 if no image was readable.
+
+    Raises:
+        UserError: The arguments do not fit.
+        KeyboardInterrupt: After Ctrl-C; the message says how to continue.
     """
     from ..inference import predict_images
 

@@ -1,4 +1,4 @@
-"""`hrnet-mm streams`: a picture of what the network keeps at each of its four resolutions, after each stage."""
+"""`hrnet-mm streams`: picture of the four branches after each stage."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'draw what the network keeps at each of its four resolutions, after each stage'
+HELP = "draw the maps of a network's four branches after each stage"
 EXAMPLE = (
     '  hrnet-mm streams work_dirs/demo/segmentation/weights.pth --data image.png\n'
     '  hrnet-mm streams timm://hrnet_w18.ms_aug_in1k --data image.png --out streams.png'
@@ -23,9 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw one image's streams and print the name of the file.
+    """Draw the branches for one image, and print the name of the file.
 
-    Raises ValueError for an image or a model that cannot be read.
+    Raises:
+        UserError: The image or the model cannot be read.
     """
     from ..inference.streams import draw_streams
 

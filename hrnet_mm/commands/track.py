@@ -1,4 +1,4 @@
-"""`hrnet-mm track`: the poses of persons through a video."""
+"""`hrnet-mm track`: pose tracking of persons in a video."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'follow the poses of persons through a video, and measure it where annotations are given'
+HELP = 'track the poses of persons through a video, and evaluate them if annotations are given'
 EXAMPLE = (
     '  hrnet-mm track pose.pth --data video.mp4 --detector persons.py --detector-weights persons.pth\n'
     '  hrnet-mm track pose.py --weights pose.pth --data images/val/000342_mpii_test --boxes detections.json '
@@ -33,26 +33,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a video file, or a folder of images in the order of their names',
     )
     boxes = parser.add_mutually_exclusive_group(required=True)
-    boxes.add_argument('--detector', metavar='MODEL', help="mmdet's detector of persons, given as MODEL is")
+    boxes.add_argument('--detector', metavar='MODEL', help='a person detector of mmdet, in the forms of MODEL')
     boxes.add_argument(
-        '--boxes', type=Path, help="JSON of detections in COCO's form; image_id as in PoseTrack, else counted from 0"
+        '--boxes', type=Path, help='detections in COCO format (JSON); image_id as in PoseTrack, or counted from 0'
     )
-    parser.add_argument('--detector-weights', metavar='FILE', help='its checkpoint, where --detector is a config')
+    parser.add_argument('--detector-weights', metavar='FILE', help='its checkpoint, if --detector is a config')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/track'), help='default: work_dirs/track')
     parser.add_argument('--flow', choices=[*FLOWS, 'none'], default='dis', help='default: dis')
-    parser.add_argument('--no-propagation', action='store_true', help='use the boxes of the detector alone')
-    parser.add_argument('--memory', type=int, default=default.memory, help='frames that somebody may be out of sight')
+    parser.add_argument('--no-propagation', action='store_true', help='use only the boxes of the detector')
+    parser.add_argument(
+        '--memory',
+        type=int,
+        default=default.memory,
+        help='frames for which a person may be unseen (default: %(default)s)',
+    )
     parser.add_argument('--least-frames', type=int, default=1, help='drop persons seen in fewer frames (default: 1)')
-    parser.add_argument('--joint-score', type=float, default=0.0, help='write no joints below it (default: 0)')
+    parser.add_argument('--joint-score', type=float, default=0.0, help='lowest score of written joints (default: 0)')
     parser.add_argument('--frames', action='store_true', help='draw PNG files instead of an MP4')
-    parser.add_argument('--truth', type=Path, help='annotations of this video in the form of PoseTrack 2018: measure')
+    parser.add_argument('--truth', type=Path, help='PoseTrack 2018 annotations of this video, to evaluate against')
     parser.add_argument('--device', default='cpu', help='such as cuda (default: cpu)')
 
 
 def run(args: argparse.Namespace) -> None:
-    """Track the persons of one video; write PoseTrack's JSON and a drawn video.
+    """Track the persons of one video; write PoseTrack's JSON and a video with the poses drawn.
 
-    Raises ValueError for input that cannot be read.
+    Raises:
+        UserError: The input cannot be read.
     """
     from dataclasses import replace
 
@@ -69,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     ignore_library_warnings()
     names = frame_names(args.data)
     if not names:
-        raise UserError(f'{args.data} holds no images: expected a video that OpenCV reads, or a folder of images')
+        raise UserError(f'{args.data} holds no images; expected a video that OpenCV reads, or a folder of images')
     pose = PoseNetwork(args.model, args.weights, args.device)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
@@ -102,5 +108,8 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Any:
         image_ids = [image_id_of(name, index) for index, name in enumerate(names)]
         boxes = iter(listed_boxes(json.loads(args.boxes.read_text()), image_ids))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f'{args.boxes} is no list of image_id, bbox, score: {type(error).__name__} {error}') from error
+        raise UserError(
+            f'{args.boxes} is not a list of image_id, bbox and score ({type(error).__name__}: {error}); '
+            "expected COCO's format of results"
+        ) from error
     return lambda image: next(boxes)

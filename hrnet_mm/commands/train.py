@@ -1,4 +1,4 @@
-"""`hrnet-mm train`: a config of any of the four libraries, or a task on a folder of the user's own."""
+"""`hrnet-mm train`: training by a config of any of the four libraries, or of a task on a folder."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from ._config import add_config_arguments, config_settings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'train an mmdet, mmseg, mmpose or mmpretrain config, or a task on a folder of your own'
+HELP = 'train by a config of mmdet, mmseg, mmpose or mmpretrain, or train a task on your own folder'
 EXAMPLE = (
     '  hrnet-mm train configs/demo/fcn_hrnetv2_nuclei.py --work-dir work_dirs/fcn\n'
     '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
@@ -18,7 +18,7 @@ _OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that OpenMMLab's tools/train.py takes, and those of a task."""
+    """Add the arguments of OpenMMLab's tools/train.py, and those of a task."""
     from ..tasks import TASKS
     from ..training.own import MINUTES
 
@@ -30,32 +30,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='CHECKPOINT',
         help='continue from this checkpoint; without a value, from the latest one in the work directory',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision: half on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision: float16 (GPU) or bfloat16 (CPU)')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the batch size in use",
+        help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the actual batch size",
     )
-    group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) in place of a config')
+    group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) instead of a config')
     group.add_argument(
         '--data',
         type=Path,
         metavar='DIR',
-        help='labelled images in COCO, DeepLabCut or one-folder-a-class form; if none are for validation, a fifth is '
-        'taken for it',
+        help='labeled images in COCO or DeepLabCut format, or with a folder for each class; a fifth is used for '
+        'validation, unless there is a validation part',
     )
-    group.add_argument('--arch', help="any that hrnet-mm list shows (default: the demonstration's)")
-    group.add_argument('--epochs', type=int, metavar='N', help='how often each image is trained on')
-    group.add_argument('--minutes', type=float, help=f'of training, in place of --epochs (default: {MINUTES:g})')
-    group.add_argument('--weights', metavar='FILE', help='weights of the backbone: path, address or name')
+    group.add_argument('--arch', help="an architecture that hrnet-mm list shows (default: the demonstration's)")
+    group.add_argument('--epochs', type=int, metavar='N', help='passes through the images')
+    group.add_argument('--minutes', type=float, help=f'minutes of training, instead of epochs (default: {MINUTES:g})')
+    group.add_argument('--weights', metavar='FILE', help='weights of the backbone: a path, a URL or a name')
     group.add_argument('--seed', type=int, default=0, help='default: %(default)s')
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train a config; or train, test and draw a task on a folder, as `hrnet-mm demo TASK --data DIR` does.
+    """Train by a config; or train, test and draw a task on a folder, like `hrnet-mm demo TASK --data DIR`.
 
-    Raises UserError for a mistake in a config, the arguments or the data, and RuntimeError where a task's training
-    fails.
+    Raises:
+        UserError: The config, the arguments or the data have mistakes.
+        RuntimeError: The training of a task fails.
+        KeyboardInterrupt: After Ctrl-C; the message says how to continue.
     """
     from ..tasks import TASKS
 
@@ -77,11 +79,11 @@ def _train_task(args: argparse.Namespace) -> None:
 
     task = args.config
     if args.data is None:
-        raise UserError(f'{task} is a task and needs --data DIR, a folder of labelled images')
+        raise UserError(f'{task} is a task and needs --data DIR, a folder of labeled images')
     if task not in TASKS:
-        raise UserError(f'--data needs a task in place of the config, got {task!r}{did_you_mean(task, TASKS)}')
+        raise UserError(f'--data needs a task instead of a config, got {task!r}{did_you_mean(task, TASKS)}')
     if given := [name for name in _OF_CONFIGS if getattr(args, name)] + ['launcher'] * (args.launcher != 'none'):
-        raise UserError(f'--{given[0].replace("_", "-")} needs a config; it does nothing with a task and --data')
+        raise UserError(f'--{given[0].replace("_", "-")} needs a config and has no effect on a task; leave it out')
     if args.epochs is not None and args.minutes is not None:
         raise UserError('--epochs and --minutes both say how long to train; give one')
     for name in ('epochs', 'minutes'):

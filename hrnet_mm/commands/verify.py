@@ -1,4 +1,4 @@
-"""`hrnet-mm verify`: parameters and MACs of the shipped configs beside the published figures."""
+"""`hrnet-mm verify`: parameters and MACs of the shipped configs, compared with the published figures."""
 
 import argparse
 
@@ -14,13 +14,17 @@ EXAMPLE = '  hrnet-mm verify\n  hrnet-mm verify segmentation --all'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm verify`."""
     parser.add_argument('pattern', nargs='?', default='', help='only configs whose path contains this text')
-    parser.add_argument('--all', action='store_true', help='print the rows that agree too')
+    parser.add_argument('--all', action='store_true', help='also print the rows that agree')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what differs, with the reason where one is known, and a summary; 1 if anything differs unexplained.
+    """Print the rows that differ, with the reason if one is known, and a summary.
 
-    Raises ValueError if no config has `args.pattern` in its path.
+    Returns:
+        1 if a figure differs without a known reason, or a config has unknown keys.
+
+    Raises:
+        UserError: No config has `args.pattern` in its path.
     """
     from collections import Counter
 
@@ -45,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
             reason = f': {c.row["note"]}' if c.status == 'explained' else ''
             print(f'{c.status:9} {c.row["id"]}: {c.kind} {c.published} published, {c.counted:.3f} counted{reason}')
     statuses = Counter(comparison.status for comparison in comparisons)
-    misspelt = sum(map(bool, problems.values()))
+    misspelled = sum(map(bool, problems.values()))
     print(
-        f'{len(configs)} configs, {misspelt} with unknown keys; {len(rows)} published rows, '
+        f'{len(configs)} configs, {misspelled} with unknown keys; {len(rows)} published rows, '
         f'{len(comparisons)} printed figures: {statuses["equal"]} equal, {statuses["explained"]} explained, '
         f'{statuses["different"]} different'
     )
-    return int(misspelt + statuses['different'] > 0)
+    return int(misspelled + statuses['different'] > 0)

@@ -1,4 +1,4 @@
-"""`hrnet-mm verify-checkpoint`: what a checkpoint is, whether it is complete, and whether its network runs."""
+"""`hrnet-mm verify-checkpoint`: layout and completeness of a checkpoint, and a run of its network."""
 
 import argparse
 
@@ -7,20 +7,22 @@ from ._network import add_network_arguments
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'say what a checkpoint is and whether it is complete, and run its network once'
+HELP = 'print the layout of a checkpoint, check that it is complete, and run its network once'
 EXAMPLE = '  hrnet-mm verify-checkpoint hrnetv2_w48_imagenet_pretrained.pth'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm verify-checkpoint`."""
     add_network_arguments(parser)
-    parser.add_argument('--trusted', action='store_true', help='you trust the file (asked for by torch before 2.10)')
+    parser.add_argument('--trusted', action='store_true', help='you trust the file (needed by torch before 2.10)')
 
 
 def run(args: argparse.Namespace) -> None:
-    """Say what a file is and whether it is complete, and run the network once.
+    """Print the layout and the keys of a checkpoint, check that it is complete, and run the network once.
 
-    Raises CheckpointError if it is not a whole HRNet.
+    Raises:
+        CheckpointError: The file is not a whole HRNet.
+        UserError: The arguments name no checkpoint.
     """
     import torch
 
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     opened = open_network(args.model, args.weights, trusted=args.trusted, use_config=False)
     converted, model = opened.conversion, opened.network
     if converted is None or opened.checkpoint is None:
-        raise UserError(f'{args.model} is no checkpoint; give one, or a name with --weights FILE')
+        raise UserError(f'{args.model} is not a checkpoint; give one, or a name with --weights FILE')
     file, channels = opened.checkpoint.path, opened.in_channels
     prefix = 'backbone.' if isinstance(model, HRNet) else ''
     if missing := [name for name in model.state_dict() if prefix + name not in converted.state_dict]:
@@ -42,11 +44,12 @@ def run(args: argparse.Namespace) -> None:
     maps = outputs if isinstance(outputs, tuple) else (outputs,)
     if not all(m.isfinite().all() for m in maps):
         raise CheckpointError(
-            f'{opened.checkpoint.path} is complete, but its network gives NaN or infinity on random noise'
+            f'{opened.checkpoint.path} is complete, but its network returns NaN or infinity on random noise; '
+            'use an earlier checkpoint'
         )
     print(f'layout     {converted.source} ({LAYOUTS[converted.source].about})')
     classes = getattr(model, 'num_classes', 0) or 'no'
-    print(f'network    {opened.name}, {channels} input channels, {classes} classes, joints or points')
+    print(f'network    {opened.name}, {channels} input channels, {classes} classes, keypoints or landmarks')
     parameters = sum(p.numel() for p in model.parameters())
     print(f'keys       {converted.used} of {converted.given} used; {parameters:,} parameters')
     for why, count in converted.dropped.items():
@@ -56,5 +59,5 @@ def run(args: argparse.Namespace) -> None:
     if rest := len(converted.state_dict) - len(model.state_dict()):
         print(f'not run    {rest} keys of heads that only OpenMMLab builds')
     shapes = ', '.join('x'.join(map(str, m.shape)) for m in maps)
-    print(f'forward    1x{channels}x128x96 of noise gives {shapes}, mean {float(maps[0].mean()):.4g}, all finite')
-    print('complete   every key of the network is there, in its shape')
+    print(f'forward    noise 1x{channels}x128x96 to {shapes}, mean {float(maps[0].mean()):.4g}, all finite')
+    print('complete   the checkpoint has every key of the network in the right shape')

@@ -115,7 +115,7 @@ def test_bad_boxes_are_refused(pose, video, tmp_path, content, reason, capsys):
     if content is not None:
         file.write_text(content)
     assert main(['track', *pose, '--data', str(video), '--boxes', str(file)]) == 2
-    assert f'{file} is no list of image_id, bbox, score: {reason}' in capsys.readouterr().err
+    assert f'{file} is not a list of image_id, bbox and score ({reason}' in capsys.readouterr().err
 
 
 def test_no_images_are_refused(pose, tmp_path, capsys):

@@ -211,7 +211,7 @@ def test_command_exports_the_model_of_a_config(tmp_path, capsys):
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'weights.pth')
     command = ['export', str(tmp_path / 'config.py'), '--out', str(tmp_path / 'out.pt2')]
     assert main(command) == 2
-    assert 'names no size for export: give it with --size H W' in capsys.readouterr().err
+    assert 'does not state the size for an export; give --size H W' in capsys.readouterr().err
     assert main([*command, '--weights', str(tmp_path / 'weights.pth'), '--size', '64', '96']) == 0
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():

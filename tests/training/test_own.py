@@ -564,11 +564,11 @@ def test_folder_of_no_known_layout(tmp_path, capsys):
     ('argv', 'message'),
     [
         (['pose'], 'pose is a task and needs --data DIR'),
-        (['poses', '--data', 'DIR'], "--data needs a task in place of the config, got 'poses'; did you mean 'pose'?"),
+        (['poses', '--data', 'DIR'], "--data needs a task instead of a config, got 'poses'; did you mean 'pose'?"),
         (['pose', '--data', 'DIR', '--epochs', '3', '--minutes', '1'], '--epochs and --minutes both say how long'),
         (['pose', '--data', 'DIR', '--epochs', '0'], '--epochs must be more than 0, got 0'),
         (['pose', '--data', 'DIR', '--arch', 'v18'], "unknown arch 'v18'"),
-        (['pose', '--data', 'DIR', '--amp'], '--amp needs a config; it does nothing with a task and --data'),
+        (['pose', '--data', 'DIR', '--amp'], '--amp needs a config and has no effect on a task'),
         (['pose', '--data', 'DIR', '--launcher', 'pytorch'], '--launcher needs a config'),
     ],
 )
