@@ -1,6 +1,7 @@
-"""Asks the advisory databases about the pinned packages; a known vulnerability needs a decision in docs/security.md.
+"""Audit of the pinned packages against advisory databases; docs/security.md must have a decision on each finding.
 
-Exit code 0: every package was looked up, every finding is decided; 1: one is not; 2: a package was not looked up.
+Exit code 0: every package was looked up, and every finding has a decision; 1: one has none; 2: a package was not
+looked up.
 
 example:
   python tools/audit.py
@@ -21,7 +22,7 @@ SERVICES = ('pypi', 'osv')
 
 
 def pinned() -> list[str]:
-    """The lines of constraints.txt that hold for this Python and name one version."""
+    """Return the lines of constraints.txt that apply to this Python and pin one version."""
     lines = (
         line.partition('#')[0].strip() for line in (ROOT / 'requirements/constraints.txt').read_text().splitlines()
     )
@@ -34,7 +35,7 @@ def pinned() -> list[str]:
 
 
 def look_up(packages: list[str], service: str) -> dict[str, list[dict]] | str:
-    """The findings of each package that the service knows, or why it gave no answer."""
+    """Return the findings of each package that the service knows, or the reason why it failed."""
     with tempfile.TemporaryDirectory() as folder:
         requirements, report = Path(folder, 'requirements.txt'), Path(folder, 'report.json')
         requirements.write_text('\n'.join(packages))

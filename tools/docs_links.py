@@ -2,7 +2,7 @@
 
 A page names code and configs by their paths from the page, as on GitHub: `[hrnet.py](../hrnet_mm/models/hrnet.py)`.
 The site holds only docs/. Such a file is therefore copied to `source/` of the site: Markdown as a page, other files as
-text. A link to a folder leads to its README.md, and is plain text if there is none. A link to nothing stays as it is,
+text. A link to a folder leads to its README.md, or becomes text if there is none. A broken link stays unchanged,
 so that `mkdocs build --strict` reports it.
 """
 
@@ -65,7 +65,7 @@ def links(markdown):
 
 
 def outside(page, target, config):
-    """The file or folder of the checkout, but not of docs/, that a link leads to."""
+    """Return the target of a link if it is in the checkout but not in docs/."""
     if '://' in target or target.startswith(('/', 'mailto:')):
         return None
     file = (page.parent / target).resolve()
@@ -75,6 +75,6 @@ def outside(page, target, config):
 
 
 def source(file):
-    """The place of a file of the checkout in the site."""
+    """Return the path in the site of a file of the checkout."""
     path = file.relative_to(ROOT).as_posix()
     return f'source/{path}' if file.suffix == '.md' else f'source/{path}.txt'

@@ -1,4 +1,4 @@
-"""Draws docs/network.svg: the branches, stages and exchange units of HRNet-W32, and its four readouts.
+"""Drawing of docs/network.svg: the branches, stages and exchange units of HRNet-W32, and its four readouts.
 
 python tools/draw_network.py
 """

@@ -1,10 +1,9 @@
-"""Writes the tables of published results (from hrnet_mm/weights/results.csv) and of tools/research/results.
+"""Write the tables of published results (hrnet_mm/weights/results.csv) and of measurements (tools/research/results).
 
 They are in docs/model_zoo.md, in the configs' READMEs, metafiles and model index, and in docs/learn.md and tracking.md.
 
-
 python tools/make_tables.py          # write them
-python tools/make_tables.py --check  # only say which are stale, and exit with 1 if any is
+python tools/make_tables.py --check  # only list stale files, and exit with 1 if there are any
 """
 
 import argparse
@@ -30,7 +29,7 @@ FOLDERS = {
     'ablations': ('Ablations', 'HRNet', 'Ablation'),
 }
 
-LEARNED = {  # of a name in learn.csv: the config, and the network in words
+LEARNED = {  # by the name in learn.csv: the config, and the name of the network
     'openfield': ('td-hm_hrnetv1_openfield', 'HRNetV1'),
     'frl189': ('td-hm_hrnetv2_frl189', 'HRNetV2'),
     'nuclei': ('fcn_hrnetv2_dsb2018', 'FCN on HRNetV2'),
@@ -57,7 +56,7 @@ def main():
 
 
 def tables():
-    """Every file this tool writes, with what should be in it."""
+    """Return the expected content of every file that this tool writes."""
     rows = read_results()
     files = {}
     for folder, (title, collection, task) in FOLDERS.items():
@@ -147,7 +146,7 @@ def link(folder, config):
 
 def metrics(row, count):
     parts = [part for part in row['metrics'].split(';') if part]
-    parts.sort(key=lambda part: not part.startswith('mIoU'))  # printed behind the pixel accuracy where there is one
+    parts.sort(key=lambda part: not part.startswith('mIoU'))  # papers print it after the pixel accuracy
     shown = [part.replace('=', ' ') for part in parts][:count]
     return ', '.join(part.replace('_err', ' error').replace('_', ' ') for part in shown)
 
@@ -157,7 +156,7 @@ def config_files(folder):
 
 
 def header(config):
-    """The comment at the top of a config, as one line without its command."""
+    """Return the comment at the top of a config, as one line without its command."""
     lines = re.findall(r'^# (.*)$', (ROOT / config).read_text(encoding='utf-8'), re.MULTILINE)
     text = ' '.join(lines).partition(' Command: ')[0]
     return re.sub(r'(\w)- (?=\w)', r'\1-', text)
@@ -255,7 +254,7 @@ def overview(rows):
 
 
 def learned(rows):
-    """docs/learn.md: a line for each metric; config, reference and seconds stand in a config's first one."""
+    """Return the table of docs/learn.md, a line for each metric; only a config's first line has its name and cost."""
     lines = []
     for row in rows:
         first = not lines or row['name'] != rows[len(lines) - 1]['name']
@@ -278,7 +277,7 @@ def learned(rows):
 
 
 def tracked(rows, poses):
-    """docs/tracking.md: mean and standard deviation of each variant."""
+    """Return the table of docs/tracking.md, with the mean and standard deviation of each variant."""
 
     def cell(row, column, digits):
         mean, std = (round(float(row[name]), digits) + 0.0 for name in (column, f'{column}_std'))  # 0.0, and not -0.0

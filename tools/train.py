@@ -1,4 +1,4 @@
-"""Trains a model as a config of mmdet, mmseg, mmpose or mmpretrain says.
+"""Train a model by a config of mmdet, mmseg, mmpose or mmpretrain.
 
 example:
   python tools/train.py configs/demo/hrnet-c_digits.py --work-dir work_dirs/digits

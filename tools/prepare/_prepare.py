@@ -1,4 +1,4 @@
-"""Helpers of the preparing scripts: output appears complete or not at all, and bad input ends in one sentence."""
+"""Helpers of the preparation scripts: atomic output, and one sentence for bad input."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from scipy.io.matlab import MatReadError
 
 @contextmanager
 def new(*paths: Path) -> Iterator[list[Path]]:
-    """Places to write files or folders to; they become `paths` together, once everything has gone well."""
+    """Yield temporary names to write files or folders to; they are renamed to `paths` together, after success."""
     for path in paths:
         if path.exists():
             sys.exit(f'{path} exists already; move it away to prepare it again.')
@@ -23,7 +23,7 @@ def new(*paths: Path) -> Iterator[list[Path]]:
     try:
         for aside in asides:
             aside.parent.mkdir(parents=True, exist_ok=True)
-            _remove(aside)  # what an earlier, killed run left
+            _remove(aside)  # of an earlier run that was killed
         yield asides
     except BaseException:
         for aside in asides:
@@ -41,16 +41,16 @@ def _remove(path: Path) -> None:
 
 
 def image_size(path: Path) -> dict[str, int]:
-    """`width` and `height` in pixels, from the file's header."""
+    """Return `width` and `height` in pixels, from the file's header."""
     try:
         with Image.open(path) as image:
             return {'width': image.width, 'height': image.height}
     except OSError as error:
-        sys.exit(f'cannot read the image {path} that the annotations name: {error}.')
+        sys.exit(f'cannot read the image {path} of the annotations: {error}.')
 
 
 def read_mat(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file."""
+    """Return the variables of a MATLAB file."""
     try:
         content: dict[str, Any] = loadmat(path)
         return content
@@ -59,6 +59,6 @@ def read_mat(path: Path) -> dict[str, Any]:
 
 
 def write_coco(path: Path, images: Sequence[Any], annotations: Sequence[Any], category: dict[str, Any]) -> None:
-    """A COCO file of one category."""
+    """Write a COCO file of one category."""
     content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, **category}]}
     path.write_text(json.dumps(content))

@@ -1,6 +1,6 @@
-"""Makes mmpose's annotations of AFLW, full and frontal, from the revised 19 landmarks of Zhu et al. (CVPR 2016).
+"""Write mmpose's annotations of AFLW, full and frontal, from the revised 19 landmarks of Zhu et al. (CVPR 2016).
 
-AFLWinfo_release.mat comes from the site of that paper, the images (flickr/0, 2 and 3) from AFLW's. Written are
+AFLWinfo_release.mat comes from the website of that paper, the images (flickr/0, 2 and 3) from AFLW's. The output is
 OUT/face_landmarks_aflw_{train,test,test_frontal}.json: 20,000 faces, 4,386, and those 1,314 of them that show all
 landmarks. Errors are divided by `box_size`, the side of AFLW's (square) face box. Example:
 
@@ -19,7 +19,7 @@ NUM_LANDMARKS = 19
 
 
 def read(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Image names, landmarks `(N, 19, 2)`, boxes `(N, 4)` (left, right, top, bottom), all visible, order `(N,)`."""
+    """Return names, landmarks `(N, 19, 2)`, boxes `(N, 4)` (left, right, top, bottom), visibility, order `(N,)`."""
     info = read_mat(path)
     try:
         names = [str(name[0][0]) for name in info['nameList']]

@@ -1,4 +1,4 @@
-"""Fetches and writes the demonstration's data into data/demo, as `hrnet-mm demo` does; a second call does nothing.
+"""Write the demonstration's data to data/demo, as `hrnet-mm demo` does; a second call does nothing.
 
 python tools/prepare/demo_data.py
 """

@@ -1,6 +1,6 @@
-"""Unpacks LIP (Look into Person) into the folders that mmseg and configs/segmentation read, and checks every label.
+"""Unpack LIP (Look into Person) into the folders that mmseg and configs/segmentation read, and check every label.
 
-TrainVal_images.zip and TrainVal_parsing_annotations.zip come from the data set's site. Written are
+TrainVal_images.zip and TrainVal_parsing_annotations.zip come from the data set's website. The output is
 OUT/{train,val}_{images,segmentations}. Example:
 
     python tools/prepare/lip.py TrainVal_images.zip TrainVal_parsing_annotations.zip --out data/LIP
@@ -16,11 +16,11 @@ import numpy as np
 from _prepare import new
 from PIL import Image
 
-NUM_CLASSES = 20  # background included; 255 is ignored
+NUM_CLASSES = 20  # including the background; 255 is ignored
 
 
 def members(archive: ZipFile, folder: str, suffix: str) -> dict[str, str]:
-    """The files of the archive in any folder of that name: stem to member; resource forks of macOS left out."""
+    """Return the files in any folder of that name, by stem; resource forks of macOS are left out."""
     names = [PurePosixPath(name) for name in archive.namelist()]
     chosen = [n for n in names if n.parent.name == folder and n.suffix == suffix and '__MACOSX' not in n.parts]
     if not chosen:
@@ -32,7 +32,7 @@ def check_label(data: bytes, name: str) -> None:
     with Image.open(BytesIO(data)) as image:
         label = np.array(image)
     if label.ndim != 2 or not np.isin(label, [*range(NUM_CLASSES), 255]).all():
-        sys.exit(f'{name} is no label of {NUM_CLASSES} classes: it has shape {label.shape}, maximum {label.max()}.')
+        sys.exit(f'{name} is not a label of {NUM_CLASSES} classes: it has shape {label.shape}, maximum {label.max()}.')
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Makes PASCAL-Context's 60-class labels of its 459-class ones; mmseg's own converter needs a package not on PyPI.
+"""Convert PASCAL-Context's labels from 459 to 60 classes; mmseg's converter needs a package that is not on PyPI.
 
-trainval.tar.gz (10,103 .mat files) comes from the data set's site, the images and the split from PASCAL VOC 2010.
-Written are VOC2010/SegmentationClassContext/*.png (0 background, 1 to 59 classes) and
-VOC2010/ImageSets/SegmentationContext/{train,val}.txt. The 59-class data set of mmseg reads the same files and leaves
-the background out. Example:
+trainval.tar.gz (10,103 .mat files) comes from the data set's website, the images and the split from PASCAL VOC 2010.
+The output is VOC2010/SegmentationClassContext/*.png (0 background, 1 to 59 classes) and
+VOC2010/ImageSets/SegmentationContext/{train,val}.txt. The 59-class data set of mmseg reads the same files and ignores
+the background. Example:
 
     python tools/prepare/pascal_context.py ~/Downloads/trainval data/VOCdevkit/VOC2010
 """
@@ -29,7 +29,7 @@ LABELS[list(CLASSES)] = np.arange(1, 60)
 def read_label(path: Path) -> np.ndarray:
     label = read_mat(path).get('LabelMap', np.zeros(()))
     if label.ndim != 2 or label.max() >= len(LABELS):
-        sys.exit(f'{path} is no label of 459 classes: it has shape {label.shape}, maximum {label.max()}.')
+        sys.exit(f'{path} is not a label of 459 classes: it has shape {label.shape}, maximum {label.max()}.')
     return LABELS[label]
 
 
@@ -45,7 +45,7 @@ def main() -> None:
             sys.exit(f'{names} is missing; give the folder VOC2010 of PASCAL VOC 2010.')
         splits[split] = [name for name in names.read_text().split() if (args.mats / f'{name}.mat').is_file()]
         if not splits[split]:
-            sys.exit(f'{args.mats} holds the .mat file of no image in {names}; give the unpacked folder trainval.')
+            sys.exit(f'{args.mats} has no .mat file for the images in {names}; give the unpacked folder trainval.')
     out = (args.voc / 'SegmentationClassContext', args.voc / 'ImageSets' / 'SegmentationContext')
     with new(*out) as (labels, lists):
         labels.mkdir()

@@ -1,9 +1,10 @@
-"""Turns PoseTrack 2017's annotations into the COCO form in which mmpose reads those of 2018.
+"""Convert PoseTrack 2017's annotations to the COCO format in which mmpose reads those of 2018.
 
-Reads the JSON files of one split, one a sequence (`annolist`), and the sizes of their images. Writes
-annotations/posetrack17_SPLIT.json for training, and beside it the folder annotations/SPLIT of one file a sequence, with
-which mmpose's PoseTrack18Metric evaluates. A box holds all points of a person, enlarged by 15 % (Sun et al., CVPR
-2019, section 4.3). Points: 2 visible, 1 hidden, 0 absent; ears were not annotated. Example:
+The script reads the JSON files of one split, one for each sequence (`annolist`), and the sizes of their images. It
+writes annotations/posetrack17_SPLIT.json for training, and beside it the folder annotations/SPLIT with one file for
+each sequence, for mmpose's PoseTrack18Metric. A box encloses all keypoints of a person, enlarged by 15 % (Sun et al.,
+CVPR
+2019, section 4.3). Keypoints: 2 visible, 1 hidden, 0 absent; ears were not annotated. Example:
 
     python tools/prepare/posetrack17.py data/posetrack17 --split val
 """
@@ -18,7 +19,7 @@ import numpy as np
 from _prepare import image_size, new, write_coco
 
 PARTS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
-# In the order of 2018, and of their numbers in 2017.
+# KEYPOINTS has the order of 2018, NUMBERED that of the numbers in 2017.
 KEYPOINTS = ['nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear']
 KEYPOINTS += [f'{side}_{part}' for part in PARTS for side in ('left', 'right')]
 NUMBERED = [f'{side}_{part}' for side, parts in (('right', PARTS[:2:-1]), ('left', PARTS[3:])) for part in parts]
@@ -28,7 +29,7 @@ ENLARGEMENT = 1.15
 
 
 def person(rect: dict[str, Any]) -> dict[str, Any] | None:
-    """The annotation of one person, or None without points."""
+    """Return the annotation of one person; None if it has no points."""
     points = [p for group in rect.get('annopoints') or [] for p in group.get('point', [])]
     if not points:
         return None
@@ -55,7 +56,7 @@ def person(rect: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def sequence(file: Path, root: Path, first_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The images and annotations of one file."""
+    """Return the images and annotations of one file."""
     images, annotations = [], []
     try:
         frames = json.loads(file.read_text())['annolist']
@@ -68,7 +69,7 @@ def sequence(file: Path, root: Path, first_id: int) -> tuple[list[dict[str, Any]
             images.append({**info, **ignored, 'file_name': name, 'is_labeled': bool(people), **image_size(root / name)})
             annotations += [{**p, 'image_id': image_id, 'id': image_id * 100 + i} for i, p in enumerate(people)]
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        sys.exit(f'{file} is no annotation of PoseTrack 2017: {type(error).__name__} {error}.')
+        sys.exit(f'{file} is not an annotation of PoseTrack 2017: {type(error).__name__} {error}.')
     return images, annotations
 
 
