@@ -204,7 +204,7 @@ def test_posetrack17_numbers_joints_as_its_evaluation_does(prepare):
 def test_posetrack17_refuses_other_files(prepare, tmp_path, capsys):
     assert 'holds no .json files' in fails(capsys, prepare, 'posetrack17', tmp_path)
     posetrack(tmp_path, [[rect([(15, 0, 0, 1)])]])
-    assert 'is no annotation of PoseTrack 2017: IndexError' in fails(
+    assert 'is not an annotation of PoseTrack 2017: IndexError' in fails(
         capsys, prepare, 'posetrack17', tmp_path, '--split', 'val'
     )
     posetrack(tmp_path, [[]])

@@ -1,4 +1,4 @@
-# Addresses of ImageNet weights, by architecture. No other config spells one of these addresses.
+# URLs of ImageNet weights, by architecture. No other config contains one of these URLs.
 imagenet_weights = {
     'w18-small-v2': 'open-mmlab://msra/hrnetv2_w18_small',
     'w18': 'open-mmlab://msra/hrnetv2_w18',

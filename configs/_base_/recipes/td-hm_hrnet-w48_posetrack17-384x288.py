@@ -1,4 +1,4 @@
-# PoseTrack 2017: 20 epochs at 1e-4. A box is that of the keypoints, 15 % larger (tools/prepare_posetrack17.py).
+# PoseTrack 2017: 20 epochs at 1e-4. A box is that of the keypoints, 15 % larger (tools/prepare/posetrack17.py).
 _base_ = [
     'mmpose::body_2d_keypoint/topdown_heatmap/posetrack18/td-hm_hrnet-w48_8xb64-20e_posetrack18-384x288.py',
     '../reliable_runtime.py',
