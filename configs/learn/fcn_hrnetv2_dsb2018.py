@@ -1,6 +1,6 @@
 # Semantic segmentation: FCN decoder on HRNetV2, nucleus or background in 240 -> 60 microscopy images of many kinds
 # (docs/learn.md). Crops of 128 pixels are enlarged to 192, and test images by the same factor.
-# Command: python tools/learn.py nuclei, or python tools/train.py configs/learn/fcn_hrnetv2_dsb2018.py
+# Command: python tools/research/learn.py nuclei, or python tools/train.py configs/learn/fcn_hrnetv2_dsb2018.py
 _base_ = '../demo/fcn_hrnetv2_nuclei.py'
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmseg'])
 model = dict(data_preprocessor=dict(mean=[44.0] * 3, std=[69.0] * 3, size=(192, 192)))

@@ -1,6 +1,6 @@
 # Face landmarks: heatmaps on HRNetV2, 189 points in 114 -> 28 photographs of different people (docs/learn.md). The
 # error is a fraction of the distance between points 0 and 1, the pupils.
-# Command: python tools/learn.py frl189, or python tools/train.py configs/learn/td-hm_hrnetv2_frl189.py
+# Command: python tools/research/learn.py frl189, or python tools/train.py configs/learn/td-hm_hrnetv2_frl189.py
 _base_ = ['../demo/td-hm_hrnetv2_faces.py']
 codec = dict(type='MSRAHeatmap', input_size=(128, 160), heatmap_size=(32, 40), sigma=1.0, unbiased=True)
 model = dict(

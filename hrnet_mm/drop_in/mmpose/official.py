@@ -188,7 +188,7 @@ class FaceAlignmentMetric(BaseMetric):
         if norm is None:
             name = (self.dataset_meta or {}).get('dataset_name')
             if name not in _NORMS:
-                raise UserError(f'no norm is known for data set {name!r}, only for {list(_NORMS)}; give `norm`')
+                raise UserError(f'the norm of data set {name!r} is unknown, known are {list(_NORMS)}; give `norm`')
             norm = _NORMS[name]
         for sample in data_samples:
             truth, predicted = sample['gt_instances'], np.asarray(sample['pred_instances']['keypoints'][0])
