@@ -30,7 +30,7 @@ def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
     """Return the names of networks that match a pattern.
 
     Args:
-        pattern: A shell pattern such as '*w32*'.
+        pattern: A shell pattern such as `*w32*`.
         pretrained: Whether to return the names of published weights instead.
 
     Returns:

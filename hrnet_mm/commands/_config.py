@@ -32,7 +32,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def config_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the parsed arguments as arguments of `engine.train` and `engine.test`."""
+    """Return the parsed arguments as arguments of `engine.train` and `engine.test`.
+
+    Args:
+        args: The arguments of `add_config_arguments`.
+    """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return {
         'config': args.config,

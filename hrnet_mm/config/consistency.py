@@ -189,7 +189,11 @@ def _numbered(where: str, parts: Any) -> Iterable[tuple[str, Any]]:
 
 
 def dicts(part: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every dict at any depth of dicts and lists, outermost first."""
+    """Yield every dict at any depth of dicts and lists, outermost first.
+
+    Args:
+        part: A config or a part of it.
+    """
     if isinstance(part, Mapping):
         yield part
         part = list(part.values())

@@ -109,7 +109,14 @@ def type_names(name: str, scope: str, registries: Collection[Registry]) -> set[s
 
 @cache
 def registered_names(scope: str) -> list[str]:
-    """Return the names that are registered in a library and in mmengine."""
+    """Return the names that are registered in a library and in mmengine.
+
+    Args:
+        scope: The library.
+
+    Returns:
+        The names without a scope, sorted.
+    """
     names: set[str] = set()
     for registry in (*_registries(scope), *_registries('mmengine')):
         registry.import_from_location()

@@ -87,7 +87,11 @@ def config_paths() -> list[str]:
 
 
 def compare(row: Mapping[str, str]) -> Iterator[Comparison]:
-    """Yield the published parameters and MACs of a row with the recount of its config, rounded as printed."""
+    """Yield the published parameters and MACs of a row with the recount of its config, rounded as printed.
+
+    Args:
+        row: A row of results.csv.
+    """
     if not row['config'] or not (row['params'] or row['gimacs']):
         return
     params, macs = count(row['config'].removeprefix('configs/'), _input_size(row['config']))
@@ -112,7 +116,11 @@ def _input_size(config: str) -> tuple[int, int]:
 
 @cache
 def read_config(path: str) -> Config:
-    """Return the config at `path` below the folder of configs, after its custom imports."""
+    """Return a shipped config, after its custom imports.
+
+    Args:
+        path: The config, below the folder of configs.
+    """
     config = Config.fromfile(configs_folder() / path)
     import_modules_from_strings(**config.custom_imports)
     return config

@@ -20,6 +20,9 @@ def drop_markers(config: Any) -> None:
     mmengine leaves a `_delete_` where the base has no such key, as inside a dict that is itself replaced. Registries
     remove `_scope_`, which mmengine adds to settings from an installed library's config; code that calls a function or
     class directly does not.
+
+    Args:
+        config: The config.
     """
     _drop(content_of(config), is_built_by_a_registry=False)
 

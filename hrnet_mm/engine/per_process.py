@@ -16,9 +16,15 @@ __all__ = ['gather_state', 'put_state']
 
 
 def gather_state(runner: Any) -> list[dict[str, Tensor]]:
-    """Return the buffers and gradients of each process, on the CPU; empty if a checkpoint holds all of them anyway.
+    """Collect the buffers and gradients of each process, on the CPU.
 
     Each process must call this.
+
+    Args:
+        runner: The runner.
+
+    Returns:
+        One dict for each process; empty if a checkpoint holds all of them anyway.
     """
     state = {name: value.cpu() for name, value in _values(runner)}
     is_summing = any(name.startswith('gradient ') for name in state)
@@ -26,7 +32,12 @@ def gather_state(runner: Any) -> list[dict[str, Tensor]]:
 
 
 def put_state(runner: Any, states: list[dict[str, Tensor]]) -> None:
-    """Restore the state of this process, unless the number of processes has changed."""
+    """Restore the state of this process, unless the number of processes has changed.
+
+    Args:
+        runner: The runner.
+        states: The result of `gather_state`.
+    """
     if len(states) != get_world_size():
         return
     state = states[get_rank()]

@@ -43,7 +43,11 @@ def to_plain(checkpoint: dict[str, Any]) -> list[str]:
 
 
 def from_plain(checkpoint: dict[str, Any]) -> None:
-    """Restore the arrays and histories of a checkpoint in place; one written by mmengine is unchanged."""
+    """Restore the arrays and histories of a checkpoint in place; one written by mmengine is unchanged.
+
+    Args:
+        checkpoint: A checkpoint after `to_plain`.
+    """
     for path in checkpoint.pop(_ARRAYS, []):
         _to_array(checkpoint, path)
     scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})

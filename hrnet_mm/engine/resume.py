@@ -130,7 +130,14 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
 
 
 def resumable_loop(kind: Any) -> Any:
-    """Return a class like `kind` whose epochs can start at any batch; None if `kind` overrides `run_epoch`."""
+    """Return a loop class whose epochs can start at any batch.
+
+    Args:
+        kind: The class of the loop.
+
+    Returns:
+        A class that behaves like `kind` otherwise; None if `kind` overrides `run_epoch`.
+    """
     if kind is _EpochBasedTrainLoop:
         return EpochBasedTrainLoop
     is_epoch_based = isinstance(kind, type) and issubclass(kind, _EpochBasedTrainLoop)

@@ -80,9 +80,12 @@ class SampleBatches:
             self.sampler.set_epoch(epoch)
 
     def seek(self, batch: int) -> None:
-        """Start the next iteration at this batch of the epoch, counted from 0, without reading earlier ones.
+        """Start the next iteration at a later batch of the epoch, without reading earlier ones.
 
         A number beyond the end of the epoch makes the epoch empty and carries the remainder into the next epoch.
+
+        Args:
+            batch: The batch, counted from 0.
         """
         self._passed = batch
 

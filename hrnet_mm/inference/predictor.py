@@ -108,7 +108,14 @@ class Predictor:
             raise UnreadableError(reason) from error
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the library's data samples for prepared inputs, computed in one batch."""
+        """Predict on prepared inputs in one batch.
+
+        Args:
+            inputs: Inputs from `prepare`, of one image or several.
+
+        Returns:
+            The library's data sample of each input, on the CPU.
+        """
         if not inputs:
             return []
         with torch.inference_mode():
@@ -121,6 +128,9 @@ class Predictor:
         Args:
             samples: The data samples of the image.
             file: Where a segmentation is written, a PNG of class indices.
+
+        Returns:
+            Boxes, scores, labels, masks, keypoints or shares of classes, depending on the library.
         """
         return self._task.answer(samples, self.dataset_meta, file)
 

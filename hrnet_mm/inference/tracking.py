@@ -55,7 +55,14 @@ class PoseNetwork:
         return keypoints, np.clip(scores, 0, 1)
 
     def in_places(self, persons: Persons) -> Persons:
-        """Return persons predicted by this network, with their joints in PoseTrack's order of 17."""
+        """Reorder the joints of persons for PoseTrack.
+
+        Args:
+            persons: Persons predicted by this network.
+
+        Returns:
+            The persons with PoseTrack's 17 joints.
+        """
         keypoints, scores = in_places(persons.keypoints, persons.joint_scores, self.names)
         return replace(persons, keypoints=keypoints, joint_scores=scores)
 

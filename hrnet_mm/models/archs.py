@@ -122,7 +122,7 @@ def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = N
     """Return an architecture by name or from OpenMMLab's `extra` form.
 
     Args:
-        arch: A key of `ARCHS`, any 'w<N>', 'test-w<N>' for a tiny network, or an `Arch`, which is returned as it is.
+        arch: A key of `ARCHS`, any `w<N>`, `test-w<N>` for a tiny network, or an `Arch`, which is returned as it is.
         extra: A mapping with the keys stage1 to stage4, as in OpenMMLab's configs.
 
     Returns:

@@ -76,6 +76,13 @@ def macs(module: nn.Module, inputs: Iterable[Tensor]) -> int:
     Args:
         module: The network.
         inputs: Its arguments.
+
+    Returns:
+        The MACs of convolutions, linear layers and batched matrix products.
+
+    Examples:
+        >>> macs(nn.Linear(10, 3), [torch.zeros(1, 10)])
+        30
     """
     with count_macs(module) as cost:
         module(*inputs)
@@ -83,7 +90,15 @@ def macs(module: nn.Module, inputs: Iterable[Tensor]) -> int:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Return the number of parameters, trainable or frozen."""
+    """Return the number of parameters, trainable or frozen.
+
+    Args:
+        module: The network.
+
+    Examples:
+        >>> count_parameters(nn.Linear(10, 3))
+        33
+    """
     return sum(p.numel() for p in module.parameters())
 
 

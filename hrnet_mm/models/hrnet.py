@@ -164,7 +164,7 @@ class HRNet(BaseModule):
     al., TPAMI 2020, section 3; the ablations are those of its table XII.
 
     Args:
-        arch: The name of an architecture ('w18' to 'w64', 'w18-small-v1', 'w44b', any 'w<N>') or an `Arch`.
+        arch: The name of an architecture ('w18' to 'w64', 'w18-small-v1', 'w44b', any `w<N>`) or an `Arch`.
         extra: The architecture in OpenMMLab's form, instead of `arch`.
         in_channels: The channels of the input.
         conv_cfg: OpenMMLab's config of the convolutions. Default: PyTorch's Conv2d.
@@ -267,7 +267,14 @@ class HRNet(BaseModule):
         self._freeze()
 
     def forward(self, x: Tensor) -> Maps:
-        """Map `(N, in_channels, H, W)` to a tuple with one map for each entry of `out_channels`."""
+        """Compute the maps of the branches.
+
+        Args:
+            x: The images, `(N, in_channels, H, W)`.
+
+        Returns:
+            One map for each entry of `out_channels`, finest first.
+        """
         x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H/2, W/2)
         x = self.relu(self.bn2(self.conv2(x)))  # (N, 64, H/4, W/4)
         xs: Maps = (self.layer1(x),)  # one branch, 256 channels
@@ -301,7 +308,14 @@ class HRNet(BaseModule):
         return None
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training mode, except for frozen stages and, with `norm_eval`, batch norm."""
+        """Switch to training mode, except for frozen stages and, with `norm_eval`, batch norm.
+
+        Args:
+            mode: Whether to switch to training mode; otherwise to evaluation mode.
+
+        Returns:
+            The network.
+        """
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:

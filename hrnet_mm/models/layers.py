@@ -110,7 +110,17 @@ def conv_norm(
     norm_cfg: Config,
     relu: bool = False,
 ) -> nn.Sequential:
-    """Return a convolution (`.0`), a normalization (`.1`) and, with `relu`, a ReLU (`.2`)."""
+    """Return a convolution (`.0`), a normalization (`.1`) and, with `relu`, a ReLU (`.2`).
+
+    Args:
+        in_channels: The channels of the input.
+        out_channels: The channels of the output.
+        kernel_size: The side of the kernel, an odd number.
+        stride: The stride in pixels.
+        conv_cfg: The config of the convolution.
+        norm_cfg: The config of the normalization.
+        relu: Whether a ReLU follows.
+    """
     layers = [
         build_conv(conv_cfg, in_channels, out_channels, kernel_size, stride),
         build_norm(norm_cfg, out_channels),

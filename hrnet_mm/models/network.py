@@ -80,7 +80,14 @@ class HRNetModel(nn.Module):
         initialize(self, deepcopy(DEFAULT_INIT))  # not BaseModule's own, which logs every parameter
 
     def forward_features(self, x: Tensor) -> Maps:
-        """Map `(N, in_channels, H, W)` to the maps of the readout, without the head."""
+        """Compute the maps of the readout, without the head.
+
+        Args:
+            x: The images, `(N, in_channels, H, W)`.
+
+        Returns:
+            A tuple of maps with `out_channels` and `strides`.
+        """
         maps: Maps = self.backbone(x)
         return maps if self.neck is None else self.neck(maps)
 

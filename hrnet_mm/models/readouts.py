@@ -69,12 +69,26 @@ class HRNetV2(HRNet):
         self.strides = self.strides[:1]
 
     def forward(self, x: Tensor) -> Maps:
-        """Map `(N, in_channels, H, W)` to a tuple of one map."""
+        """Compute the concatenated map.
+
+        Args:
+            x: The images, `(N, in_channels, H, W)`.
+
+        Returns:
+            A tuple of one map, `(N, 15C, H/4, W/4)`.
+        """
         xs = self.streams(x)
         return (torch.cat([resize(x, xs[0].shape[-2:], 'bilinear', self.align_corners) for x in xs], dim=1),)
 
     def streams(self, x: Tensor) -> Maps:
-        """Return the four maps that `forward` concatenates, `(N, C_i, H_i, W_i)`, finest first."""
+        """Compute the maps of the branches, which `forward` concatenates.
+
+        Args:
+            x: The images, `(N, in_channels, H, W)`.
+
+        Returns:
+            Four maps `(N, C_i, H_i, W_i)`, finest first.
+        """
         return super().forward(x)
 
 
@@ -108,7 +122,14 @@ class HRNetV2p(HRNet):
         super().init_weights()
 
     def forward(self, x: Tensor) -> Maps:
-        """Map `(N, in_channels, H, W)` to a tuple with one map for each entry of `strides`."""
+        """Compute the feature pyramid.
+
+        Args:
+            x: The images, `(N, in_channels, H, W)`.
+
+        Returns:
+            One map for each entry of `strides`, finest first.
+        """
         levels: Maps = self.pyramid(super().forward(x))
         return levels
 
@@ -181,7 +202,17 @@ class HRNetV2pFPN(BaseModule):
         )
 
     def forward(self, xs: Sequence[Tensor]) -> Maps:
-        """Map the branches `(N, C_i, H_i, W_i)`, finest first, to the levels, finest first."""
+        """Compute the levels of the pyramid.
+
+        Args:
+            xs: The maps of the branches, `(N, C_i, H_i, W_i)`, finest first.
+
+        Returns:
+            The levels, finest first.
+
+        Raises:
+            ValueError: The branches have other channels than `in_channels`.
+        """
         _check_branches(self, xs)
         level = checkpointed(self.with_cp, self, lambda *xs: self.reduction_conv(xs), *xs)
         levels = [level]
@@ -247,7 +278,17 @@ class HRFuseScales(BaseModule):
         self.final_layer = _named_conv(widths[-1], out_channels, 1, 1, None, norm_cfg, conv_bias, relu=True)
 
     def forward(self, xs: Sequence[Tensor]) -> Maps:
-        """Map the branches `(N, C_i, H_i, W_i)`, finest first, to a tuple of one map."""
+        """Compute the fused map.
+
+        Args:
+            xs: The maps of the branches, `(N, C_i, H_i, W_i)`, finest first.
+
+        Returns:
+            A tuple of one map, `(N, out_channels, H/32, W/32)`.
+
+        Raises:
+            ValueError: The branches have other channels than `in_channels`.
+        """
         _check_branches(self, xs)
         first, *others = (increase(x) for increase, x in zip(self.increase_layers, xs, strict=True))
         y = first

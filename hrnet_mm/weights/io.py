@@ -319,7 +319,14 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial(folder: str | os.PathLike[str]) -> list[Path]:
-    """Delete unfinished files of killed processes in a folder and return their names."""
+    """Delete the unfinished files of killed processes.
+
+    Args:
+        folder: The folder that `written_aside` wrote to.
+
+    Returns:
+        The deleted files.
+    """
     partial = sorted(Path(folder).glob(f'.*{_PARTIAL}'))
     for file in partial:
         file.unlink(missing_ok=True)

@@ -174,7 +174,17 @@ def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tu
 
 
 def converted(checkpoint: Checkpoint) -> Conversion:
-    """Convert the weights of a checkpoint to this package's layout; see `open_checkpoint`."""
+    """Convert the weights of a checkpoint to this package's layout; see `open_checkpoint`.
+
+    Args:
+        checkpoint: The checkpoint.
+
+    Returns:
+        The converted weights; of a head with an unknown layout, the backbone alone.
+
+    Raises:
+        CheckpointError: The checkpoint is not an HRNet, or holds NaN or infinity.
+    """
     state, path = checkpoint.state_dict(), checkpoint.path
     try:
         return convert(state)
@@ -196,7 +206,19 @@ def _is_body(name: str) -> bool:
 
 
 def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with `name.`, without that prefix."""
+    """Select tensors by a prefix.
+
+    Args:
+        state: Tensors by name.
+        name: The prefix, without its period.
+
+    Returns:
+        The tensors whose names begin with it, without it.
+
+    Examples:
+        >>> part({'backbone.conv1': 1, 'head.fc': 2}, 'head')
+        {'fc': 2}
+    """
     return {n.removeprefix(f'{name}.'): v for n, v in state.items() if n.startswith(f'{name}.')}
 
 
@@ -264,7 +286,19 @@ def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
 
 
 def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -> str:
-    """Copy the backbone of converted weights into a network; see `load_backbone`."""
+    """Copy the backbone of converted weights into a network; see `load_backbone`.
+
+    Args:
+        backbone: An HRNet.
+        conversion: The weights in this package's layout.
+        source: The name of the weights in reports and error messages.
+
+    Returns:
+        A one-line report on the loaded and unused keys.
+
+    Raises:
+        CheckpointError: A key of the backbone is missing or has another shape.
+    """
     body = part(conversion.state_dict, 'backbone')
     own = {name: value for name, value in backbone.state_dict().items() if name.startswith(_PYRAMID)}
     given = {_PYRAMID + name: value for name, value in part(conversion.state_dict, 'neck').items()}
@@ -278,7 +312,15 @@ def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -
 
 
 def report(source: object, conversion: Conversion, loaded: int, heads: int, outputs: int = 0) -> str:
-    """Return the one-line report on loaded keys, and on unused keys that were expected."""
+    """Return a one-line report on loaded keys, and on unused keys that were expected.
+
+    Args:
+        source: The name of the weights.
+        conversion: The conversion of the weights.
+        loaded: The number of loaded keys.
+        heads: The number of keys of heads that are not in use.
+        outputs: The number of keys for outputs that the network does not have.
+    """
     unused = heads + sum(conversion.dropped.values())
     parts = [f'{loaded} of {loaded} keys loaded from {source} ({conversion.source})']
     parts += [f'{outputs} keys for outputs that are not built unused: expected'] if outputs else []

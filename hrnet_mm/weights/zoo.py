@@ -143,6 +143,12 @@ WEIGHTS: dict[str, Weight] = {
 def get_weight(name: str) -> Weight:
     """Return a published entry by name.
 
+    Args:
+        name: A key of `WEIGHTS`.
+
+    Returns:
+        The entry.
+
     Raises:
         UserError: The name is unknown; the message has the nearest.
 

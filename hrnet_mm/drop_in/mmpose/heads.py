@@ -82,10 +82,15 @@ class HigherHREmbedding(AssociativeEmbedding):
     def encode(
         self, keypoints: NDArray[np.float32], keypoints_visible: NDArray[np.float32] | None = None
     ) -> dict[str, Any]:
-        """Map keypoints `(N, K, 2)` in input pixels to heatmaps and the keypoints' indices.
+        """Encode keypoints as heatmaps.
 
-        The result has `heatmaps`, a list of `(K, H, W)`, and `keypoint_indices` `(N, K, 2)`. The indices refer to the
-        coarsest heatmap: y * W + x, and whether the keypoint is visible and inside.
+        Args:
+            keypoints: Keypoints in input pixels, `(N, K, 2)`.
+            keypoints_visible: Their visibility, `(N, K)`. Default: all visible.
+
+        Returns:
+            `heatmaps`, a list of `(K, H, W)`, and `keypoint_indices` `(N, K, 2)`: the cell y * W + x of the coarsest
+            heatmap, and whether the keypoint is visible and inside.
         """
         # mmpose rounds to the nearest cell; after subtracting half a cell, rounding truncates.
         encoded = [level.encode(keypoints - level.scale_factor / 2, keypoints_visible) for level in self.levels]

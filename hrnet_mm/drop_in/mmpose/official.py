@@ -109,7 +109,15 @@ class FaceHeatmap(BaseKeypointCodec):
         self.scale_factor = (np.array(input_size) / heatmap_size).astype(np.float32)
 
     def encode(self, keypoints: _Array, keypoints_visible: _Array | None = None) -> dict[str, _Array]:
-        """Map landmarks `(1, K, 2)` in input pixels to `heatmaps` `(K, H, W)` and `keypoint_weights` `(1, K)` of 1."""
+        """Encode landmarks as heatmaps.
+
+        Args:
+            keypoints: The landmarks of one face in input pixels, `(1, K, 2)`.
+            keypoints_visible: Their visibility, `(1, K)`. Default: all visible.
+
+        Returns:
+            `heatmaps` `(K, H, W)` and `keypoint_weights` `(1, K)`, all 1.
+        """
         cells = np.trunc(keypoints[0] / self.scale_factor)
         visible = np.ones(len(cells)) if keypoints_visible is None else keypoints_visible[0]
         width, height = self.heatmap_size
@@ -131,10 +139,16 @@ class FaceHeatmap(BaseKeypointCodec):
         return slice(max(start, 0), max(min(stop, size), 0)), values
 
     def decode(self, encoded: _Array) -> tuple[_Array, _Array]:
-        """Map heatmaps `(K, H, W)` to landmarks `(1, K, 2)` in input pixels and scores `(1, K)`.
+        """Decode heatmaps to landmarks.
 
         A landmark is at the cell of the maximum, moved a quarter toward its higher neighbor on each axis, plus half a
-        cell. A heatmap without a positive value gives the cell (-1, -1).
+        cell. A heatmap without a positive value results in the cell (-1, -1).
+
+        Args:
+            encoded: The heatmaps, `(K, H, W)`.
+
+        Returns:
+            Landmarks in input pixels `(1, K, 2)` and scores `(1, K)`.
         """
         count, height, width = encoded.shape
         index = encoded.reshape(count, -1).argmax(axis=1)

@@ -70,10 +70,19 @@ class OfficialCrossEntropy(nn.Module):
         self.loss_name = loss_name
 
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255) -> Tensor:
-        """Return the loss of logits `(N, classes, H, W)` for labels `(N, H, W)`.
+        """Compute the loss.
+
+        Args:
+            logits: The logits, `(N, classes, H, W)`.
+            label: The labels, `(N, H, W)`.
+            weight: The output of a pixel sampler, which is not supported: `thresh` takes its place.
+            ignore_index: The label of pixels that do not count.
+
+        Returns:
+            The loss, a scalar.
 
         Raises:
-            UserError: `weight`, the output of a pixel sampler, is given.
+            UserError: `weight` is given.
         """
         if weight is not None:
             raise UserError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
@@ -164,7 +173,14 @@ class OfficialTTA(BaseTTAModel):
         raise NotImplementedError('OfficialTTA augments inside the model; set tta_pipeline to the test pipeline')
 
     def scores(self, image: Tensor) -> Tensor:
-        """Return the scores `(1, classes, H, W)`, not normalized, of a normalized image `(1, 3, H, W)`."""
+        """Compute scores by all scales, flips and windows.
+
+        Args:
+            image: A normalized image, `(1, 3, H, W)`.
+
+        Returns:
+            The scores, not normalized, `(1, classes, H, W)`.
+        """
         size = image.shape[-2:]
         long_side = self.base_size or max(size)
         total = image.new_zeros(())

@@ -43,7 +43,16 @@ def higher_layers(
 
 
 def higher_outputs(x: Tensor, final_layers: nn.ModuleList, deconv_layers: nn.ModuleList) -> list[Tensor]:
-    """Map features `(N, in_channels, H, W)` to `(N, keypoints + tags, H, W)`, `(N, keypoints, 2H, 2W)` and so on."""
+    """Compute HigherHRNet's heatmaps and tags.
+
+    Args:
+        x: The features, `(N, in_channels, H, W)`.
+        final_layers: From `higher_layers`.
+        deconv_layers: From `higher_layers`.
+
+    Returns:
+        `(N, keypoints + tags, H, W)`, then `(N, keypoints, 2H, 2W)` and so on.
+    """
     outputs = [final_layers[0](x)]
     for deconv, final in zip(deconv_layers, final_layers[1:], strict=True):
         x = deconv(torch.cat([x, outputs[-1]], dim=1))
