@@ -1,4 +1,4 @@
-"""What every test relies on: no network, few threads, no default scope left over, and a folder of tiny data."""
+"""Fixtures for every test: no network, few threads, no default scope left over, and a folder of tiny data."""
 
 import importlib.util
 import json
@@ -112,7 +112,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def mim(wheel, tmp_path_factory):
-    """A function that runs MIM where the wheel is installed, and gives what it printed.
+    """Return a function that runs MIM where the wheel is installed and returns its output.
 
     In an editable installation MIM finds no package, neither this nor another.
     """

@@ -82,7 +82,7 @@ def ended(process):
 
 
 def stopped(process, is_due):
-    """Press Ctrl-C once `is_due`; the code, and what is on the standard error stream."""
+    """Press Ctrl-C once `is_due`, and return the exit code and the standard error stream."""
     begin = time.monotonic()
     while not is_due() and process.poll() is None and time.monotonic() - begin < 120:
         time.sleep(0.01)

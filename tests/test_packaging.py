@@ -1,4 +1,4 @@
-"""What a user gets who installs the package: no more imports than stated, and everything MIM looks for."""
+"""An installed package: only the stated imports, and everything that MIM needs."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What the package may not contain, and what the tests may not do."""
+"""Calls that the package must not contain, and actions that tests must not take."""
 
 import ast
 import socket

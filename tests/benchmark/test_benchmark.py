@@ -1,4 +1,4 @@
-"""The benchmark: rows that say what they are, peers with our weights, files that are appended to or left alone."""
+"""The benchmark: complete rows, peers with the same weights, and results files that are appended to or refused."""
 
 import csv
 import time

@@ -1,4 +1,4 @@
-"""`hrnet-mm track` with tiny networks on a short video: what it writes, draws, measures and refuses."""
+"""`hrnet-mm track` with tiny networks on a short video: its output, pictures, metrics and refusals."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The check of keys and types: what is right passes, what is misspelt is found with the nearest name."""
+"""The check of keys and types: correct ones pass, and misspelled ones are reported with the nearest name."""
 
 import copy
 import functools
@@ -222,7 +222,7 @@ def test_mistake(place, value, sentence, parse):
 
 @HOOKS.register_module(force=True)
 class UserHook(Hook):
-    """Keeps what it is given."""
+    """A hook that stores its arguments."""
 
     def __init__(self, message, **options):
         self.options = options

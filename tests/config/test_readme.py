@@ -42,7 +42,7 @@ def refuses(kind, scope, key, value):
 
 
 def defaults(kind, scope):
-    """What the class does where a config says nothing, in the words of the table."""
+    """Return the behavior of the class without settings, in the words of the table."""
     try:
         default = build(kind, scope).arch
         arch = next(name for name, known in ARCHS.items() if known == default)

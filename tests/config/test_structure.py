@@ -22,9 +22,9 @@ FORBIDDEN = {'models': DATA | LOOP, 'datasets': {'model'} | LOOP, 'schedules': {
 
 
 def by_position(text):
-    """The expressions that take elements of an inherited list by their position.
+    """Return the expressions that take elements of an inherited list by position.
 
-    Whatever is made from `_base_` counts as inherited; a string in brackets is a key, and no position.
+    Everything derived from `_base_` counts as inherited; a string in brackets is a key, not a position.
     """
     inherited, found = {'_base_'}, []
 
@@ -120,7 +120,7 @@ def header(file):
 
 
 def claims(file):
-    """The values in the first sentence of a header, without what is in brackets: sources and their sections."""
+    """Return the values in the first sentence of a header, without sources and sections in brackets."""
     sentence = re.split(r'(?<=\))\. ', header(file))[0]
     for _ in range(2):
         sentence = re.sub(r'\([^()]*\)', '', sentence)

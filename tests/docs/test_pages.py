@@ -1,4 +1,4 @@
-"""The documentation is true: its code runs, its command lines parse, and what is written by a tool is fresh."""
+"""The documentation is true: its code runs, its command lines parse, and its generated parts are fresh."""
 
 import argparse
 import importlib

@@ -1,4 +1,4 @@
-"""What `type='HRNet'` builds after the drop-in line, library by library."""
+"""The classes that `type='HRNet'` builds after the drop-in line, library by library."""
 
 import importlib
 import inspect
@@ -26,7 +26,7 @@ def build(library: str, **cfg: Any) -> nn.Module:
 
 
 def run(code: str) -> str:
-    """What a fresh process prints; the registries of this one are changed already."""
+    """Return the output of a fresh process; the registries of this one are already changed."""
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -55,7 +55,7 @@ def runners(monkeypatch):
 
 
 def one_iteration(config):
-    """What ends a training after its first iteration, before a validation."""
+    """Return the settings that end a training after its first iteration, before a validation."""
     if config.train_cfg.get('by_epoch', 'Epoch' in str(config.train_cfg.get('type'))):
         options = ['train_cfg.max_epochs=1', 'train_dataloader.num_batch_per_epoch=1', 'train_cfg.val_begin=2']
     else:

@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch):
 
 
 def detections(user, at_most=10):
-    """What an image's detections are, the same by mmdet's inferencers with the config and by `predict` without."""
+    """Return an image's detections, which are equal for mmdet's inferencers and for `predict` without the config."""
     dataset = user.settings.val_dataloader.dataset
     image = min(Path(dataset.data_root, dataset.data_prefix.img).iterdir())
     settings = {'device': 'cpu', 'show_progress': False}

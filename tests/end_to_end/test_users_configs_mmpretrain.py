@@ -51,7 +51,7 @@ def project(tmp_path, monkeypatch):
 
 
 def classified(user, image, classes):
-    """What an image is, the same by mmpretrain's inferencer with the config and by `predict` without."""
+    """Return an image's class, which is equal for mmpretrain's inferencer and for `predict` without the config."""
     inferencer = ImageClassificationInferencer(str(user.config), user.checkpoint, device='cpu')
     (inferred,) = inferencer(str(image))
     assert len(inferred['pred_scores']) == classes
@@ -63,7 +63,7 @@ def classified(user, image, classes):
 
 
 def scalars(tested):
-    """A test's metrics without those by class, of which there are four, and which no curve of a validation shows."""
+    """Return a test's metrics without the four by class, which are in no curve of a validation."""
     by_class = {name: value for name, value in tested.items() if name.endswith('_classwise')}
     assert [len(value) for value in by_class.values()] == [2] * 4
     return {name: value for name, value in tested.items() if name not in by_class}

@@ -18,7 +18,7 @@ def picture(width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def write_images(folder: Path, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    """Writes `NAME.img` files, whatever their format; gives width and height as they are seen."""
+    """Write `NAME.img` files of any format, and return their width and height as displayed."""
     rgb = picture()
     image = Image.fromarray(rgb)
     sizes = dict.fromkeys(names, (64, 48))

@@ -1,9 +1,9 @@
-"""A small training in processes of their own, which tests kill and resume.
+"""A small training in separate processes, which tests kill and resume.
 
-The program reads a job of JSON from each line of its input, forks a process for each of its ranks, and answers with the
-process numbers, then with the exit codes (negative: the signal). Forking spares each the seconds of the imports.
+The program reads a job in JSON from each line of its input, forks a process for each rank, and replies with the process
+numbers, then with the exit codes (negative: the signal). Forking saves the imports of each process.
 
-A job has a work directory and what differs from the defaults below. The end state is written to WORK_DIR/end_RANK.pth.
+A job has a work directory and differences from the defaults below. The end state is written to WORK_DIR/end_RANK.pth.
 Weights, order, augmentation, dropout, losses and validation all depend on random numbers.
 """
 

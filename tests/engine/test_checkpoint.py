@@ -38,7 +38,7 @@ def readers() -> Iterator[None]:
 
 
 def latest(folder: Path) -> Path:
-    """What `last_checkpoint` names, which must be whole."""
+    """Return the checkpoint in `last_checkpoint`, which must be complete."""
     path = Path((folder / 'last_checkpoint').read_text())
     assert torch.load(path)['meta']['epoch'] >= 1
     return path
@@ -134,7 +134,7 @@ def test_a_kill_at_any_byte_leaves_a_whole_checkpoint(fraction: float, trainings
 
 
 def test_mmengine_alone_leaves_half_a_file(trainings: Any, tmp_path: Path) -> None:
-    """What this package repairs: nothing whole is left, and `last_checkpoint` names what is gone."""
+    """Without this package no complete file remains, and `last_checkpoint` names a deleted one."""
     watch = kill_when_written(tmp_path, 'epoch_2.pth', 1)
     assert trainings.run(tmp_path, watch, **LARGE, **KEEP_ONE, runner='Runner') == [-9]
     assert not Path((tmp_path / 'last_checkpoint').read_text()).exists()
@@ -234,7 +234,7 @@ class Hostile:
 @pytest.mark.parametrize('unsafe', [False, True])
 @pytest.mark.usefixtures('readers')
 def test_mmengine_runs_nothing(unsafe: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever calls load_checkpoint, and where the installed mmengine falls back to the unsafe reader, too."""
+    """The safe reader is used for any caller of load_checkpoint, also where mmengine falls back to the unsafe one."""
     torch.save({'state_dict': {}, 'meta': Hostile(tmp_path / 'ran')}, tmp_path / 'a.pth')
     if unsafe:
         original = torch.load
@@ -247,7 +247,7 @@ def test_mmengine_runs_nothing(unsafe: bool, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.usefixtures('readers')
 def test_mmengine_runs_nothing_that_was_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By itself it does, whatever torch's default is."""
+    """Without this package mmengine runs the file, regardless of torch's default."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     (tmp_path / 'hub' / 'checkpoints').mkdir(parents=True)
     torch.save({'state_dict': {}, 'meta': Hostile(tmp_path / 'ran')}, tmp_path / 'hub' / 'checkpoints' / 'a.pth')

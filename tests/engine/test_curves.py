@@ -1,4 +1,4 @@
-"""What a training leaves to be looked at: TensorBoard's files, and a picture of its curves."""
+"""The curves of a training: TensorBoard's files, and a picture."""
 
 import importlib.util
 from pathlib import Path

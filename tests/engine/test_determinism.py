@@ -1,4 +1,4 @@
-"""The same seed gives the same bits, however many workers read, whatever the loop, and in another process."""
+"""The same seed results in the same bits, for any number of workers, in both loops, and in another process."""
 
 import hashlib
 import json
@@ -71,7 +71,7 @@ def test_workers_do_not_matter(library, loop, tiny_config, tmp_path):
 
 
 def test_with_stock_mmengine_they_do(tiny_config, tmp_path):
-    """What the seeding is for; when this fails, mmengine has learnt it."""
+    """The reason for the seeding; if this fails, mmengine has become deterministic."""
     digests = [digest(augmented_config('mmpretrain', tiny_config, tmp_path, workers, stock=True)) for workers in (0, 2)]
     assert digests[0] != digests[1]
 

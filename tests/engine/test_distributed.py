@@ -62,7 +62,7 @@ def test_metrics_and_predictions_are_the_same(library, runs):
 
 
 def test_sharded_training_gives_the_same_weights():
-    """FSDP2; mmengine's FSDPStrategy, which is FSDP1, asks for a GPU whatever it is told."""
+    """FSDP2; mmengine's FSDPStrategy is FSDP1, which always needs a GPU."""
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
     result = subprocess.run([*command, str(WORKER.with_name('fsdp_worker.py'))], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]

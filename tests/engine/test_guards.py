@@ -28,7 +28,7 @@ class Data(torch.utils.data.Dataset):
 
 
 class Model(BaseModel):
-    """`fault` makes of the loss of one sample what the test wants to see caught."""
+    """A model in which `fault` changes the loss of one sample."""
 
     def __init__(self, fault=lambda loss: loss, value=float('nan')):
         super().__init__()
@@ -114,7 +114,7 @@ def test_stops_before_the_weights_change(fault, extra, tmp_path):
 
 
 def test_stock_mmengine_does_not_stop(tmp_path):
-    """What the hook is for; when this fails, mmengine has learnt it."""
+    """The reason for the hook; if this fails, mmengine stops too."""
     runner = make_runner(tmp_path, Model(FAULTS['nan loss']))
     runner._hooks = [hook for hook in runner._hooks if not isinstance(hook, StopOnNonFiniteHook)]
     runner.train()

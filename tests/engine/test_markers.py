@@ -1,4 +1,4 @@
-"""Markers that mmengine leaves in configs do not reach constructors, and types are found in whatever form they come."""
+"""Markers that mmengine leaves in configs do not reach constructors, and types are found in every form."""
 
 import pytest
 from mmengine.config import Config, ConfigDict

@@ -1,4 +1,4 @@
-"""Each private name of mmengine is in one file, is there in the installed release, and does what is expected of it."""
+"""Each private name of mmengine is used in one file only, exists in the installed release, and works as expected."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ OTHERS = {'_exit', '_current_frames', '_replace', '_foreach_norm'}  # of Python 
 
 
 def require(owner, name, function):
-    """Fail with the sentence that whoever meets a new release of mmengine needs."""
+    """Fail with a sentence for the person who upgrades mmengine."""
     place = owner if isinstance(owner, type) else type(owner)
     place = owner.__name__ if hasattr(owner, '__name__') else f'{place.__module__}.{place.__name__}'
     assert hasattr(owner, name), (
@@ -101,7 +101,7 @@ def own_names(tree):
 
 
 def patches(tree):
-    """The attributes that are set on what is imported from mmengine."""
+    """Return the attributes that are set on imports from mmengine."""
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {
         (name.asname or name.name).partition('.')[0]

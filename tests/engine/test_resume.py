@@ -76,7 +76,7 @@ def test_what_was_trained_on_is_not_read_again(trainings: Any, tmp_path: Path) -
 
 
 def test_a_seed_that_no_config_names_is_kept(trainings: Any, tmp_path: Path) -> None:
-    """Two processes draw different seeds; what the first was killed in goes on with the first's."""
+    """Two processes draw different seeds; the resumed run continues with the first."""
     job = {'seed': None, 'length': 3}
     trainings.run(tmp_path / 'a', kill_at='epoch 2', **job)
     shutil.copytree(tmp_path / 'a', tmp_path / 'b')
@@ -109,7 +109,7 @@ def test_mmengine_alone_reads_what_was_written(trainings: Any, tmp_path: Path) -
 
 
 def test_mmengine_alone_cannot_resume_its_own(trainings: Any, tmp_path: Path) -> None:
-    """What this package repairs; where this fails, mmengine has learnt it."""
+    """The reason for this package's checkpoints; if this fails, mmengine can resume."""
     trainings.run(tmp_path, length=1, runner='Runner')
     assert trainings.run(tmp_path, length=2, runner='Runner') == [1]
     assert 'Weights only load failed' in (tmp_path / 'output_0.txt').read_text()

@@ -1,4 +1,4 @@
-"""Settings of the command line: what is read, what is refused, and what they change in a config."""
+"""Command-line settings: accepted and refused values, and their effect on a config."""
 
 import argparse
 import sys

@@ -116,7 +116,7 @@ def test_bf16_on_this_device(start: Regression, tmp_path: Path) -> None:
 
 
 class Heads(torch.nn.Module):
-    """What mmpose's and mmdet's heads do: call `forward` by its name, and hand the result to code without bfloat16."""
+    """Heads as in mmpose and mmdet: they call `forward` by name, and pass the result to code without bfloat16."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ def test_bf16_does_not_reach_code_that_has_none(tmp_path: Path) -> None:
 
 
 class Deforming(Regression):
-    """A regression behind deformable convolutions, of which one computes its offsets and one is given them."""
+    """A regression after two deformable convolutions: one computes its offsets, the other receives them."""
 
     def __init__(self) -> None:
         super().__init__()

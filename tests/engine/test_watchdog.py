@@ -1,4 +1,4 @@
-"""Two processes over gloo, one of which goes wrong: both end, and what they print names it."""
+"""Two processes over gloo, one of which fails: both end, and their output names it."""
 
 import json
 import re

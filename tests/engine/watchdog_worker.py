@@ -1,7 +1,7 @@
-"""Two-process trainings that go wrong, for test_ranks.py: FOLDER, and a word for each training, FAULT:RANK.
+"""Two-process trainings that fail, for test_watchdog.py: FOLDER, and a word for each training, FAULT:RANK.
 
-The libraries are imported once, then every rank is forked. What it prints goes to FOLDER/FAULT:RANK/0 and 1, and a line
-of JSON tells the exit codes.
+The libraries are imported once, then every rank is forked. Its output goes to FOLDER/FAULT:RANK/0 and 1, and a line of
+JSON has the exit codes.
 """
 
 import json

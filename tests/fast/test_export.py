@@ -1,4 +1,4 @@
-"""`hrnet-mm export`: every file is what the network is, read back by the runtime that it was written for."""
+"""`hrnet-mm export`: every file returns the network's outputs in the runtime that it is written for."""
 
 import warnings
 
@@ -35,7 +35,7 @@ def pose():
 
 @pytest.fixture(scope='module')
 def small():
-    """Two convolutions: enough for what does not depend on the network."""
+    """Two convolutions, for tests that do not depend on the network."""
     torch.manual_seed(0)
     return trained(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1)))
 

@@ -28,7 +28,7 @@ SIZES = [(1, 3, 64, 96), (3, 3, 75, 101)]
 
 
 class Dispatched(TorchDispatchMode):
-    """Counts operators as they reach the device: what a GPU would launch a kernel for, views left out."""
+    """Count operators as they reach the device, each a kernel launch on a GPU, without views."""
 
     VIEWS = ('view', 'split', 'slice', 'detach', 'alias', 'expand', 'unsqueeze', '_reorder_convolution_weight')
 

@@ -21,7 +21,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def make_data(config: Mapping[str, Any], root: Path) -> None:
-    """Write what the config's data sets read, below `root`, where the config is to be run; existing files stay."""
+    """Write the files that the config's data sets read, below `root`; existing files are kept."""
     for loader in LOADERS:
         for dataset in innermost((config.get(loader) or {}).get('dataset')):
             _WRITERS[scope_of(config)](root, dataset, class_of({'_scope_': scope_of(config), **dataset}, DATASETS))

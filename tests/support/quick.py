@@ -12,9 +12,9 @@ from hrnet_mm.engine import quick_reading
 
 @contextmanager
 def quick_runs() -> Iterator[None]:
-    """Leave out what costs a run seconds and changes nothing.
+    """Skip work that takes seconds in each run and has no effect.
 
-    Bases are looked up once. The text of a config, which a run asks for seven times, is checked but not formatted. Data
+    Bases are looked up once. The text of a config, which a run needs seven times, is checked but not formatted. Data
     sets collect no garbage.
     """
 

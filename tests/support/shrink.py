@@ -9,7 +9,7 @@ IMAGE_SCALE = 4  # 1333x800 becomes 333x200
 
 
 def shrinking_options(config: Any) -> list[str]:
-    """What to give as `--cfg-options`: a tiny network, the channels of heads that follow, and smaller images."""
+    """Return `--cfg-options` for a tiny network, the matching channels of heads, and smaller images."""
     small = copy.deepcopy(config)
     model = small.model
     _backbone(model.backbone)
@@ -34,7 +34,7 @@ def shrinking_options(config: Any) -> list[str]:
 
 
 def round_options(config: Any, rounds: int) -> list[str]:
-    """What ends a training after so many rounds of an epoch, or two iterations, and a validation."""
+    """Return settings that end a training after so many rounds of an epoch, or two iterations, and a validation."""
     loop = config.train_cfg
     if loop.get('by_epoch', 'Epoch' in str(loop.get('type'))):
         end = {'max_epochs': rounds, 'val_begin': 1, 'val_interval': 1}

@@ -1,4 +1,4 @@
-"""A config as a user has it: in a folder of its own, run by the commands, with what came of each run."""
+"""A config as a user has it, in its own folder: run by the commands, with the results of each run."""
 
 import json
 import math
@@ -34,9 +34,9 @@ class UserProject:
         return folder
 
     def train(self, *arguments):
-        """Train; give by iteration what was logged, and what the validation after it measured, and the last checkpoint.
+        """Train, and return the log and the following validation by iteration, and the last checkpoint.
 
-        A validation that a resumed run makes up for, before its first iteration, is after iteration 0.
+        An overdue validation of a resumed run, before its first iteration, has the iteration 0.
         """
         folder = self.call('train', *arguments)
         iterations, validations, last = {}, {}, 0
@@ -55,7 +55,7 @@ class UserProject:
         return _metrics(json.loads(written.read_text()))
 
     def predict(self, image, *arguments):
-        """What the last checkpoint answers for an image, without its config."""
+        """Return the prediction of the last checkpoint for an image, without its config."""
         out = self.work_dir / 'predictions'
         assert main(['predict', self.checkpoint, '--data', str(image), '--out', str(out), *arguments]) == 0
         (line,) = (out / 'predictions.jsonl').read_text().splitlines()
@@ -70,7 +70,7 @@ class UserProject:
         return sorted(file.name for file in self.work_dir.glob('*.pth'))
 
     def calls(self):
-        """What the user's hook counted in the last run."""
+        """Return the calls that the user's hook counted in the last run."""
         return json.loads((self.work_dir / 'calls.json').read_text())
 
 

@@ -1,4 +1,4 @@
-"""The data set converters on small made files: what comes out, and that bad input changes nothing."""
+"""The data set converters on small generated files: their output, and no change for bad input."""
 
 import json
 import runpy

@@ -10,7 +10,7 @@ IMAGE = np.zeros((120, 300, 3), np.uint8)
 
 
 class World:
-    """Persons 50 x 50 pixels large at given x in each frame; `seen` is what the detector finds of them."""
+    """Persons of 50 x 50 pixels at given x in each frame; `seen` lists those that the detector finds."""
 
     def __init__(self, places, seen=None):
         self.places = places

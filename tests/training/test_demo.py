@@ -134,7 +134,7 @@ def test_errors_are_missed_above_their_target(value, target, is_error, missed):
 
 
 def test_points_are_drawn_at_their_places(tmp_path):
-    """A point of the first pixel lies at the middle of what that pixel becomes; one below the score is left out."""
+    """A point of the first pixel is drawn at the center of its enlarged pixel; one below the score is not drawn."""
     image = np.zeros((100, 100, 3), np.uint8)
     truth = np.array([[(20.0, 30.0, 2.0), (70.5, 60.0, 1.0), (50.0, 90.0, 0.0)]])
     found = truth.copy()

@@ -19,7 +19,7 @@ STATE = {'conv1.weight': torch.arange(24.0).reshape(2, 3, 2, 2), 'bn1.num_batche
 
 
 class Marker:
-    """What an attacker would put into a pickle: unpickling it runs a command."""
+    """An attacker's pickle: unpickling it runs a command."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_face(plain_photographs):
 
 
 def test_features_lie_at_their_points(plain_photographs):
-    """What is drawn at visible pupils is an eye, at the middle of the upper lip lips, and so on."""
+    """An eye is drawn at the visible pupils, lips at the middle of the upper lip, and so on."""
     expected = {96: 'eyes', 97: 'eyes', 35: 'brows', 44: 'brows', 54: 'nose', 85: 'lips'}
     hits = {name: [] for name in expected.values()}
     for seed in range(60):

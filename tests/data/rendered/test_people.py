@@ -28,7 +28,7 @@ def make_figure(pose=None, x=128.0, y=128.0, size=220.0):
 
 
 def flags_of(figure, *others):
-    """Which keypoints are visible after others, and whatever else, were drawn over a figure."""
+    """Return the visibility of keypoints after other objects were drawn over a figure."""
     canvas = Canvas(GREY)
     draw_figures(canvas, [figure, *others])
     return dict(zip(KEYPOINTS, read_visibility(canvas, figure.skeleton, 1).tolist(), strict=True))
@@ -77,7 +77,7 @@ def test_left_is_on_the_right_of_who_faces_the_viewer():
 
 
 def test_joints_lie_at_the_ends_of_their_limbs():
-    """A forearm in a colour of its own is to be seen exactly from the elbow to the wrist."""
+    """A forearm in a separate color is visible exactly from the elbow to the wrist."""
     build = Build()
     skeleton = pose_body(build, Pose(arm_abduction=(70, 8), elbow=(0, 0))).placed(100.4, 128.3, 220)
     look = make_look(skin=(0, 0, 255))

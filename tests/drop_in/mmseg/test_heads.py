@@ -1,4 +1,4 @@
-"""HRNetV2Head computes what mmseg's FCNHead computes, with an eighth of the multiply-adds in its first convolution."""
+"""HRNetV2Head computes the same as mmseg's FCNHead, with an eighth of the multiply-adds in its first convolution."""
 
 import copy
 

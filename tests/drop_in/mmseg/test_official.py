@@ -118,7 +118,7 @@ def test_a_segmentor_trains_with_it_and_a_sampler_is_refused():
 
 
 class Recorder(nn.Module):
-    """Stands for a segmentor: its logits are the image's channels plus the column, and it notes what it was given."""
+    """A segmentor whose logits are the image's channels plus the column, and which records its inputs."""
 
     align_corners = False
 

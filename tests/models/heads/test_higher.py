@@ -155,7 +155,7 @@ def test_the_tag_loss_is_a_mean_over_images(head):
 
 
 class Made:
-    """Stands for the forward pass: maps of two people with tags 1 and 5, at half resolution."""
+    """A forward pass that returns maps of two people with tags 1 and 5, at half resolution."""
 
     def __init__(self, head, monkeypatch):
         encoded = head.decoder.encode(np.array(PEOPLE[0], np.float32), np.ones((2, 3), np.float32))

@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 @HOOKS.register_module()
 class CountCallsHook(Hook):
-    """Counts what it is called for, in WORK_DIR/calls.json."""
+    """A hook that counts its calls by name in WORK_DIR/calls.json."""
 
     def __init__(self, interval=1):
         self.interval = interval

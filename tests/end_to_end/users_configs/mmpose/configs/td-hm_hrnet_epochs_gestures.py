@@ -1,4 +1,4 @@
-"""A chain of bases of one's own, a data set class and a hook of one's own, repeated data, and early stopping."""
+"""A chain of custom bases, a custom data set class and a custom hook, repeated data, and early stopping."""
 
 _base_ = ['./_base_/default_runtime.py', './_base_/td-hm_hrnet.py']
 custom_imports = dict(

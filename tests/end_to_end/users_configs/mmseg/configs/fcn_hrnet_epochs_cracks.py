@@ -1,4 +1,4 @@
-"""A chain of bases of one's own, a data set class and a hook of one's own, epochs, and early stopping."""
+"""A chain of custom bases, a custom data set class and a custom hook, epochs, and early stopping."""
 
 _base_ = [
     './_base_/models/fcn_hrnet.py',

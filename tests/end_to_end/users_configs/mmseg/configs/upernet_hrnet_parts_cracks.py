@@ -1,4 +1,4 @@
-"""Bases that are parts of mmseg's own (a model, a schedule) beside a data set of one's own; mixed precision."""
+"""Bases from mmseg (a model, a schedule) beside a custom data set; mixed precision."""
 
 _base_ = [
     'mmseg::_base_/models/upernet_r50.py',
