@@ -56,13 +56,13 @@ def main() -> int:
     looked_up: set[str] = set()
     undecided = False
     for service in args.service or SERVICES:
-        answer = look_up(packages, service)
-        if isinstance(answer, str):
-            print(f'{service}: no answer ({answer[:300]})')
+        result = look_up(packages, service)
+        if isinstance(result, str):
+            print(f'{service}: no result ({result[:300]})')
             continue
-        looked_up |= answer.keys()
-        print(f'{service}: {len(answer)} of {len(packages)} packages looked up')
-        for name, findings in answer.items():
+        looked_up |= result.keys()
+        print(f'{service}: {len(result)} of {len(packages)} packages looked up')
+        for name, findings in result.items():
             for finding in findings:
                 names = [finding['id'], *finding['aliases']]
                 is_decided = any(one in decided for one in names)

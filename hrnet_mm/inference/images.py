@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UserError
 from ..weights.io import written_aside
-from .answers import Answers, merge
 from .open import open_network
+from .predictions import Predictions, merge
 from .predictor import Predictor, UnreadableError
 
 __all__ = ['predict_images']
@@ -71,22 +71,22 @@ def predict_images(
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
     _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
-    with closing(Answers(out / 'shards', rank, processes)) as answers:
+    with closing(Predictions(out / 'shards', rank, processes)) as predictions:
         # round_up would repeat images to make the shares equal.
         share = DefaultSampler(images, shuffle=False, seed=0, round_up=False)
-        left = [images[i] for i in share if str(images[i]) not in answers.answered]
+        left = [images[i] for i in share if str(images[i]) not in predictions.done]
         say = _Progress(f'process {rank} of {processes}: ' if processes > 1 else '', len(share), len(share) - len(left))
         root = Path(os.path.commonpath([image.absolute().parent for image in images]))
         try:
             for path, error, samples in _run(predictor, left, boxes, batch_size, workers):
                 if error is not None:
-                    answers.add({'image': str(path), 'error': error})
+                    predictions.add({'image': str(path), 'error': error})
                 else:
                     place = path.absolute().relative_to(root)
-                    found = predictor.answer(samples, _png(out / 'segments' / place))
+                    prediction = predictor.to_json(samples, _png(out / 'segments' / place))
                     if pictures:
                         predictor.draw(path, samples, score, _png(out / 'pictures' / place))
-                    answers.add({'image': str(path), **found})
+                    predictions.add({'image': str(path), **prediction})
                 say.step(error)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f'{say.done} of {len(share)} images are done and kept in {out}') from None

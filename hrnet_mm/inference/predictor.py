@@ -52,7 +52,7 @@ class Predictor:
         from pathlib import Path
         from hrnet_mm.inference import Predictor, open_network
 
-        predictor = Predictor(open_network('work_dirs/demo/instances/weights.pth'))
+        predictor = Predictor(open_network('weights.pth'))
         samples = predictor.predict(predictor.prepare(Path('image.jpg')))
         predictor.draw(Path('image.jpg'), samples, score=0.3, file=Path('drawn.png'))
         ```
@@ -122,7 +122,7 @@ class Predictor:
             samples: list[Any] = self.model.test_step(pseudo_collate(list(inputs)))
         return [sample.cpu() for sample in samples]
 
-    def answer(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
+    def to_json(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
         """Return the predictions for one image as JSON values.
 
         Args:
@@ -132,7 +132,7 @@ class Predictor:
         Returns:
             Boxes, scores, labels, masks, keypoints or shares of classes, depending on the library.
         """
-        return self._task.answer(samples, self.dataset_meta, file)
+        return self._task.to_json(samples, self.dataset_meta, file)
 
     def draw(self, path: Path, samples: Sequence[Any], score: float, file: Path) -> None:
         """Draw the predictions for one image into a PNG file.
@@ -173,7 +173,7 @@ class _Task:
     """The form of a library's predictions, and the calls of its visualizer."""
 
     visualizer: str
-    answer: Callable[[Sequence[Any], Mapping[str, Any], Path], dict[str, Any]]
+    to_json: Callable[[Sequence[Any], Mapping[str, Any], Path], dict[str, Any]]
     draw: Callable[[Any, Image, Sequence[Any], float, str, Mapping[str, Any]], None]
     tell_classes: Callable[[Any, Mapping[str, Any]], None]
 
@@ -185,7 +185,7 @@ def _set_meta(visualizer: Any, meta: Mapping[str, Any]) -> None:
 def _detections(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
     found = samples[0].pred_instances
     classes = meta.get('classes')
-    answer = {
+    prediction = {
         'boxes': _rounded(found.bboxes, 2),
         'scores': _rounded(found.scores, 4),
         'labels': [classes[i] if classes else i for i in found.labels.tolist()],
@@ -194,8 +194,8 @@ def _detections(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> 
         from pycocotools import mask as coco
 
         packed = [coco.encode(np.asfortranarray(one)) for one in found.masks.numpy().astype(np.uint8)]
-        answer['masks'] = [{'size': one['size'], 'counts': one['counts'].decode()} for one in packed]
-    return answer
+        prediction['masks'] = [{'size': one['size'], 'counts': one['counts'].decode()} for one in packed]
+    return prediction
 
 
 def _draw_detections(

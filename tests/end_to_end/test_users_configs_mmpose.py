@@ -42,7 +42,7 @@ def an_image():
 
 
 def require_equal_inference(project, keypoints, vis_out_dir='', infer=inference_topdown):
-    """mmpose's two ways of inference, and `hrnet-mm predict` from the checkpoint alone, answer the same."""
+    """Check that mmpose's two ways of inference and `hrnet-mm predict` without the config predict the same."""
     config, checkpoint, image = str(project.config), project.checkpoint, an_image()
     inferencer = MMPoseInferencer(
         pose2d=config, pose2d_weights=checkpoint, device='cpu', det_model='whole_image', show_progress=False
@@ -53,9 +53,9 @@ def require_equal_inference(project, keypoints, vis_out_dir='', infer=inference_
     assert vis_out_dir == '' or Path(vis_out_dir, image.name).is_file()
     (sample,) = infer(init_model(config, checkpoint, device='cpu'), str(image))
     assert np.allclose(sample.pred_instances.keypoints, found, atol=1e-3)
-    answer = project.predict(image)
-    assert np.allclose([pose['keypoints'] for pose in answer['poses']], found, atol=0.006)
-    assert len(answer['names']) == keypoints
+    prediction = project.predict(image)
+    assert np.allclose([pose['keypoints'] for pose in prediction['poses']], found, atol=0.006)
+    assert len(prediction['names']) == keypoints
 
 
 def test_bases_and_a_data_set_of_ones_own_with_early_stopping(project):

@@ -41,16 +41,16 @@ def image_of(project):
 
 
 def require_equal_inference(project, classes, config=None):
-    """mmseg's two ways of inference, and `hrnet-mm predict` from the checkpoint alone, answer the same."""
+    """Check that mmseg's two ways of inference and `hrnet-mm predict` without the config predict the same."""
     config, checkpoint, image = config or str(project.config), project.checkpoint, image_of(project)
     labels = MMSegInferencer(model=config, weights=checkpoint, device='cpu')(str(image))['predictions']
     assert labels.shape == (HEIGHT, WIDTH)
     assert 0 <= labels.min() <= labels.max() < classes
     sample = inference_model(init_model(config, checkpoint, device='cpu'), str(image))
     assert np.array_equal(sample.pred_sem_seg.data[0].numpy(), labels)
-    answer = project.predict(image)
-    assert np.array_equal(cv2.imread(answer['segments'], cv2.IMREAD_UNCHANGED), labels)
-    assert sum(answer['shares'].values()) == pytest.approx(1, abs=1e-4)
+    prediction = project.predict(image)
+    assert np.array_equal(cv2.imread(prediction['segments'], cv2.IMREAD_UNCHANGED), labels)
+    assert sum(prediction['shares'].values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_bases_and_a_data_set_of_ones_own_with_early_stopping(project):

@@ -1,7 +1,9 @@
 """`hrnet-mm predict`: all four libraries, many processes, kills, bad images, and checkpoints that want to run code."""
 
+import inspect
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,7 +20,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from hrnet_mm.cli import main
-from hrnet_mm.inference.answers import Answers, merge
+from hrnet_mm.inference import Predictor
+from hrnet_mm.inference.predictions import Predictions, merge
 from hrnet_mm.inference.stored_config import stored_config
 
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
@@ -70,18 +73,27 @@ def start(*arguments, **environment):
     )
 
 
+def test_the_example_of_the_predictor_runs(checkpoint, tiny_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint('mmdet').rename('weights.pth')
+    cv2.imwrite('image.jpg', cv2.imread(str(tiny_data / 'images' / '0.png')))
+    (example,) = re.findall(r'```python\n(.*?)```', inspect.getdoc(Predictor), re.DOTALL)
+    exec(example, {})
+    assert cv2.imread('drawn.png').shape == cv2.imread('image.jpg').shape
+
+
 @pytest.mark.parametrize('library', LIBRARIES)
-def test_answers_and_draws(library, checkpoint, images, tmp_path, capsys):
+def test_predicts_and_draws(library, checkpoint, images, tmp_path, capsys):
     assert run(checkpoint(library), '--data', images, '--out', tmp_path / 'out', '--score', 0) == 0
-    answers = {os.path.relpath(one['image'], images): one for one in read_lines(tmp_path / 'out/predictions.jsonl')}
-    assert list(answers) == ['0.png', '1.png', '2.png', 'deeper/3.png', 'empty.jpg', 'text.jpg']
-    assert answers['empty.jpg']['error'] == 'the file is empty'
-    assert answers['text.jpg']['error'] == 'the file is not an image that OpenCV reads, or is damaged'
+    predictions = {os.path.relpath(one['image'], images): one for one in read_lines(tmp_path / 'out/predictions.jsonl')}
+    assert list(predictions) == ['0.png', '1.png', '2.png', 'deeper/3.png', 'empty.jpg', 'text.jpg']
+    assert predictions['empty.jpg']['error'] == 'the file is empty'
+    assert predictions['text.jpg']['error'] == 'the file is not an image that OpenCV reads, or is damaged'
     assert '4 of 6 images done, 2 could not be read' in capsys.readouterr().out
     pictures = sorted(p.relative_to(tmp_path / 'out/pictures') for p in (tmp_path / 'out/pictures').rglob('*.png'))
     assert list(map(str, pictures)) == ['0.png.png', '1.png.png', '2.png.png', 'deeper/3.png.png']
     assert all(cv2.imread(str(tmp_path / 'out/pictures' / p)) is not None for p in pictures)
-    one = answers['deeper/3.png']
+    one = predictions['deeper/3.png']
     if library == 'mmdet':
         assert len(one['boxes']) == len(one['scores']) == 5
         assert set(one['labels']) == {'person'}
@@ -164,18 +176,18 @@ def test_killed_and_started_again(checkpoint, images, tmp_path):
 
 def test_resumed_by_another_number_of_processes(tmp_path):
     for rank, images in enumerate(('ac', 'b')):
-        answers = Answers(tmp_path, rank, 2)
+        predictions = Predictions(tmp_path, rank, 2)
         for image in images:
-            answers.add({'image': image})
-        answers.close()
-    alone = Answers(tmp_path, 0, 1)
-    assert alone.answered == {'a', 'b', 'c'}
+            predictions.add({'image': image})
+        predictions.close()
+    alone = Predictions(tmp_path, 0, 1)
+    assert alone.done == {'a', 'b', 'c'}
     assert merge(tmp_path, ['a', 'b', 'c', 'd'], tmp_path / 'all.jsonl') is None
     alone.add({'image': 'd', 'error': 'the file is empty'})
     assert merge(tmp_path, ['a', 'b', 'c', 'd'], tmp_path / 'all.jsonl') == {'d': 'the file is empty'}
     assert [one['image'] for one in read_lines(tmp_path / 'all.jsonl')] == ['a', 'b', 'c', 'd']
     with pytest.raises(ValueError, match='another run is writing'):
-        Answers(tmp_path, 0, 1)
+        Predictions(tmp_path, 0, 1)
     alone.close()
 
 

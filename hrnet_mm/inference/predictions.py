@@ -15,12 +15,12 @@ from typing import IO, Any
 from ..errors import UserError
 from ..weights.io import written_aside
 
-__all__ = ['Answers', 'merge']
+__all__ = ['Predictions', 'merge']
 
 _FLUSH_SECONDS = 5.0
 
 
-class Answers:
+class Predictions:
     """The predictions in a folder, and the file that this process appends to.
 
     A line that a kill has cut off is removed from that file. Appended lines survive a kill of the process at once, and
@@ -44,14 +44,14 @@ class Answers:
             self._file.close()
             raise UserError(f'another run is writing to {folder}; wait for it, or choose another --out') from error
         self._file.truncate(_complete_length(self._file))
-        self.answered = {json.loads(line)['image'] for file in _files(folder) for line in _lines(file)}
+        self.done = {json.loads(line)['image'] for file in _files(folder) for line in _lines(file)}
         self._flushed = time.monotonic()
 
-    def add(self, answer: dict[str, Any]) -> None:
+    def add(self, prediction: dict[str, Any]) -> None:
         """Append a prediction, a dict with the key 'image'."""
-        self._file.write(json.dumps(answer, separators=(',', ':')).encode() + b'\n')
+        self._file.write(json.dumps(prediction, separators=(',', ':')).encode() + b'\n')
         self._file.flush()
-        self.answered.add(answer['image'])
+        self.done.add(prediction['image'])
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             os.fsync(self._file.fileno())
             self._flushed = time.monotonic()
@@ -66,7 +66,7 @@ def merge(folder: Path, images: Sequence[str], target: Path) -> dict[str, str] |
     """Write the predictions for the images to one file.
 
     Args:
-        folder: The folder of `Answers`.
+        folder: The folder of `Predictions`.
         images: The images, in the order of the output.
         target: The file to write.
 
@@ -90,8 +90,8 @@ def merge(folder: Path, images: Sequence[str], target: Path) -> dict[str, str] |
                 opened[file].seek(offset)
                 line = opened[file].readline()
                 merged.write(line)
-                if 'error' in (answer := json.loads(line)):
-                    errors[image] = str(answer['error'])
+                if 'error' in (prediction := json.loads(line)):
+                    errors[image] = str(prediction['error'])
     finally:
         for stream in opened.values():
             stream.close()
