@@ -237,7 +237,9 @@ def infer_arch(body: Mapping[str, Tensor]) -> Arch:
         stage1 = Stage(1, 'BOTTLENECK', (count('layer1.'),), (len(body['layer1.0.conv1.weight']),))
         return Arch(stage1, stage(2), stage(3), stage(4))
     except (KeyError, IndexError, TypeError) as error:
-        raise CheckpointError(f'the {len(body)} backbone keys are not a whole HRNet: {error} is missing') from error
+        raise CheckpointError(
+            f'the {len(body)} backbone keys are not a whole HRNet: {error} is missing; give all four stages'
+        ) from error
 
 
 def _numbered(arch: Arch) -> list[str]:

@@ -76,7 +76,8 @@ def train(
     if auto_scale_lr:
         if 'base_batch_size' not in (settings.get('auto_scale_lr') or {}):
             raise UserError(
-                '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from'
+                '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from; '
+                'add it to the config'
             )
         settings.auto_scale_lr.enable = True
     if resume is not None:
@@ -126,7 +127,9 @@ def test(
     if not unchecked:
         _require_sound(settings, training=False)
     if out is not None and not out.endswith(('.pkl', '.pickle')):
-        raise UserError(f'--out: {out} does not end in .pkl or .pickle, and the predictions are pickled')
+        raise UserError(
+            f'--out: {out} does not end in .pkl or .pickle; the predictions are pickled, so give such a name'
+        )
     if show_dir is not None:
         _draw_into(show_dir, settings)
     if tta:

@@ -181,7 +181,9 @@ def _nothing_in(dataset: Any) -> str:
 
 def _require_batches(loader: Any) -> None:
     if not len(loader):
-        raise UserError(f'the training data set has {len(loader.dataset)} samples, not enough for one batch')
+        raise UserError(
+            f'the training data set has {len(loader.dataset)} samples, not enough for one batch; reduce the batch size'
+        )
 
 
 def _reproducible(loader: Any, runner: Any) -> DataLoader[Any]:

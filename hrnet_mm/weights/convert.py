@@ -180,7 +180,8 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
     if unknown:
         shown = ', '.join(f'{n}{_near(n, [old for old, _ in layout.rules])}' for n in unknown[:3])
         raise CheckpointError(
-            f'{len(unknown)} of {len(given)} keys are not of the layout {result.source} ({layout.about}): {shown}'
+            f'{len(unknown)} of {len(given)} keys are not of the layout {result.source} ({layout.about}): {shown}; '
+            'leave the source out to detect the layout'
         )
     if layout.inplace_abn:
         scales = [n for n in state if n.endswith('.weight') and f'{n[:-6]}running_var' in state]
@@ -244,7 +245,7 @@ def _abn_scale(name: str, scale: Tensor) -> Tensor:
         tried = near if step is None else torch.nextafter(near, torch.full_like(near, step))
         near = torch.where((near.abs() + 1e-5 != scale) & (tried.abs() + 1e-5 == scale), tried, near)
     if not torch.equal(near.abs() + 1e-5, scale):
-        raise CheckpointError(f'{name} has scales below 1e-5, which InPlace-ABN cannot store')
+        raise CheckpointError(f'{name} has scales below 1e-5, which InPlace-ABN cannot store; choose another layout')
     return near
 
 

@@ -77,7 +77,7 @@ def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None, tru
         if not path.is_file():
             raise CheckpointError(f'{path} is not a file; expected a .safetensors or .pth file')
         if size == 0:
-            raise CheckpointError(f'{path} is empty; was a download interrupted?')
+            raise CheckpointError(f'{path} is empty; download or save it again')
         if sha256 is not None:
             _require_hash(path, sha256)
         with path.open('rb') as file:
@@ -90,8 +90,10 @@ def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None, tru
             if start.startswith(b'\x80'):
                 return _read_legacy(path, file, size, trusted)
     except OSError as error:
-        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}') from error
-    raise CheckpointError(f'{path} is not a checkpoint: neither a safetensors file nor one of torch.save')
+        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}; check the path') from error
+    raise CheckpointError(
+        f'{path} is not a checkpoint: neither a safetensors file nor one of torch.save; check the path'
+    )
 
 
 def _require_hash(path: Path, expected: str) -> None:
