@@ -62,6 +62,14 @@ def predict_images(
     Raises:
         UserError: The arguments do not fit together, or `out` holds predictions of another model.
         KeyboardInterrupt: After Ctrl-C; the message has the number of finished images.
+
+    Examples:
+        ```python
+        from pathlib import Path
+        from hrnet_mm.inference import predict_images
+
+        predict_images([Path('images')], Path('predictions'), 'weights.pth', score=0.5)
+        ```
     """
     images = _find(paths, out)
     rank, processes = _join(launcher)
