@@ -137,7 +137,7 @@ def test_an_old_file_that_announces_too_much_is_refused(tmp_path: Path) -> None:
 def test_a_program_is_not_a_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / 'program.pt'
     torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.zeros(1)), path)
-    with pytest.raises(CheckpointError, match='is a TorchScript program'):
+    with pytest.raises(CheckpointError, match='is a TorchScript file'):
         read_checkpoint(path)
 
 
