@@ -163,13 +163,13 @@ def read_config(config: str | os.PathLike[str]) -> Config:
 
 
 def _path_in_a_library(name: str) -> Path:
-    # mmengine.hub.get_config would install a library that is missing, and parse every metafile of one that is not.
+    # mmengine.hub.get_config would install a missing library, and parse every metafile of an installed one.
     library, _, path = name.partition('::')
     if library == __package__.partition('.')[0]:
         return configs_folder() / path
     spec = importlib.util.find_spec(library) if library.isidentifier() else None
     if spec is None or spec.origin is None:
-        raise UserError(f'{name}: {library} is not installed')
+        raise UserError(f'{name}: {library} is not installed; install it, or give the path of a config')
     return Path(spec.origin).parent / '.mim' / 'configs' / path
 
 
@@ -200,7 +200,7 @@ def _refuse_naming_the_nearest(path: Path) -> NoReturn:
     beside = {file.name: file for file in sorted(path.parent.glob('*.py'))}
     shipped = [package.parent / 'configs', package / '.mim' / 'configs']
     known = {file.name: file for folder in shipped if folder.is_dir() for file in sorted(folder.rglob('*.py'))} | beside
-    # A name in the same folder is the better hint, even where one of this package is a letter nearer.
+    # A name in the same folder is preferred, even if a shipped config is nearer by a letter.
     nearest = difflib.get_close_matches(path.name, beside, n=1) or difflib.get_close_matches(path.name, known, 1, 0.4)
     hint = f'; the nearest name is {known[nearest[0]]}' if nearest else ''
     raise UserError(f'{path}: no such config file{hint}')

@@ -95,7 +95,7 @@ def test_a_stored_config_can_be_left_alone(classifier):
         (('{bare}', '{whole}'), 'two checkpoints are given'),
         (('{config}', '{bare}', '{config}'), 'expected one checkpoint and one config'),
         (('none.py',), 'none.py: no such config file'),
-        (('mmpose::none.py',), 'mmpose::none.py is not a config of an installed library'),
+        (('mmpose::none.py',), 'mmpose/.mim/configs/none.py: no such config file'),
     ],
 )
 def test_mistakes(arguments, message, classifier):
@@ -106,7 +106,7 @@ def test_mistakes(arguments, message, classifier):
 
 def test_classes_are_given_for_a_name_alone(classifier, saved):
     for what in classifier:
-        with pytest.raises(ValueError, match='only a network by name takes one'):
+        with pytest.raises(ValueError, match='only a network by name takes it'):
             open_network(what, num_classes=3)
     with pytest.raises(
         ValueError, match=r'test-w4 is a backbone without a head; .* give one of hrnet_test-w4, hrnetv1_'
