@@ -89,7 +89,7 @@ def test_lip_refuses_what_is_not_lip_and_leaves_nothing(prepare, tmp_path, capsy
         capsys, prepare, 'lip', images, labels, '--out', out
     )
     _, labels = lip_archives(tmp_path, np.full((2, 2), 20, np.uint8))
-    assert 'no label of 20 classes: it has shape (2, 2), maximum 20' in fails(
+    assert 'not a label of 20 classes: it has shape (2, 2), maximum 20' in fails(
         capsys, prepare, 'lip', images, labels, '--out', out
     )
     assert [path for path in tmp_path.iterdir() if 'LIP' in path.name] == []
@@ -133,7 +133,7 @@ def test_pascal_context_refuses_other_files(prepare, voc, tmp_path, capsys):
     mats, folder = voc
     before = tree(folder)
     savemat(mats / '2008_000008.mat', {'LabelMap': np.array([[460]], np.uint16)})
-    assert 'no label of 459 classes: it has shape (1, 1), maximum 460' in fails(
+    assert 'not a label of 459 classes: it has shape (1, 1), maximum 460' in fails(
         capsys, prepare, 'pascal_context', mats, folder
     )
     (mats / '2008_000008.mat').write_bytes(b'no')

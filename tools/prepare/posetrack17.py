@@ -1,10 +1,9 @@
 """Convert PoseTrack 2017's annotations to the COCO format in which mmpose reads those of 2018.
 
 The script reads the JSON files of one split, one for each sequence (`annolist`), and the sizes of their images. It
-writes annotations/posetrack17_SPLIT.json for training, and beside it the folder annotations/SPLIT with one file for
-each sequence, for mmpose's PoseTrack18Metric. A box encloses all keypoints of a person, enlarged by 15 % (Sun et al.,
-CVPR
-2019, section 4.3). Keypoints: 2 visible, 1 hidden, 0 absent; ears were not annotated. Example:
+writes annotations/posetrack17_SPLIT.json for training, and a file for each sequence in annotations/SPLIT for mmpose's
+PoseTrack18Metric. A box encloses all keypoints of a person, enlarged by 15 % (Sun et al., CVPR 2019, section 4.3).
+Keypoints: 2 visible, 1 hidden, 0 absent; ears were not annotated. Example:
 
     python tools/prepare/posetrack17.py data/posetrack17 --split val
 """
