@@ -16,6 +16,7 @@ from ..fast.graphs import EngineError, Job
 from ..fast.machine import machine
 from ..inference import open_network
 from ..models.cost import macs
+from ..models.dense import MapsAsInputs
 from ..models.network import HRNetModel
 from .measure import Row, peak_memory, time_in_turn
 from .peers import build_peer
@@ -72,26 +73,15 @@ def benchmark(
     return measure(subjects, x, part or ('train' if train else 'test'), repeats), refused
 
 
-class _Part(nn.Module):
-    """A neck or head, which reads all streams, as a network that takes them one by one."""
-
-    def __init__(self, part: nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, *maps: Tensor) -> Any:
-        return self.part(maps)
-
-
 def _part(network: Any, part: str | None) -> nn.Module:
     """The neck or head of a network, ours or a library's, or the whole of it."""
     if part is None:
         whole: nn.Module = network
         return whole
-    found = network.neck if part == 'neck' else getattr(network, 'decode_head', None) or network.head
+    found = getattr(network, part, None)
     if found is None:
-        raise UserError(f'{network.name} has no {part}; give --num-classes for a head')
-    return _Part(found).eval()
+        raise UserError(f'{getattr(network, "name", "a peer")} has no {part}; give --num-classes for a head')
+    return MapsAsInputs(found).eval()
 
 
 def _streams(model: Any, x: Tensor) -> tuple[Tensor, ...]:

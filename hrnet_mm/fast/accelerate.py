@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
+from ..models.dense import Body, MapsAsInputs, dense_head
 from ..weights.io import written_aside
 from .compare import TOLERANCES, difference
-from .engines import ENGINES, Run
-from .fold import finite
+from .engines import ENGINES
 from .graphs import EngineError, Job
 from .machine import machine
+from .sessions import Run
 
 __all__ = ['Accelerated', 'Report', 'accelerate']
 
@@ -67,7 +68,7 @@ class Accelerated:
     def __call__(self, *inputs: Tensor) -> Any:
         """As the network itself; raises ValueError for inputs that the engine was not made for."""
         self._check(inputs)
-        if not finite(inputs):  # the kernels of some engines turn NaN into 0
+        if not _finite(inputs):  # the kernels of some engines turn NaN into 0
             return self.model(*inputs)
         return pytree.tree_unflatten(self._run(inputs), self._spec)
 
@@ -95,9 +96,9 @@ ANY_SIZE = ('eager', 'compile')
 """Engines that follow any batch and size; the others take those of the example, or with `dynamic` multiples of 32."""
 
 APPLIED = {
-    'eager': ['batch norm folded', 'sums and ReLU fused', 'up convolutions merged', 'channels_last'],
+    'eager': ['batch norm folded', 'channels_last'],
     'compile': ['batch norm folded', 'channels_last', 'torch.compile'],
-    'cudagraph': ['batch norm folded', 'sums and ReLU fused', 'channels_last', 'branches concurrent', 'CUDA graph'],
+    'cudagraph': ['batch norm folded', 'channels_last', 'branches concurrent', 'CUDA graph'],
     'onnxruntime': ['ONNX Runtime'],
     'openvino': ['OpenVINO'],
     'native': ['batch norm folded', 'convolutions on AMX, fp32 numbers as three bf16 parts'],
@@ -191,6 +192,11 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     return Accelerated(model, runs[best], spec, job, report)
 
 
+def _finite(inputs: Iterable[Tensor]) -> bool:
+    """Whether inputs on the CPU hold neither NaN nor infinity; on a GPU, where asking would wait for it, True."""
+    return all(bool(torch.isfinite(x.sum())) for x in inputs if x.device.type == 'cpu')
+
+
 def _medians(runs: dict[str, Run], inputs: Sequence[Tensor]) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -232,44 +238,17 @@ class _Choices:
                 partial.write_text(json.dumps(self.known, indent=1), encoding='utf-8')
 
 
-class Body(nn.Module):
-    """Backbone and neck of a library's model as one module."""
-
-    def __init__(self, backbone: nn.Module, neck: nn.Module | None) -> None:
-        super().__init__()
-        self.backbone, self.neck = backbone, neck
-
-    def forward(self, x: Tensor) -> Any:
-        maps = self.backbone(x)
-        return maps if self.neck is None else self.neck(maps)
-
-
-class _Head(nn.Module):
-    """A head that takes its maps one by one, as engines give them."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, *maps: Tensor) -> Any:
-        return self.head(maps)
-
-
-DENSE_HEADS = ('decode_head', 'head', 'bbox_head', 'rpn_head')
-"""What the libraries call a head that reads whole maps; mmseg's, mmpose's and mmpretrain's, mmdet's."""
-
-
 def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Settings) -> nn.Module:
     neck = getattr(model, 'neck', None)
-    body = _accelerate(Body(model.backbone, neck).eval(), inputs, settings)
-    head = next((getattr(model, name) for name in DENSE_HEADS if getattr(model, name, None) is not None), None)
+    body = _accelerate(Body(model).eval(), inputs, settings)
+    head = dense_head(model)
     report = body.report
-    if isinstance(head, nn.Module):
+    if head is not None:
         try:
             maps = tuple(body(*inputs))
             # Its maps have sizes that depend on one another, which only engines without a graph of sizes can follow.
             names = [n for n in settings.names if n in ANY_SIZE] if settings.dynamic else settings.names
-            fast_head = _accelerate(_Head(head).eval(), maps, replace(settings, names=names, calibration=()))
+            fast_head = _accelerate(MapsAsInputs(head).eval(), maps, replace(settings, names=names, calibration=()))
         except EngineError as error:
             report.refused['head'] = str(error)
         else:

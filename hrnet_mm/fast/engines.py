@@ -14,10 +14,10 @@ from torch.utils import _pytree as pytree
 
 from .fold import fold
 from .graphs import EngineError, Job, need, onnx_model, openvino_model
+from .sessions import Run, onnxruntime_session, openvino_session
 
-__all__ = ['DTYPES', 'ENGINES', 'Run']
+__all__ = ['DTYPES', 'ENGINES']
 
-Run = Callable[[Sequence[Tensor]], list[Tensor]]
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -77,59 +77,16 @@ def _cudagraph(job: Job) -> Run:
 
 
 def _onnxruntime(job: Job) -> Run:
-    need('onnxruntime')
-    import onnxruntime
-
     if job.precision == 'bf16' or (job.precision == 'fp16' and job.device.type == 'cpu'):
         raise EngineError(f'onnxruntime computes in no {job.precision} on a {job.device.type}')
-    if job.device.type == 'cuda':
-        providers: list[Any] = [('CUDAExecutionProvider', {'device_id': job.device.index or 0})]
-    else:
-        providers = ['CPUExecutionProvider']
-    if missing := {p if isinstance(p, str) else p[0] for p in providers} - set(onnxruntime.get_available_providers()):
-        raise EngineError(f'this onnxruntime has no {", ".join(missing)}')
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    # Its threads wait busily for the next operator; after the last one that takes the time of whatever runs next.
-    options.add_session_config_entry('session.force_spinning_stop', '1')
-    try:
-        session = onnxruntime.InferenceSession(onnx_model(job).SerializeToString(), options, providers=providers)
-    except Exception as error:  # the exporter and the runtime raise classes of their own
-        raise EngineError(f'{type(error).__name__}: {error}') from error
-    names = [i.name for i in session.get_inputs()]
-
-    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        feed = {name: x.detach().cpu().contiguous().numpy() for name, x in zip(names, inputs, strict=True)}
-        return [torch.from_numpy(y).to(job.device) for y in session.run(None, feed)]
-
-    return run
+    need('onnxruntime')  # before the export, which takes seconds
+    return onnxruntime_session(onnx_model(job).SerializeToString(), job.device)
 
 
 def _openvino(job: Job) -> Run:
-    need('openvino')
     if job.device.type != 'cpu':
         raise EngineError('openvino computes on the CPU; move the network and the inputs there')
-    import openvino
-
-    hint = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16', 'int8': 'f32'}[job.precision]
-    core = openvino.Core()
-    if job.precision in ('bf16', 'fp16'):
-        able = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
-        if job.precision.upper() not in able:
-            raise EngineError(f'this CPU has no fast {job.precision} (it has {", ".join(able)})')
-    settings = {
-        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
-        'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': hint,
-    }
-    request = core.compile_model(openvino_model(job), 'CPU', settings).create_infer_request()
-
-    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        results = request.infer([x.detach().contiguous().numpy() for x in inputs])
-        return [torch.from_numpy(y.copy()) for y in results.values()]
-
-    return run
+    return openvino_session(openvino_model(job), 'fp32' if job.precision == 'int8' else job.precision)
 
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:

@@ -18,13 +18,12 @@ from torch.utils import _pytree as pytree
 from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
-from .accelerate import DENSE_HEADS, Body
 from .compare import TOLERANCES, difference
-from .engines import Run
 from .fold import fold
 from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
+from .sessions import Run, onnxruntime_session, openvino_session
 
-__all__ = ['MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
+__all__ = ['MOST_IMAGES', 'Exported', 'check_format', 'export', 'read_images']
 
 _LEAST_SIDE = 2 * SIZE_STEP
 """In a program of torch.export a side of one step is a constant: the coarsest stream is then one pixel high or wide."""
@@ -58,31 +57,6 @@ class Exported:
             f'reloaded in {self.runtime} and compared with the network on {shapes}: largest difference '
             f'{self.difference:.1e} of the largest output, allowed {self.tolerance:.1e}'
         )
-
-
-class Plain(nn.Module):
-    """A library's model as tensors to tensors: backbone, neck and dense head, without what precedes and follows them.
-
-    Takes normalized images `(N, C, H, W)`; gives what the head's `forward` gives, scores and not yet boxes or points.
-    Of two-stage detectors it is the head of the region proposals. Parameters are the model's own.
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.body = Body(model.backbone, getattr(model, 'neck', None))
-        head = next((getattr(model, name) for name in DENSE_HEADS if getattr(model, name, None) is not None), None)
-        self.heads = head if isinstance(head, nn.ModuleList) else nn.ModuleList([] if head is None else [head])
-
-    def forward(self, x: Tensor) -> Any:
-        """`(N, C, H, W)` to the head's outputs, or without a head to the maps."""
-        maps = self.body(x)
-        if not self.heads:
-            return maps
-        first, *others = self.heads
-        out = first(maps)
-        for head in others:  # each reads what the one before gave
-            out = head(maps, out)
-        return out
 
 
 @dataclass(frozen=True)
@@ -200,36 +174,11 @@ def _write_onnx(job: Job, path: Path) -> None:
     onnx.save(onnx_model(job), str(path))
 
 
-def _load_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    names = [i.name for i in session.get_inputs()]
-    return lambda inputs: [
-        torch.from_numpy(y) for y in session.run(None, {n: x.cpu().numpy() for n, x in zip(names, inputs, strict=True)})
-    ]
-
-
 def _write_openvino(job: Job, path: Path) -> None:
     model = openvino_model(job)
     import openvino
 
     openvino.save_model(model, str(path), compress_to_fp16=False)
-
-
-def _load_openvino(path: Path) -> Run:
-    import openvino
-
-    # In fp32 even where the processor has faster bf16: the file is judged, not the processor.
-    request = (
-        openvino.Core().compile_model(str(path), 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'}).create_infer_request()
-    )
-    return lambda inputs: [
-        torch.from_numpy(y.copy()) for y in request.infer([x.cpu().numpy() for x in inputs]).values()
-    ]
 
 
 def _write_program(job: Job, path: Path) -> None:
@@ -266,8 +215,8 @@ def _flat(call: Callable[..., Any]) -> Run:
 
 
 _FORMATS = {
-    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, _load_onnx),
-    '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, _load_openvino),
+    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, onnxruntime_session),
+    '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, openvino_session),
     '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program),
 }
 _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)

@@ -1,7 +1,6 @@
 """A network as a graph for other runtimes: torch.export's program, an ONNX model, an OpenVINO model; fp32 or int8.
 
-The plain network is exported, not its folded form: the runtimes fold and fuse by themselves, and merging convolutions
-first was measured to make onnxruntime slower (docs/performance.md).
+The network itself is exported, not its folded form: the runtimes fold and fuse by themselves.
 """
 
 import importlib.util
@@ -81,13 +80,14 @@ def onnx_model(job: Job) -> Any:
     need('onnx', 'onnxscript')
     with quiet():
         graph = program(job)
-        exported = torch.onnx.export(
-            graph,
-            dynamo=True,
-            verbose=False,
-            input_names=_numbered('input', len(job.inputs)),
-            output_names=_numbered('output', len(graph.graph_signature.user_outputs)),
-        )
+        names = {
+            'input_names': _numbered('input', len(job.inputs)),
+            'output_names': _numbered('output', len(graph.graph_signature.user_outputs)),
+        }
+        try:
+            exported = torch.onnx.export(graph, dynamo=True, verbose=False, **names)
+        except Exception as error:  # the exporter raises classes of its own
+            raise EngineError(f'torch.onnx: {type(error).__name__}: {error}') from error
     assert exported is not None
     model = exported.model_proto
     return _quantized(model, job) if job.precision == 'int8' else model

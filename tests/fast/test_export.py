@@ -14,8 +14,9 @@ from torch import nn
 
 from hrnet_mm.cli import main
 from hrnet_mm.fast import EngineError
-from hrnet_mm.fast.export import Plain, export, read_images
+from hrnet_mm.fast.export import export, read_images
 from hrnet_mm.models import HRNetModel
+from hrnet_mm.models.dense import DenseNetwork
 
 
 def trained(model):
@@ -225,7 +226,7 @@ def test_heads_that_follow_one_another():
     with torch.no_grad():
         maps = model.extract_feat(x)
         expected = model.decode_head[1](maps, model.decode_head[0](maps))
-        assert torch.equal(Plain(model).eval()(x), expected)
+        assert torch.equal(DenseNetwork(model).eval()(x), expected)
 
 
 @pytest.mark.parametrize(
