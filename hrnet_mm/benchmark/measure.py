@@ -1,6 +1,5 @@
 """Times and memory of networks that compute the same, measured in turn so that noise hits all alike."""
 
-import csv
 import ctypes
 import statistics
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +11,7 @@ import torch
 from torch.utils.benchmark import Timer
 
 from ..errors import UserError
+from ..weights.tables import append_rows
 
 __all__ = ['Row', 'Timing', 'peak_memory', 'time_in_turn', 'write_csv']
 
@@ -106,23 +106,13 @@ def _kilobytes(status: Path, name: str) -> int:
 
 
 def write_csv(rows: Iterable[Row], path: str | Path) -> None:
-    """Append rows to a results file, with the header if it is new.
+    """Append rows to a results file, with the header if it is new; numbers have four digits.
 
-    Raises ValueError, and writes nothing, if the file has other columns.
+    Raises:
+        UserError: The file has other columns; nothing is written.
     """
-    path, names = Path(path), [field.name for field in fields(Row)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists() or path.stat().st_size == 0
-    if not new:
-        with path.open(encoding='utf-8', newline='') as file:
-            if (found := next(csv.reader(file))) != names:
-                raise UserError(f'{path} has columns {found}, not those of a results file; choose another file')
-    with path.open('a', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, names, lineterminator='\n')
-        if new:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
+    cells = [{name: _cell(value) for name, value in asdict(row).items()} for row in rows]
+    append_rows(path, cells, [field.name for field in fields(Row)])
 
 
 def _cell(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """Runs jobs, each in a process of its own, and shows and writes what came out."""
 
-import csv
 import importlib.util
 import json
 import multiprocessing
@@ -18,21 +17,9 @@ from rich.table import Table
 from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..tasks import TASKS
+from ..weights.tables import write_rows
 from .grid import write_grid
 from .job import Failure, Job, Progress, Result
-
-_COLUMNS = (
-    'task',
-    'metric',
-    'value',
-    'baseline',
-    'baseline_is',
-    'target',
-    'is_error',
-    'iterations',
-    'train_seconds',
-    'seconds',
-)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -233,9 +220,6 @@ def _table(rows: list[dict[str, object]]) -> Table:
 
 def _write(work_dir: Path, rows: list[dict[str, object]], about: dict[str, object]) -> tuple[Path, Path]:
     as_csv, as_json = work_dir / 'results.csv', work_dir / 'results.json'
-    with as_csv.open('w', newline='') as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(as_csv, rows)
     as_json.write_text(json.dumps({**about, 'rows': rows}, indent=1) + '\n')
     return as_csv, as_json

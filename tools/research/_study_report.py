@@ -1,6 +1,5 @@
 """Tables and picture of the study, from its rows alone."""
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -42,25 +41,6 @@ class Finding:
         if abs(self.mean) <= self.half:
             return 'no difference seen' if self.claim.equal else 'within noise'
         return 'agrees' if self.mean > 0 and not self.claim.equal else 'disagrees'
-
-
-def read_rows(file: Path) -> list[dict[str, str]]:
-    """The rows that `add_row` wrote; none if there is no file."""
-    if not file.exists():
-        return []
-    with file.open(newline='') as stream:
-        return list(csv.DictReader(stream))
-
-
-def add_row(file: Path, row: dict[str, object]) -> None:
-    """Append a row; the first one also writes the head, its keys."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = not file.exists()
-    with file.open('a', newline='') as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def write_report(rows: Rows, recipes: Rows, document: Path) -> None:

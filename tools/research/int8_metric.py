@@ -10,7 +10,6 @@ Needs what `hrnet-mm demo classification` leaves. Example:
 """
 
 import argparse
-import csv
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from hrnet_mm.fast import accelerate
 from hrnet_mm.fast.compare import difference
 from hrnet_mm.fast.machine import machine
 from hrnet_mm.inference import Predictor, open_network
-from hrnet_mm.weights.io import written_aside
+from hrnet_mm.weights.tables import write_rows
 
 RESULTS = Path(__file__).parent / 'results' / 'int8.csv'
 BATCH = 100
@@ -53,11 +52,7 @@ def main() -> None:
         # No tolerance: the accuracy is to be measured, however far the scores are.
         quantized = accelerate(model, test[0], 'int8', engine, tolerance=float('inf'), calibration=calibration)
         rows.append(result(engine, 'int8', scores(quantized, test), expected, labels))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(args.out) as aside, aside.open('w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, [*rows[0], *machine()], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows({**row, **machine()} for row in rows)
+    write_rows(args.out, [{**row, **machine()} for row in rows])
     print(args.out.read_text(encoding='utf-8'), end='')
 
 

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from _study_claims import SCALES, Comparison, Network, Recipe, define_comparisons, define_networks
 from _study_data import TASKS, Data, Part
-from _study_report import add_row, read_rows, write_report
+from _study_report import write_report
 from mmengine.config import ConfigDict
 from mmengine.dataset import pseudo_collate, worker_init_fn
 from mmengine.evaluator import Evaluator
@@ -41,6 +41,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from hrnet_mm.models.cost import count_macs, count_parameters
+from hrnet_mm.weights.tables import append_rows, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, RECIPES = (ROOT / 'tools/research/results' / name for name in ('study.csv', 'study_recipes.csv'))
@@ -279,7 +280,7 @@ def main() -> None:
         if key in done:
             continue
         row |= run(sized, recipe, seed, part, args.device)
-        add_row(args.csv, row)
+        append_rows(args.csv, [row], list(row))
         done.add(key)
         print(*(row[column] for column in ('network', 'seed', 'rate', 'measure', 'value', 'seconds')), flush=True)
 

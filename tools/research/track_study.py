@@ -11,7 +11,6 @@ a strip of pictures. Examples:
 """
 
 import argparse
-import csv
 import itertools
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from hrnet_mm.tracking.draw import draw_persons
 from hrnet_mm.tracking.flow import FLOWS, Flow, Image
 from hrnet_mm.tracking.persons import COCO_SIGMAS, Array, Persons, box_iou
 from hrnet_mm.tracking.posetrack import JOINTS
+from hrnet_mm.weights.tables import replace_rows
 
 VARIANTS = {  # name: flow, propagation, whether the boxes are the truth
     'no flow, detected boxes': (None, False, False),
@@ -221,20 +221,7 @@ def main() -> None:
             before, after = of_variant[BASELINE][0], of_variant[FULL][0]
             clearest = max(range(args.videos), key=lambda number: _ids(before[number]) - _ids(after[number]))
             draw_strip(args.picture, clips[clearest], {BASELINE: before[clearest], FULL: after[clearest]})
-    write_rows(args.csv, rows)
-
-
-def write_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
-    """Replace the rows of the same poses in the file, if there is one."""
-    others = []
-    if file.exists():
-        with file.open(newline='') as old:
-            others = [row for row in csv.DictReader(old) if row['poses'] != rows[0]['poses']]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open('w', newline='') as new:
-        writer = csv.DictWriter(new, list(rows[0]))
-        writer.writeheader()
-        writer.writerows([*others, *rows])
+    replace_rows(args.csv, rows, 'poses')
 
 
 def _ids(frames: Sequence[Persons]) -> int:
