@@ -8,8 +8,7 @@ import numpy as np
 
 from ..errors import UserError
 from .flow import Image
-from .persons import Persons
-from .posetrack import SKELETON
+from .persons import COCO_SKELETON, Persons
 
 __all__ = ['VideoFile', 'draw_persons']
 
@@ -26,7 +25,7 @@ def draw_persons(image: Image, persons: Persons, joint_score: float = 0.2) -> Im
     ):
         r, g, b = (round(255 * channel) for channel in mpl.colormaps['tab10'](int(identity) % 10)[:3])
         points = [tuple(round(value) for value in point) for point in keypoints.tolist()]
-        for first, second in SKELETON:
+        for first, second in COCO_SKELETON:
             if min(scores[first - 1], scores[second - 1]) >= joint_score:
                 cv2.line(drawn, points[first - 1], points[second - 1], (b, g, r), thickness, cv2.LINE_AA)
         _outline(drawn, [round(value) for value in box.tolist()], (b, g, r), thickness, dashed=not detected)

@@ -1,15 +1,43 @@
-"""The persons of one frame, how similar two of them are, and which of several alike ones stay."""
+"""The persons of one frame, how similar two of them are, and which of several alike ones stay.
+
+Similarity and suppression are written here because this folder needs numpy and OpenCV alone, and neither torchvision
+nor mmpose is a requirement of this package. One `suppress` serves boxes and poses. Tests compare them with mmpose's.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ['COCO_SIGMAS', 'Array', 'Bools', 'Ids', 'Persons', 'box_iou', 'boxes_around', 'oks', 'suppress']
+__all__ = [
+    'COCO_KEYPOINTS',
+    'COCO_SIGMAS',
+    'COCO_SKELETON',
+    'Array',
+    'Bools',
+    'Ids',
+    'Persons',
+    'box_iou',
+    'boxes_around',
+    'oks',
+    'suppress',
+]
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.int64]
+
+COCO_KEYPOINTS = (
+    *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow'),
+    *('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle'),
+    'right_ankle',
+)
+
+COCO_SKELETON = (
+    *((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11)),
+    *((2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7)),
+)
+"""Pairs of joints, counted from 1; PoseTrack's files hold the same."""
 
 COCO_SIGMAS: Array = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 """How far people's own annotations of COCO's 17 joints scatter, in units of the square root of a person's area."""

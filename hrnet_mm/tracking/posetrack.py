@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .persons import Array, Bools, Ids, Persons
+from .persons import COCO_SKELETON, Array, Bools, Ids, Persons
 
-__all__ = ['EVALUATED', 'JOINTS', 'SKELETON', 'Frame', 'image_id_of', 'in_places', 'read_video', 'write_video']
+__all__ = ['EVALUATED', 'JOINTS', 'PERSON', 'Frame', 'image_id_of', 'in_places', 'read_video', 'write_video']
 
 _PARTS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
 _PAIRED = [f'{side}_{part}' for part in _PARTS for side in ('left', 'right')]
@@ -23,12 +23,7 @@ JOINTS = ['nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear', *_PAIRED]
 EVALUATED = ['nose', 'head_bottom', 'head_top', *_PAIRED]
 """The 15 joints that are annotated and evaluated."""
 
-# Pairs of places, from 1.
-SKELETON = [
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
-    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
-]  # fmt: skip
-_PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': JOINTS, 'skeleton': SKELETON}
+PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': JOINTS, 'skeleton': COCO_SKELETON}
 
 # Along the line from the middle of the shoulders to the nose: medians over 13 persons of PoseTrack 2018's validation.
 _ON_HEAD_LINE = {'head_bottom': 0.3, 'head_top': 1.5}
@@ -137,7 +132,7 @@ def write_video(path: Path, names: Sequence[str], frames: Sequence[Persons], joi
                     'bbox': [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
                 }
             )
-    path.write_text(json.dumps({'images': images, 'annotations': annotations, 'categories': [_PERSON]}))
+    path.write_text(json.dumps({'images': images, 'annotations': annotations, 'categories': [PERSON]}))
 
 
 def image_id_of(name: str, index: int) -> int:

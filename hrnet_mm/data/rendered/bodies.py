@@ -5,19 +5,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from ...tracking.persons import COCO_KEYPOINTS
 from .drawing import Floats
 
-# The 17 keypoints of COCO, and the two more of PoseTrack.
-KEYPOINTS = (
-    *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow'),
-    *('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle'),
-    *('right_ankle', 'head_bottom', 'head_top'),
-)
-NUM_COCO = 17
-SKELETON = (
-    *((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11)),
-    *((2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7)),
-)
+KEYPOINTS = (*COCO_KEYPOINTS, 'head_bottom', 'head_top')  # the last two are PoseTrack's
+NUM_COCO = len(COCO_KEYPOINTS)
 
 
 @dataclass(frozen=True)

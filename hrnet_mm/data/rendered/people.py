@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .bodies import KEYPOINTS, NUM_COCO, SKELETON, draw_build, draw_pose, pose_body
+from ...tracking.persons import COCO_KEYPOINTS, COCO_SKELETON
+from .bodies import NUM_COCO, draw_build, draw_pose, pose_body
 from .dataset import Rendered, prepare_rendered
 from .drawing import Canvas, Floats, Image, Light, crop_photograph, pick
 from .figures import THING, Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
@@ -136,7 +137,7 @@ def prepare_people(root: Path, name: str = 'people', counts: Mapping[str, int] =
     and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels. `counts` are the numbers of images of
     'fit', 'val' and 'test'.
     """
-    category = {'name': 'person', 'keypoints': KEYPOINTS[:NUM_COCO], 'skeleton': SKELETON}
+    category = {'name': 'person', 'keypoints': COCO_KEYPOINTS, 'skeleton': COCO_SKELETON}
     return prepare_rendered(root, name, 1, counts, _render, category)
 
 

@@ -1,6 +1,5 @@
 """Short videos of rendered people who walk past one another, with their identities, in the form of PoseTrack 2018."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...tracking.posetrack import JOINTS
-from .bodies import KEYPOINTS, SKELETON, Build, Pose, draw_build, pose_body, walk
+from ...tracking.posetrack import JOINTS, PERSON
+from ..coco import write_coco
+from .bodies import KEYPOINTS, Build, Pose, draw_build, pose_body, walk
 from .drawing import Canvas, Image, crop_photograph, pick
 from .figures import Figure, Look, draw_look
 from .people import Person, draw_figures, draw_light, draw_occluder, read_people
@@ -140,15 +140,8 @@ def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
             }
         )
         annotations += [_annotation(person, image_id) for person in people if person.is_labelled]
-    category = {
-        'supercategory': 'person',
-        'id': 1,
-        'name': 'person',
-        'keypoints': JOINTS,
-        'skeleton': SKELETON,  # PoseTrack's files hold COCO's
-    }
     path = folder / 'annotations' / f'{name}.json'
-    path.write_text(json.dumps({'categories': [category], 'images': images, 'annotations': annotations}))
+    write_coco(path, images, annotations, PERSON)
     return path
 
 
