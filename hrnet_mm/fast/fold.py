@@ -30,9 +30,10 @@ def fold(module: nn.Module, concurrent: bool = False) -> 'Folded':
         A module with the same outputs, for inference, that loads and saves the same checkpoints.
 
     Example:
-        >>> folded = fold(create_model('hrnetv1_w32').eval())
-        >>> sum('Norm' in type(m).__name__ for m in folded.network.modules())
-        0
+        >>> from hrnet_mm import create_model
+        >>> folded = fold(create_model('hrnetv1_test-w8').eval())
+        >>> [type(module).__name__ for module in folded.network.backbone.children()][:4]
+        ['Conv2d', 'Identity', 'Conv2d', 'Identity']
     """
     return Folded(module, concurrent)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets import Folder
+from ..datasets import Annotations, Folder
 from .pictures import Pair
 
 __all__ = ['SHOWN_IMAGES', 'Metric', 'Task', 'steps']
@@ -31,6 +31,7 @@ class Task:
         title: of the task's column in the picture of all tasks.
         config: the file below configs/demo.
         libraries: what has to be installed.
+        annotations: what a folder has to be annotated with.
         prepare: writes the demonstration's data below a folder and returns the data's own.
         targets: values of the demonstration that metrics are to reach, in percent.
         metrics: the rows of the table for the config's test evaluator, the most important one first.
@@ -45,6 +46,7 @@ class Task:
     title: str
     config: str
     libraries: tuple[str, ...]
+    annotations: Annotations
     prepare: Callable[[Path], Path]
     targets: Mapping[str, float]
     metrics: Callable[[Any], tuple[Metric, ...]]

@@ -76,6 +76,7 @@ TASK = Task(
     title='classification, HRNet-C',
     config='hrnet-c_digits.py',
     libraries=('mmpretrain',),
+    annotations='classes',
     prepare=prepare_digits,
     targets={'top-1': 95.0},
     metrics=lambda evaluator: (Metric('top-1', 'accuracy/top1'),),

@@ -29,6 +29,7 @@ TASK = Task(
     title='faces, HRNetV2',
     config='td-hm_hrnetv2_faces.py',
     libraries=('mmpose', 'pycocotools'),
+    annotations='keypoints',
     prepare=prepare_faces,
     targets={'NME': 5.0},
     metrics=lambda evaluator: (Metric('NME', 'NME', 100, is_error=True),),

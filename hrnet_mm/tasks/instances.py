@@ -69,6 +69,7 @@ TASK = Task(
     title='instances, HRNetV2p',
     config='mask-rcnn_hrnetv2p_nuclei.py',
     libraries=('mmdet',),
+    annotations='boxes',
     prepare=prepare_nuclei,
     targets={'box AP50': 50.0, 'mask AP50': 50.0},
     metrics=_metrics,

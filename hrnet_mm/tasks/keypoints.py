@@ -52,7 +52,7 @@ def measure_mean_points(runner: Any, key: str) -> float:
 def draw_keypoints(
     work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]
 ) -> tuple[list[Path], pictures.Pair]:
-    """Those images in which most points are labelled are drawn, and the first of them is the tile."""
+    """Those images in which most points are labeled are drawn, and the first of them is the tile."""
     links = metainfo['skeleton_links'] or (FACE_LINES if metainfo['num_keypoints'] == NUM_POINTS else [])
     images = [(path, list(group)) for path, group in groupby(samples, key=lambda sample: sample.img_path)]
     if len(images) > SHOWN_IMAGES:

@@ -34,6 +34,7 @@ TASK = Task(
     title='pose, HRNetV1',
     config='td-hm_hrnetv1_people.py',
     libraries=('mmpose', 'pycocotools'),
+    annotations='keypoints',
     prepare=prepare_people,
     targets={'OKS AP': 10.0},
     metrics=lambda evaluator: _METRICS[evaluator.type],

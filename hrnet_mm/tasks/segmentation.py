@@ -88,6 +88,7 @@ TASK = Task(
     title='segmentation, HRNetV2',
     config='fcn_hrnetv2_nuclei.py',
     libraries=('mmseg', 'pycocotools'),
+    annotations='regions',
     prepare=prepare_nuclei,
     targets={'mIoU': 85.0},
     metrics=lambda evaluator: (Metric('mIoU', 'mIoU'),),

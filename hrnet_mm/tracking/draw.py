@@ -14,7 +14,7 @@ __all__ = ['VideoFile', 'draw_persons']
 
 
 def draw_persons(image: Image, persons: Persons, joint_score: float = 0.2) -> Image:
-    """A copy of the image `(H, W, 3)`, in B, G, R, with the persons in PoseTrack's places: one colour for each id.
+    """A copy of the image `(H, W, 3)`, in B, G, R, with the persons in PoseTrack's places: one color for each id.
 
     Boxes that were propagated are dashed.
     """
@@ -30,26 +30,26 @@ def draw_persons(image: Image, persons: Persons, joint_score: float = 0.2) -> Im
                 cv2.line(drawn, points[first - 1], points[second - 1], (b, g, r), thickness, cv2.LINE_AA)
         _outline(drawn, [round(value) for value in box.tolist()], (b, g, r), thickness, dashed=not detected)
         corner = (max(round(box[0]), 0) + 2, max(round(box[1]), 0) + 12 * thickness)
-        for colour, width in (((0, 0, 0), 3 * thickness), ((255, 255, 255), thickness)):
+        for color, width in (((0, 0, 0), 3 * thickness), ((255, 255, 255), thickness)):
             cv2.putText(
-                drawn, str(identity), corner, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thickness, colour, width, cv2.LINE_AA
+                drawn, str(identity), corner, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thickness, color, width, cv2.LINE_AA
             )
     return drawn
 
 
-def _outline(image: Image, box: list[int], colour: tuple[int, int, int], thickness: int, dashed: bool) -> None:
+def _outline(image: Image, box: list[int], color: tuple[int, int, int], thickness: int, dashed: bool) -> None:
     x1, y1, x2, y2 = box
     step = 8 * thickness
     for first, second in (((x1, y1), (x2, y1)), ((x1, y2), (x2, y2)), ((x1, y1), (x1, y2)), ((x2, y1), (x2, y2))):
         if not dashed:
-            cv2.line(image, first, second, colour, thickness)
+            cv2.line(image, first, second, color, thickness)
             continue
         start, end = np.array(first), np.array(second)
         length = max(int(abs(end - start).max()), 1)
         for begin in range(0, length, step):
             last = min(begin + step // 2, length)
             here, there = ((start + (end - start) * part / length).round().astype(int) for part in (begin, last))
-            cv2.line(image, here.tolist(), there.tolist(), colour, thickness)
+            cv2.line(image, here.tolist(), there.tolist(), color, thickness)
 
 
 class VideoFile:

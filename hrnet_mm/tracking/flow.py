@@ -20,13 +20,13 @@ Flow = Callable[[Image, Image], npt.NDArray[np.float32]]
 def dis_flow(first: Image, second: Image) -> npt.NDArray[np.float32]:
     """Dense inverse search (Kroeger et al., ECCV 2016), OpenCV's medium preset."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(dis.calc(_grey(first), _grey(second), None), dtype=np.float32)
+    return np.asarray(dis.calc(_gray(first), _gray(second), None), dtype=np.float32)
 
 
 def farneback_flow(first: Image, second: Image) -> npt.NDArray[np.float32]:
     """Polynomial expansion (Farnebäck, SCIA 2003): five scales, windows of 21 pixels."""
     flow = cv2.calcOpticalFlowFarneback(
-        _grey(first), _grey(second), None, 0.5, levels=5, winsize=21, iterations=3, poly_n=7, poly_sigma=1.5, flags=0
+        _gray(first), _gray(second), None, 0.5, levels=5, winsize=21, iterations=3, poly_n=7, poly_sigma=1.5, flags=0
     )
     return np.asarray(flow, dtype=np.float32)
 
@@ -50,4 +50,4 @@ def move_points(points: Array, flow: npt.NDArray[np.float32]) -> Array:
     return moved
 
 
-_grey = partial(cv2.cvtColor, code=cv2.COLOR_BGR2GRAY)
+_gray = partial(cv2.cvtColor, code=cv2.COLOR_BGR2GRAY)

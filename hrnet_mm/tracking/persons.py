@@ -109,7 +109,7 @@ def suppress(similarity: Array, rank: Array, threshold: float) -> Ids:
 
 
 def boxes_around(persons: Persons, joint_threshold: float, enlargement: float) -> Array:
-    """Boxes `(N, 4)` around the joints that reach `joint_threshold`, enlarged about their centres to that multiple.
+    """Boxes `(N, 4)` around the joints that reach `joint_threshold`, enlarged about their centers to that multiple.
 
     A person without two such joints keeps the box it had.
     """
@@ -118,8 +118,8 @@ def boxes_around(persons: Persons, joint_threshold: float, enlargement: float) -
     for row, (keypoints, seen) in enumerate(zip(persons.keypoints, confident, strict=True)):
         if seen.sum() >= 2:
             low, high = keypoints[seen].min(axis=0), keypoints[seen].max(axis=0)
-            centre, half = (low + high) / 2, enlargement * (high - low) / 2
-            boxes[row] = *(centre - half), *(centre + half)
+            center, half = (low + high) / 2, enlargement * (high - low) / 2
+            boxes[row] = *(center - half), *(center + half)
     return boxes
 
 

@@ -15,7 +15,7 @@ _INCHES = 2.8  # side of a square
 
 
 def write_grid(file: Path, tiles: Mapping[str, Path]) -> None:
-    """Write the tiles (see `Result`), each with its title, as one PNG of 256 colours."""
+    """Write the tiles (see `Result`), each with its title, as one PNG of 256 colors."""
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     figure = Figure(figsize=(_INCHES * len(tiles), 2 * _INCHES + 0.35), dpi=_DPI, layout=layout)
     axes = figure.subplots(2, len(tiles), squeeze=False)

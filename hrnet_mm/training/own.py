@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from ..datasets import fitting_tasks, read_folder
+from ..datasets import read_folder
 from ..models.archs import get_arch
-from ..tasks import TASKS
+from ..tasks import TASKS, fitting_tasks
 from .job import Job, Own
 from .runs import check_installed, config_path, run_jobs
 
@@ -57,7 +57,7 @@ def own_jobs(
     check_installed(tasks)
     jobs = []
     for task in tasks:
-        own = Own(read_folder(path, task), **settings)
+        own = Own(read_folder(path, TASKS[task].annotations), **settings)
         console.print(f'{task}: {own.folder.split}', highlight=False, soft_wrap=True)
         jobs.append(Job(task, config_path(task), work_dir / task, seed, iterations=iterations, own=own))
     return jobs

@@ -71,7 +71,7 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
 
 
 def _iterations(own: Own, batch_size: int) -> int | None:
-    """How many batches the epochs are; an instance of key-points is an image of its own."""
+    """How many batches the epochs are; an instance of keypoints is an image of its own."""
     samples = len(own.folder.train['annotations' if own.folder.points else 'images'])
     return None if own.epochs is None else math.ceil(own.epochs * samples / batch_size)
 

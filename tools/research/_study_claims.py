@@ -11,7 +11,7 @@ from _study_networks import Depth
 
 @dataclass(frozen=True)
 class Network:
-    """One network: its task, its builder, the side of its square input, and for pose the stride of its heat-maps."""
+    """One network: its task, its builder, the side of its square input, and for pose the stride of its heatmaps."""
 
     task: str
     build: networks.Builder

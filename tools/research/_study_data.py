@@ -37,7 +37,7 @@ LARGE_PEOPLE = {'fit': 24_000, 'val': 2_000, 'test': 1_000}
 
 
 def pose_data(part: Part, size: int, stride: int) -> Data:
-    """Rendered people, cropped to `size` x `size`; heat-maps of a side of `size` / `stride`."""
+    """Rendered people, cropped to `size` x `size`; heatmaps of a side of `size` / `stride`."""
     folder = prepare_people(part.root, *(('people-50000', LARGE_PEOPLE) if part.large else ()))
     crop = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
     affine = dict(type='TopdownAffine', input_size=(size, size))

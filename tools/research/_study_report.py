@@ -170,11 +170,11 @@ def draw(runs: Mapping[str, Rows], file: Path) -> None:
         for place, of_scales in enumerate(found.values()):
             for name, one in of_scales:
                 last = name == list(runs)[-1]
-                at, colour = place + (0.13 if last else -0.2), VERDICTS[one.verdict]
-                style = dict(color=colour, alpha=1.0 if last else 0.45)
+                at, color = place + (0.13 if last else -0.2), VERDICTS[one.verdict]
+                style = dict(color=color, alpha=1.0 if last else 0.45)
                 axis.errorbar(one.mean, at, xerr=one.half, fmt='o', capsize=3, markersize=5 if last else 3, **style)
                 axis.plot(
-                    one.differences, [at + 0.22] * len(one.differences), '|', color=colour, alpha=0.6, markersize=4
+                    one.differences, [at + 0.22] * len(one.differences), '|', color=color, alpha=0.6, markersize=4
                 )
         axis.axvline(0, color='black', linewidth=0.8)
         axis.set_yticks(range(len(found)), list(found), fontsize=8)
@@ -182,8 +182,8 @@ def draw(runs: Mapping[str, Rows], file: Path) -> None:
         axis.set_xlabel(f'difference in {measure}', fontsize=8, labelpad=1)
         axis.tick_params(axis='x', labelsize=8)
         axis.spines[['top', 'right']].set_visible(False)
-    shown = {colour: text for text, colour in reversed(VERDICTS.items())}
-    handles = [plt.Line2D([], [], color=colour, marker='o', label=text) for colour, text in shown.items()]
+    shown = {color: text for text, color in reversed(VERDICTS.items())}
+    handles = [plt.Line2D([], [], color=color, marker='o', label=text) for color, text in shown.items()]
     figure.legend(handles=handles[::-1], loc='upper right', ncols=3, fontsize=8, frameon=False)
     figure.suptitle(
         f'left of 0: against the claim; right: as claimed; bold: {list(runs)[-1]}', x=0.02, ha='left', fontsize=9

@@ -1,4 +1,4 @@
-"""Trains, tests and draws the configs of configs/learn on real labelled images, and writes docs/learn.md's figures.
+"""Trains, tests and draws the configs of configs/learn on real labeled images, and writes docs/learn.md's figures.
 
 The data are below data/learn or the folder in HRNET_MM_DATA (docs/learn.md says which). Values, baselines, marks and
 seconds go to tools/research/results/learn.csv, pictures and weights to work_dirs/learn.

@@ -177,7 +177,7 @@ def draw_strip(file: Path, clip: Clip, rows: dict[str, list[Persons]], columns: 
         row = cv2.resize(np.hstack(shown), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
         head = np.full((24, row.shape[1], 3), 255, np.uint8)
         cv2.putText(head, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
-        # 16 levels of each colour are enough to see it by, and make the file small.
+        # 16 levels of each color are enough to see it by, and make the file small.
         strips += [head, (row // 16) * 16 + 8]
     file.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(file), np.vstack(strips), (cv2.IMWRITE_PNG_COMPRESSION, 9))

@@ -13,7 +13,7 @@ from .dataset import Rendered, prepare_rendered
 from .drawing import Canvas, Floats, Image, Light, crop_photograph, pick
 from .figures import THING, Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
 
-# Of a figure less than this share is to be seen: its keypoints are not labelled, as COCO's annotators leave them out.
+# Of a figure less than this share is to be seen: its keypoints are not labeled, as COCO's annotators leave them out.
 _LEAST_SHARE = 0.25
 
 _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
@@ -23,7 +23,7 @@ _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
 class Person:
     """One person in an image.
 
-    `keypoints` `(19, 3)` as `KEYPOINTS` lists them: x and y in pixels with the first pixel's centre at (0, 0), and
+    `keypoints` `(19, 3)` as `KEYPOINTS` lists them: x and y in pixels with the first pixel's center at (0, 0), and
     COCO's flag (0 outside the image, 1 covered, 2 visible). `mask` `(H, W)` is what is to be seen of the person,
     `share` how much of what lies in the image that is.
     """
@@ -40,7 +40,7 @@ class Person:
         return float(xs[0]), float(ys[0]), float(xs[-1] - xs[0] + 1), float(ys[-1] - ys[0] + 1)
 
     @property
-    def is_labelled(self) -> bool:
+    def is_labeled(self) -> bool:
         """Whether enough is to be seen of the person that an annotator would mark keypoints."""
         return self.share >= _LEAST_SHARE
 
@@ -125,9 +125,9 @@ def draw_occluder(
         circles = [(x + i * wide, y + j * high, 3.0) for i in (-1, 1) for j in (-1, 1)]
     else:
         circles = [(x, y, width * random.uniform(0.05, 0.13))]
-    colour = random.uniform(60, 220, 3)
+    color = random.uniform(60, 220, 3)
     side = min(photograph.shape[:2])
-    canvas.draw(circles, label, colour, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
+    canvas.draw(circles, label, color, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
 
 
 def prepare_people(root: Path, name: str = 'people', counts: Mapping[str, int] = _COUNTS) -> Path:
@@ -148,5 +148,5 @@ def _render(random: np.random.Generator, photographs: Sequence[Image]) -> Render
 
 def _label(person: Person) -> dict[str, object]:
     keypoints = person.keypoints[:NUM_COCO]
-    keypoints = np.where((keypoints[:, 2:] > 0) & person.is_labelled, keypoints, 0).round(2)
+    keypoints = np.where((keypoints[:, 2:] > 0) & person.is_labeled, keypoints, 0).round(2)
     return {'keypoints': keypoints.ravel().tolist(), 'num_keypoints': int((keypoints[:, 2] > 0).sum())}

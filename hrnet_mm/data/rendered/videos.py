@@ -139,7 +139,7 @@ def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
                 'height': pixels.shape[0],
             }
         )
-        annotations += [_annotation(person, image_id) for person in people if person.is_labelled]
+        annotations += [_annotation(person, image_id) for person in people if person.is_labeled]
     path = folder / 'annotations' / f'{name}.json'
     write_coco(path, images, annotations, PERSON)
     return path

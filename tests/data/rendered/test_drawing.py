@@ -8,8 +8,8 @@ BLACK = np.zeros((64, 80, 3), np.uint8)
 WHITE = (255, 255, 255)
 
 
-def centre(image):
-    """The centre of mass of a grey image, x and y, with the first pixel's centre at (0, 0)."""
+def center(image):
+    """The center of mass of a gray image, x and y, with the first pixel's center at (0, 0)."""
     weights = image[..., 0].astype(float)
     ys, xs = np.indices(weights.shape)
     return np.array([(weights * xs).sum(), (weights * ys).sum()]) / weights.sum()
@@ -19,7 +19,7 @@ def centre(image):
 def test_a_ball_lies_where_it_was_drawn(place):
     canvas = Canvas(BLACK)
     canvas.draw([(*place, 6.0)], 1, WHITE, relief=0)
-    np.testing.assert_allclose(centre(canvas.image()), place, atol=0.06)  # OpenCV places corners at 1/16 pixel
+    np.testing.assert_allclose(center(canvas.image()), place, atol=0.06)  # OpenCV places corners at 1/16 pixel
     assert canvas.image()[..., 0].sum() / 255 == pytest.approx(np.pi * 36, rel=0.05)
 
 
@@ -34,7 +34,7 @@ def test_a_single_limb_is_found_at_its_joints():
     along = (points - start) @ axis
     assert along.min() + radius == pytest.approx(0, abs=0.6)
     assert along.max() - radius == pytest.approx(np.linalg.norm(end - start), abs=0.6)
-    np.testing.assert_allclose(centre(canvas.image()), (start + end) / 2, atol=0.06)
+    np.testing.assert_allclose(center(canvas.image()), (start + end) / 2, atol=0.06)
 
 
 def test_the_shape_drawn_last_is_uppermost():
@@ -45,7 +45,7 @@ def test_the_shape_drawn_last_is_uppermost():
     assert found.tolist() == [1, 2, 2, 0, -1, -1]
 
 
-def test_a_shadow_changes_colours_alone():
+def test_a_shadow_changes_colors_alone():
     canvas = Canvas(BLACK)
     canvas.draw([(20, 20, 8)], 1, WHITE, relief=0)
     canvas.draw([(20, 20, 4)], None, (0, 0, 0), relief=0, opacity=0.4)
