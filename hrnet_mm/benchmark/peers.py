@@ -1,6 +1,6 @@
-"""Other implementations to measure against: HRNet in timm and the OpenMMLab libraries, ResNet-50, any library's config.
+"""Peers for the benchmark: HRNet in timm and the OpenMMLab libraries, ResNet-50, and any library's config.
 
-Where a peer is an HRNet it gets the weights of ours, so that the outputs can be compared as well as the times.
+A peer that is an HRNet has the weights of this package's, so that the outputs can be compared as well as the times.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,22 @@ __all__ = ['PEERS', 'build_peer']
 
 
 def build_peer(name: str, model: nn.Module) -> nn.Module:
-    """A peer of one of our networks, in evaluation mode: a name of PEERS or a config such as `mmpose::...`.
+    """Build a peer of a network, in evaluation mode.
 
-    Of a config the backbone, neck and dense head are taken, with random weights.
+    Args:
+        name: A name of `PEERS`; or a config such as `mmpose::...`, of which the backbone, neck and dense head are
+            built, with random weights.
+        model: The network of this package.
 
-    Raises UserError for an unknown name, or a peer that has no such network.
+    Raises:
+        UserError: The name is unknown, or the peer has no such network.
     """
     if '::' in name or name.endswith('.py'):
         return open_network(name).as_tensors()
     if name not in PEERS:
         raise UserError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
     if not isinstance(model, HRNetModel):
-        raise UserError(f'{name} has peers of networks by name, such as hrnetv1_w32; compare others with a config')
+        raise UserError(f'{name} is a peer of networks by name, such as hrnetv1_w32; compare others with a config')
     peer = PEERS[name](model)
     if peer is None:
         raise UserError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
@@ -105,7 +109,7 @@ def _mmpretrain(model: HRNetModel) -> nn.Module | None:
 
 
 def _resnet50(model: HRNetModel) -> nn.Module:
-    """What the library of the task ships as its ResNet-50."""
+    """The ResNet-50 that the library of the task ships; for V2p, which has no head, without its heads."""
     config = {
         'hrnet': 'mmpretrain::resnet/resnet50_8xb32_in1k.py',
         'hrnetv1': 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py',
@@ -113,7 +117,7 @@ def _resnet50(model: HRNetModel) -> nn.Module:
         'hrnetv2p': 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     }[model.readout]
     opened = open_network(config)
-    return Body(opened.network) if model.readout == 'hrnetv2p' else opened.as_tensors()  # V2p has no head either
+    return Body(opened.network) if model.readout == 'hrnetv2p' else opened.as_tensors()
 
 
 PEERS: dict[str, Callable[[HRNetModel], nn.Module | None]] = {
@@ -124,6 +128,7 @@ PEERS: dict[str, Callable[[HRNetModel], nn.Module | None]] = {
     'mmpretrain': _mmpretrain,
     'resnet50': _resnet50,
 }
+"""Functions from a network to its peer; None where the library has none."""
 
 
 def _body(cls: Any, model: HRNetModel, **kwargs: Any) -> nn.Module:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .coco import with_size
-from .content import LAYOUTS, Content
+from .content import FORMATS, Content
 
 _SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 
@@ -25,7 +25,7 @@ def read_classes(path: Path, folder: Path) -> Content:
     """
     images_by_class = _images_by_class(folder)
     if len(images_by_class) < 2:
-        raise UserError(f'{folder} holds images of one class only ({", ".join(images_by_class)}); {LAYOUTS}')
+        raise UserError(f'{folder} holds images of one class only ({", ".join(images_by_class)}); {FORMATS}')
     labeled = [(file, label) for label, files in enumerate(images_by_class.values()) for file in files]
     return {
         'images': [

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import UserError
-from .content import LAYOUTS, Content
+from .content import FORMATS, Content
 
 _OTHER = ('panoptic', 'captions', 'stuff', 'image_info', 'test')  # in names of files with other annotations
 
@@ -39,7 +39,7 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
         if fitting:
             found[part] = path / fitting[0]
     if val and not train:
-        raise UserError(f'{path / "train.json"} does not exist; {LAYOUTS}')
+        raise UserError(f'{path / "train.json"} does not exist; {FORMATS}')
     return found
 
 
@@ -52,10 +52,10 @@ def read_coco(path: Path, file: Path, part: str) -> Content:
     try:
         coco: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise UserError(f'{file} is not JSON ({error}); {LAYOUTS}') from error
+        raise UserError(f'{file} is not JSON ({error}); {FORMATS}') from error
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(coco, dict) or not coco.get(key):
-            raise UserError(f'{file}: "{key}" is missing or empty; {LAYOUTS}')
+            raise UserError(f'{file}: "{key}" is missing or empty; {FORMATS}')
     for key, name in (('images', 'file_name'), ('categories', 'name')):
         for one in coco[key]:
             if 'id' not in one or name not in one:

@@ -1,4 +1,4 @@
-"""The content of a folder in memory, the same for every layout."""
+"""The content of a folder in memory, the same for every annotation format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Content = Mapping[str, Any]
 """Images, annotations and categories as in COCO. Every image has `width` and `height`, and a `file_name` below the
 folder; with classes it has its `category_id`, and there are no annotations."""
 
-LAYOUTS = (
+FORMATS = (
     'known are COCO (images/, train.json, and val.json or a part of train.json in its place), '
     'DeepLabCut (CollectedData_*.csv, alone or in labeled-data/) and a folder of images for each class'
 )

@@ -21,7 +21,7 @@ def fitting_tasks(path: Path) -> list[str]:
     """The names of the tasks that a folder is annotated for; of tasks that need the same annotations, the first.
 
     Raises:
-        UserError: The folder has no known layout.
+        UserError: The folder has no known annotation format.
     """
     first = {task.annotations: name for name, task in reversed(TASKS.items())}
     return [first[annotations] for annotations in find_annotations(path)]

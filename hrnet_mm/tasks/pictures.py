@@ -1,4 +1,4 @@
-"""Pictures of predictions beside the truth."""
+"""Pictures of predictions beside the ground truth."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Classified:
-    """One classified image: its file, the true and the predicted class, and the score of the latter, 0 to 1."""
+    """A classified image: its file, the true and the predicted class, and the score of the latter, 0 to 1."""
 
     file: Path
     truth: str
@@ -49,7 +49,7 @@ def read(file: str | Path) -> Image:
 
 
 def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> Pair:
-    """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; objects found. Returns the last two."""
+    """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; predicted objects. Returns the last two."""
     image = _brightened(image)
     pair = _with_objects(image, truth, len(classes)), _with_objects(image, found, len(classes))
     panels = {
@@ -62,7 +62,7 @@ def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, class
 
 
 def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: Sequence[str]) -> Pair:
-    """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; labels found; where they differ.
+    """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; predicted labels; where they differ.
 
     Label 0 is background and stays unpainted; 255 is not evaluated. Returns the second and third panel.
     """
@@ -80,10 +80,10 @@ def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: S
 
 
 def draw_points(file: Path, image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]]) -> Pair:
-    """Write three panels: the image `(H, W, 3)` in B, G, R; true points; points found. Returns the last two.
+    """Write three panels: the image `(H, W, 3)` in B, G, R; true points; predicted points. Returns the last two.
 
-    Points are `(n, K, 3)`: x and y in pixels, and above 0 where the point is labeled or how sure the network is of it;
-    `links` are pairs of points to be joined by lines.
+    Points are `(n, K, 3)`: x and y in pixels, and above 0 where a true point is labeled, or the score of a predicted
+    one; `links` are pairs of points that lines join.
     """
     shown = np.asarray(image[..., ::-1])
     pair = _with_points(shown, truth, 0.0, links), _with_points(shown, found, SHOWN_POINT, links)
@@ -92,7 +92,7 @@ def draw_points(file: Path, image: Image, truth: Points, found: Points, links: S
 
 
 def label_images(images: Sequence[Classified], side: int = 96) -> Pair:
-    """Squares of small images with the true class at the corner, and with the class found, red where it is wrong."""
+    """Squares of small images with the true class at the corner, and with the predicted one, red where it is wrong."""
     columns = math.ceil(math.sqrt(len(images)))
     grids = []
     for is_truth in (True, False):
@@ -116,7 +116,7 @@ def write_tile(file: Path, truth: Image, found: Image, side: int = 480) -> None:
 
 
 def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12, rows: int = 4) -> None:
-    """Write a grid of images: above, up to `rows` of rightly classified ones; below, mistakes, surest first."""
+    """Write a grid of images: above, up to `rows` of correct ones; below, mistakes, of the highest score first."""
     mistakes = sorted((one for one in images if one.truth != one.found), key=lambda one: -one.score)
     right = [one for one in images if one.truth == one.found]
     most = columns * rows

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import prepare_nuclei
 from ..datasets.content import Content, Folder
-from ..datasets.layouts import semantic_file
+from ..datasets.formats import semantic_file
 from . import pictures
 from .base import Metric, Task
 from .regions import adapt_regions, draw_regions

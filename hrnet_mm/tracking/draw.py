@@ -14,9 +14,15 @@ __all__ = ['VideoFile', 'draw_persons']
 
 
 def draw_persons(image: Image, persons: Persons, joint_score: float = 0.2) -> Image:
-    """A copy of the image `(H, W, 3)`, in B, G, R, with the persons in PoseTrack's places: one color for each id.
+    """Draw persons in a color for each id; boxes that were propagated are dashed.
 
-    Boxes that were propagated are dashed.
+    Args:
+        image: `(H, W, 3)` in B, G, R.
+        persons: Their keypoints are in PoseTrack's 17 places (see `in_places`).
+        joint_score: The least score of the ends of a line.
+
+    Returns:
+        A copy of the image.
     """
     drawn: Image = np.ascontiguousarray(image).copy()
     thickness = max(2, round(min(image.shape[:2]) / 300))
@@ -53,7 +59,7 @@ def _outline(image: Image, box: list[int], color: tuple[int, int, int], thicknes
 
 
 class VideoFile:
-    """Writes images of equal size to an MP4 file; a context manager."""
+    """An MP4 file of images of equal size, written within a `with` block."""
 
     def __init__(self, path: Path, rate: float = 25.0) -> None:
         self.path = path
@@ -68,7 +74,11 @@ class VideoFile:
             self._writer.release()
 
     def write(self, image: Image) -> None:
-        """Add an image `(H, W, 3)` in B, G, R; raises UserError where this OpenCV writes no MP4."""
+        """Add an image `(H, W, 3)` in B, G, R.
+
+        Raises:
+            UserError: This OpenCV has no MP4 encoder.
+        """
         if self._writer is None:
             height, width = image.shape[:2]
             self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*'mp4v'), self.rate, (width, height))

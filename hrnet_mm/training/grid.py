@@ -1,4 +1,4 @@
-"""One picture of all tasks, truth above prediction."""
+"""The picture of all tasks, ground truth above prediction."""
 
 import io
 from collections.abc import Mapping
@@ -31,5 +31,5 @@ def write_grid(file: Path, tiles: Mapping[str, Path]) -> None:
     content = io.BytesIO()
     figure.savefig(content)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # A third of the size, and the difference is hardly to be seen.
+    # A third of the size, and hardly a visible difference.
     Image.open(content).convert('RGB').quantize(256).save(file, optimize=True)

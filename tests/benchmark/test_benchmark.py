@@ -123,7 +123,7 @@ def test_rows_name_everything() -> None:
         'commit',
         'threads',
         'precision',
-        'layout',
+        'memory_format',
         'batch',
         'engine',
         'macs',

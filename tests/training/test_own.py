@@ -565,7 +565,7 @@ def test_what_the_annotations_need_is_said(tmp_path, write, annotations, message
 
 def test_folder_of_no_known_layout(tmp_path, capsys):
     assert main(['demo', '--data', str(tmp_path)]) == 2
-    assert 'holds no annotations of a known layout; known are COCO' in capsys.readouterr().err
+    assert 'holds no annotations of a known format; known are COCO' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Draws smooth shaded shapes one over another, and remembers which of them is uppermost at every pixel."""
+"""Drawing of smooth shaded shapes over one another, with the uppermost shape at each pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _FLAT = 2.5  # pixels: of so small a radius no shading is to be seen
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from (x, y in the image, z to the viewer; unit length), and how much comes from everywhere."""
+    """The direction of light (x, y in the image, z to the viewer; unit length), and the share of ambient light."""
 
     direction: tuple[float, float, float] = (-0.4, -0.5, 0.77)
     ambient: float = 0.55
@@ -137,7 +137,7 @@ class Canvas:
         self.pixels *= random.uniform(0.93, 1.07, (3, 1, 1)).astype(np.float32)
 
     def image(self) -> Image:
-        """What has been drawn, `(H, W, 3)` in B, G, R."""
+        """The image, `(H, W, 3)` in B, G, R."""
         # convertScaleAbs rounds, and cuts at 255.
         return np.asarray(cv2.convertScaleAbs(cv2.merge(list(np.maximum(self.pixels, 0)))))
 

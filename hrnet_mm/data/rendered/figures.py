@@ -1,4 +1,4 @@
-"""People to draw: what they wear, the parts they are drawn of, and which of their keypoints are to be seen."""
+"""People to draw: their clothes, the parts of their bodies, and the visibility of their keypoints."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ _TRUNK_OWNS = np.stack([_owners(_OF_TRUNK, name) for name in KEYPOINTS])
 
 @dataclass(frozen=True)
 class Look:
-    """What a figure wears: colors in B, G, R, and textures of upper and lower clothes."""
+    """The looks of a figure: colors in B, G, R, and textures of upper and lower clothes."""
 
     skin: Floats
     hair: Floats
@@ -89,7 +89,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class Figure:
-    """One person to draw."""
+    """A person to draw."""
 
     skeleton: Skeleton
     build: Build
@@ -253,12 +253,12 @@ def read_visibility(canvas: Canvas, skeleton: Skeleton, number: int) -> npt.NDAr
 
 
 def figure_mask(canvas: Canvas, number: int) -> npt.NDArray[np.bool_]:
-    """Where a person is uppermost, `(H, W)`."""
+    """The mask `(H, W)` of the pixels where a person is uppermost."""
     return np.asarray(canvas.labels >> _BITS == number)
 
 
 def class_map(canvas: Canvas) -> Image:
-    """The index in `CLASSES` of what is uppermost at each pixel, `(H, W)`."""
+    """The index in `CLASSES` of the uppermost shape at each pixel, `(H, W)`."""
     return np.asarray(_CLASS[np.where(canvas.labels < 1 << _BITS, 0, canvas.labels & ((1 << _BITS) - 1))])
 
 

@@ -13,7 +13,7 @@ from .dataset import Rendered, prepare_rendered
 from .drawing import Canvas, Floats, Image, Light, crop_photograph, pick
 from .figures import THING, Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
 
-# Of a figure less than this share is to be seen: its keypoints are not labeled, as COCO's annotators leave them out.
+# Figures of which a smaller share is visible have no labeled keypoints, as COCO's annotators leave them out.
 _LEAST_SHARE = 0.25
 
 _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
@@ -41,7 +41,7 @@ class Person:
 
     @property
     def is_labeled(self) -> bool:
-        """Whether enough is to be seen of the person that an annotator would mark keypoints."""
+        """Whether enough of the person is visible for an annotator to mark keypoints."""
         return self.share >= _LEAST_SHARE
 
 
@@ -83,7 +83,7 @@ def draw_figures(canvas: Canvas, figures: Sequence[Figure]) -> list[int]:
 
 
 def read_people(canvas: Canvas, figures: Sequence[Figure], drawn: Sequence[int]) -> list[Person]:
-    """The figures of which something is to be seen; `drawn` is what `draw_figures` returned."""
+    """The visible figures; `drawn` is the result of `draw_figures`."""
     people = []
     for number, (figure, pixels) in enumerate(zip(figures, drawn, strict=True), 1):
         mask = figure_mask(canvas, number)
@@ -131,11 +131,21 @@ def draw_occluder(
 
 
 def prepare_people(root: Path, name: str = 'people', counts: Mapping[str, int] = _COUNTS) -> Path:
-    """Write the people under `root`/`name`, unless they are there, and return that folder.
+    """Write the people to `root`/`name`, unless they are there.
 
     For each part P of 'train', 'test', 'fit' and 'val': P.json in COCO's format, with 17 keypoints, boxes and masks,
-    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels. `counts` are the numbers of images of
-    'fit', 'val' and 'test'.
+    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels.
+
+    Args:
+        root: The parent of the folder.
+        name: The name of the folder.
+        counts: The numbers of images of 'fit', 'val' and 'test'.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FetchError: A package with photographs cannot be downloaded.
     """
     category = {'name': 'person', 'keypoints': COCO_KEYPOINTS, 'skeleton': COCO_SKELETON}
     return prepare_rendered(root, name, 1, counts, _render, category)

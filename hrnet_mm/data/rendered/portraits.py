@@ -53,7 +53,7 @@ def render_face(random: np.random.Generator, photographs: Sequence[Image], size:
 
 
 class _Sitter:
-    """Draws a face part by part; `scale` is half of the face's width in pixels, (x, y) the place between the eyes."""
+    """Painter of a face; `scale` is half of the face's width in pixels, (x, y) the place between the eyes."""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ _HEAD = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'head_bottom'
 
 @dataclass(frozen=True)
 class Video:
-    """Frames `(H, W, 3)` in B, G, R, and for each the people who are to be seen; their numbers are identities."""
+    """Frames `(H, W, 3)` in B, G, R, and the visible people of each; their numbers are identities."""
 
     frames: list[Image]
     people: list[list[Person]]
@@ -27,7 +27,7 @@ class Video:
 
 @dataclass(frozen=True)
 class _Walker:
-    """Someone who passes the place `x` in the frame `passes`, `speed` pixels to the right in each frame."""
+    """A person who passes the place `x` in the frame `passes`, `speed` pixels to the right in each frame."""
 
     build: Build
     look: Look
@@ -64,7 +64,10 @@ def render_video(
 ) -> Video:
     """Draw people who walk past one another behind a post, or stand and wave, before a camera that pans.
 
-    The same arguments give the same video. Raises ValueError for fewer than one frame or person.
+    The same arguments give the same video.
+
+    Raises:
+        ValueError: There is less than one frame or person.
     """
     if frames < 1 or people < 1:
         raise ValueError(f'a video needs at least one frame and one person, got frames={frames}, people={people}')
@@ -115,7 +118,7 @@ def _draw_walker(
 
 
 def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
-    """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json and return the latter.
+    """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json, and return the latter.
 
     `number`, up to six digits, is the video's in PoseTrack's ids. Covered keypoints and the ears are left out, as in
     PoseTrack's own files; people of whom less than a quarter is to be seen are too.

@@ -1,4 +1,4 @@
-"""The layouts of a folder: which one it has, what it is annotated with, and the checked content."""
+"""The annotation formats of a folder, the kinds of its annotations, and its checked content."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import cv2
 from ..errors import UserError, did_you_mean
 from .classes import find_class_folders, read_classes
 from .coco import find_coco, read_coco
-from .content import LAYOUTS, Annotations, Content, Folder, Points, color_statistics
+from .content import FORMATS, Annotations, Content, Folder, Points, color_statistics
 from .deeplabcut import find_deeplabcut, read_deeplabcut
 from .points import read_points, with_points
 from .split import split_images
@@ -21,7 +21,7 @@ def find_annotations(path: Path) -> list[Annotations]:
     """Find out what a folder is annotated with: keypoints if there are any, else what its files hold.
 
     Raises:
-        UserError: The folder has no known layout.
+        UserError: The folder has no known annotation format.
     """
     _check_is_folder(path)
     if files := find_coco(path, 'instances'):
@@ -34,7 +34,7 @@ def find_annotations(path: Path) -> list[Annotations]:
         return ['keypoints']
     if find_class_folders(path):
         return ['classes']
-    raise UserError(f'{path} holds no annotations of a known layout; {LAYOUTS}')
+    raise UserError(f'{path} holds no annotations of a known format; {FORMATS}')
 
 
 def read_folder(path: Path, annotations: Annotations) -> Folder:
@@ -43,14 +43,14 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
     Without a validation part, a fifth of the images is taken for it.
 
     Args:
-        path: The folder, in one of the layouts of docs/tutorials/own_images.md.
+        path: The folder, in one of the formats of docs/tutorials/own_images.md.
         annotations: What is needed of it; what else it is annotated with is not checked.
 
     Returns:
         The training and the validation part, in COCO's words, with the color statistics of the training part.
 
     Raises:
-        UserError: Something is missing or wrong; the sentence names the file and the layouts.
+        UserError: Something is missing or wrong; the sentence names the file and the formats.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -59,7 +59,7 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
         ...     for name in ('cat', 'dog'):
         ...         Path(path, name).mkdir()
         ...         for i in range(5):
-        ...             _ = cv2.imwrite(f'{path}/{name}/{i}.png', np.zeros((8, 8, 3)))
+        ...             _ = cv2.imwrite(f'{path}/{name}/{i}.png', np.zeros((8, 8, 3), np.uint8))
         ...     folder = read_folder(Path(path), 'classes')
         >>> folder.classes, len(folder.train['images']), len(folder.val['images'])
         (('cat', 'dog'), 8, 2)
@@ -84,7 +84,7 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
 
 def _check_is_folder(path: Path) -> None:
     if not path.is_dir():
-        raise UserError(f'{path} is not a folder; {LAYOUTS}')
+        raise UserError(f'{path} is not a folder; {FORMATS}')
 
 
 def _read_parts(path: Path, annotations: Annotations) -> tuple[list[Content], Points | None]:
@@ -94,14 +94,14 @@ def _read_parts(path: Path, annotations: Annotations) -> tuple[list[Content], Po
     contents = [read_coco(path, file, part) for part, file in files.items()]
     if annotations != 'keypoints':
         if not files:
-            raise UserError(f'{path}: {annotations} need a COCO file, and there is no train.json; {LAYOUTS}')
+            raise UserError(f'{path}: {annotations} need a COCO file, and there is no train.json; {FORMATS}')
         return [_with_boxes(file, content) for file, content in zip(files.values(), contents, strict=True)], None
     if files:
         points = read_points(files['train'], contents[0])
         return [with_points(one, points, file) for file, one in zip(files.values(), contents, strict=True)], points
     tables = find_deeplabcut(path)
     if not tables:
-        raise UserError(f'{path}: keypoints need train.json with "keypoints", or CollectedData_*.csv; {LAYOUTS}')
+        raise UserError(f'{path}: keypoints need train.json with "keypoints", or CollectedData_*.csv; {FORMATS}')
     content, points = read_deeplabcut(path, tables)
     return [with_points(content, points, tables[0])], points
 
@@ -109,7 +109,7 @@ def _read_parts(path: Path, annotations: Annotations) -> tuple[list[Content], Po
 def _read_class_folders(path: Path) -> list[Content]:
     folders = find_class_folders(path)
     if not folders:
-        raise UserError(f'{path}: classes need a folder of images for each class; {LAYOUTS}')
+        raise UserError(f'{path}: classes need a folder of images for each class; {FORMATS}')
     return [read_classes(path, folder) for folder in folders.values()]
 
 
@@ -118,7 +118,7 @@ def _with_boxes(file: Path, content: Content) -> Content:
     annotations = []
     for one in content['annotations']:
         if len(one.get('bbox') or ()) != 4:
-            raise UserError(f'{file}: annotation {one.get("id")} has no "bbox" of [x, y, width, height]; {LAYOUTS}')
+            raise UserError(f'{file}: annotation {one.get("id")} has no "bbox" of [x, y, width, height]; {FORMATS}')
         annotations.append({'area': one['bbox'][2] * one['bbox'][3], 'iscrowd': 0, **one})
     return {**content, 'annotations': annotations}
 
