@@ -44,7 +44,7 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
 
     Args:
         path: The folder, in one of the formats of docs/tutorials/own_images.md.
-        annotations: What is needed of it; what else it is annotated with is not checked.
+        annotations: The kind that is needed; others are not checked.
 
     Returns:
         The training and the validation part, in COCO's words, with the color statistics of the training part.

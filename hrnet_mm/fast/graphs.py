@@ -64,7 +64,7 @@ def program(job: Job) -> torch.export.ExportedProgram:
     if job.dynamic:
         batch, height, width = (torch.export.Dim(name, min=1, max=top) for name, top in _RANGES.items())
         shapes = tuple({0: batch, 2: SIZE_STEP * height, 3: SIZE_STEP * width} for _ in inputs)
-        # What is one in the example would become a constant of the graph.
+        # A size of one in the example would become a constant of the graph.
         inputs = tuple(x.new_zeros(2, x.shape[1], 3 * SIZE_STEP, 2 * SIZE_STEP) for x in inputs)
     try:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The data of the study: what each task is trained and tested on, and its measures."""
+"""The data of the study: each task's parts for training and testing, and its measures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Part:
-    """Where a run's data are: `root`, and the names of the part to train and of the one to test on."""
+    """The data of a run: the folder `root`, and the names of the parts for training and testing."""
 
     root: Path
     train: str

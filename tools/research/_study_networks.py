@@ -24,7 +24,7 @@ Model = dict[str, Any]
 
 @dataclass(frozen=True)
 class Depth:
-    """How deep the networks of a scale are: HRNet's modules and blocks, its first stage, and the ResNets."""
+    """The depths of the networks of a scale: HRNet's modules and blocks, its first stage, and the ResNets."""
 
     modules: tuple[int, int, int]
     blocks: int

@@ -48,7 +48,8 @@ def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
 
     `recipes` are the rows of trainings by which learning rates were chosen.
 
-    Raises ValueError if a mark names nothing that there are rows of.
+    Raises:
+        ValueError: A mark names a table without rows.
     """
     blocks: dict[str, str] = {'recipes': _recipe_table(recipes)} if recipes else {}
     for prefix, names in FORMS.items():
@@ -70,7 +71,7 @@ def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
 
 
 def findings(rows: Rows, comparison: Comparison) -> list[Finding]:
-    """What was found of each claim of which there are two seeds or more."""
+    """The finding of each claim that has two seeds or more."""
     values: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
         values[row['network']][row['seed']] = float(row['value'])

@@ -1,4 +1,4 @@
-"""Writes the table of docs/demonstration.md from what `hrnet-mm demo` measured, and copies its picture.
+"""Writes the table of docs/demonstration.md from the results of `hrnet-mm demo`, and copies its picture.
 
 hrnet-mm demo
 python tools/research/demo_table.py work_dirs/demo --machine '2 cores (Intel Xeon), 24 GB, no GPU'
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Path('docs', 'five_tasks.png')
 BEGIN, END = '<!-- demo:begin -->', '<!-- demo:end -->'
-TASKS = {  # what is trained, on which data
+TASKS = {  # the network and the data, in words
     'pose': ('human pose, top-down on HRNetV1', '1,500 images of rendered people -> 300 others'),
     'faces': ('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
     'instances': (

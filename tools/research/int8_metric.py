@@ -1,9 +1,9 @@
-"""What int8 costs in accuracy: the demonstration's digit classifier, quantized, on the 1,000 test digits.
+"""The accuracy that int8 costs: the demonstration's digit classifier, quantized, on the 1,000 test digits.
 
 Quantizes by ONNX Runtime and by OpenVINO (NNCF), with calibration digits from the training part, and writes to
 results/int8.csv: top-1 accuracy in percent, the points lost against the network in PyTorch at fp32, the answers
 that differ from its own, and the largest difference of the scores of all test digits, relative to the largest score.
-Needs what `hrnet-mm demo classification` leaves. Example:
+Needs the files of `hrnet-mm demo classification`. Example:
 
     hrnet-mm demo classification
     python tools/research/int8_metric.py
@@ -63,7 +63,7 @@ def read_list(folder: Path, part: str) -> tuple[list[Path], Tensor]:
 
 
 def batches(predictor: Predictor, files: Sequence[Path]) -> list[Tensor]:
-    """What the network is given for the images, `(BATCH, 3, H, W)` each; the images that fill no batch are left out."""
+    """The network's inputs, `(BATCH, 3, H, W)` each; images that fill no batch are left out."""
     inputs = []
     for start in range(0, len(files) - BATCH + 1, BATCH):
         samples = [predictor.prepare(file)[0] for file in files[start : start + BATCH]]

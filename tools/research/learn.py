@@ -1,7 +1,8 @@
-"""Trains, tests and draws the configs of configs/learn on real labeled images, and writes docs/learn.md's figures.
+"""Trains, tests and draws the configs of configs/learn on real labeled images, for the table of docs/learn.md.
 
 The data are below data/learn or the folder in HRNET_MM_DATA (docs/learn.md says which). Values, baselines, marks and
-seconds go to tools/research/results/learn.csv, pictures and weights to work_dirs/learn.
+seconds go to tools/research/results/learn.csv (tools/make_tables.py writes the table), pictures and weights to
+work_dirs/learn.
 
 example:
   HRNET_MM_DATA=~/data python tools/research/learn.py openfield nuclei

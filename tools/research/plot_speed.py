@@ -19,7 +19,7 @@ from hrnet_mm.config.zoo import published_results
 from hrnet_mm.weights.tables import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-SERIES = {  # what is varied, as the axis says it: rows of growth.csv, and what grows with it
+SERIES = {  # the label of the axis: rows of growth.csv, and the column that grows
     'side of a square image (pixels), w18, batch 1': (
         lambda r: (r['model'], r['batch']) == ('hrnetv1_w18', 1),
         'height',
@@ -127,7 +127,7 @@ def arch(model: str) -> str:
 
 
 def published() -> dict[str, float]:
-    """AP on COCO val2017 at 256 x 192 of what was trained from ImageNet weights."""
+    """AP on COCO val2017 at 256 x 192 of networks that were trained from ImageNet weights."""
     return {
         row['arch']: float(row['metrics'].partition(';')[0].removeprefix('AP='))
         for row in published_results()

@@ -76,7 +76,8 @@ def count(network: Network, width: int) -> Sized:
 def equalise(comparison: Comparison, networks: dict[str, Network], width: int) -> dict[str, Sized]:
     """The networks of a comparison, the first `width` wide, the others as wide as gives them the same multiply-adds.
 
-    Raises ValueError if one does not come within `TOLERANCE`.
+    Raises:
+        ValueError: One does not come within `TOLERANCE`.
     """
     first, *others = comparison.networks
     sized = {first: count(networks[first], width)}
@@ -166,7 +167,7 @@ def test(model: nn.Module, dataset: Any, metrics: Sequence[Any], batch: int, wor
 
 
 def run(sized: Sized, recipe: Recipe, seed: int, part: Part, device: str) -> dict[str, object]:
-    """Train and test one network with one seed; what was measured, as a part of its row."""
+    """Train and test a network with a seed; returns the measured part of its row."""
     network, task = sized.network, TASKS[sized.network.task]
     with DefaultScope.overwrite_default_scope(task.scope):
         training, tested, data = datasets(network.task, network.size, network.stride, part, recipe.copies)

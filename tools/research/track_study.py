@@ -1,8 +1,8 @@
-"""What optical flow and propagated boxes are worth to tracking, on rendered videos of people behind one another.
+"""The gain of optical flow and propagated boxes in tracking, on rendered videos of people behind one another.
 
-The detector is the truth, or the truth made worse, seeded: boxes jitter, people are missed the more often the less is
-seen of them, and some boxes hold nobody. Poses are a network's (--model), or the truth made worse in the same way:
-joints scatter, covered ones much and with low scores, and of two people in a box it is the one of whom more is seen.
+The detector is the truth, or the truth made worse, seeded: boxes jitter, people are missed more often if less of them
+is visible, and some boxes hold no person. Poses are a network's (--model), or the truth made worse in the same way:
+joints scatter, covered ones much and with low scores, and of two people in a box it is the one of whom more is visible.
 Writes means and standard deviations over the seeds to results/tracking.csv, where rows of other poses stay, and
 a strip of pictures. Examples:
 

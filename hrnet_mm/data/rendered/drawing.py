@@ -51,7 +51,7 @@ class Canvas:
         """Draw the convex hull of circles, rows of x, y, radius, shaded as if it were round about the first two.
 
         `texture` is an image that repeats, multiplied with the color (128 leaves it as it is) and laid along the line
-        through the first two circles. `relief` 0 is flat, 1 is round; what is a few pixels large is always flat. A
+        through the first two circles. `relief` 0 is flat, 1 is round; shapes of a few pixels are always flat. A
         shape without a label changes colors only, as a shadow does.
         """
         circles = np.asarray(circles, np.float64)
@@ -70,7 +70,7 @@ class Canvas:
         relief: float = 1.0,
         opacity: float = 1.0,
     ) -> None:
-        """Draw polygons, `(n, 2)` each; what lies within two of them stays free.
+        """Draw polygons, `(n, 2)` each; the inside of two of them stays free.
 
         Texture and shading are laid about `axis`, two rows of x, y, radius; without it the surface is flat. The rest is
         as in `draw`.

@@ -22,7 +22,7 @@ _OF_CLASS = (
 )
 _NUMBER = {part: number for number, part in enumerate((part for parts in _OF_CLASS for part in parts), 1)}
 _BITS = 5  # of a label that name the part; those above name the figure, 1 and up
-THING = 1  # the label of what is no figure
+THING = 1  # the label of all other shapes
 _CLASS = np.array([0, *(index for index, parts in enumerate(_OF_CLASS) for _ in parts)], np.uint8)
 
 # What belongs to a keypoint: a keypoint is visible where one of these parts is uppermost.

@@ -21,11 +21,14 @@ _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
 
 @dataclass(frozen=True)
 class Person:
-    """One person in an image.
+    """A person in an image.
 
-    `keypoints` `(19, 3)` as `KEYPOINTS` lists them: x and y in pixels with the first pixel's center at (0, 0), and
-    COCO's flag (0 outside the image, 1 covered, 2 visible). `mask` `(H, W)` is what is to be seen of the person,
-    `share` how much of what lies in the image that is.
+    Attributes:
+        number: The person's number, from 1.
+        keypoints: `(19, 3)`, those of `KEYPOINTS`: x and y in pixels with the first pixel's center at (0, 0), and
+            COCO's flag (0 outside the image, 1 covered, 2 visible).
+        mask: `(H, W)`, the visible pixels.
+        share: The visible share of the person's pixels in the image.
     """
 
     number: int
@@ -57,7 +60,14 @@ class Scene:
 def render_people(
     random: np.random.Generator, photographs: Sequence[Image], width: int = 256, height: int = 256
 ) -> Scene:
-    """Draw one to four people, and in two of five images something in front of them."""
+    """Draw one to four people, and in two of five images an object in front of them.
+
+    Args:
+        random: The generator of all that varies.
+        photographs: Backgrounds and textures, `(H, W, 3)` in B, G, R.
+        width: In pixels.
+        height: In pixels.
+    """
     canvas = Canvas(crop_photograph(random, pick(random, photographs), width, height), draw_light(random))
     figures = []
     for size in sorted(height * random.uniform(0.45, 0.95, random.choice((1, 2, 3, 4), p=(0.42, 0.33, 0.17, 0.08)))):

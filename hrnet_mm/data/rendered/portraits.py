@@ -21,11 +21,14 @@ _BLACK, _WHITE = np.array((25, 22, 28)), np.array((228, 232, 238))
 
 @dataclass(frozen=True)
 class Portrait:
-    """An image `(H, W, 3)` in B, G, R of one face.
+    """An image of a face.
 
-    `points` `(98, 3)` are x and y in pixels with the first pixel's center at (0, 0), and COCO's flag (0 outside the
-    image, 1 covered, 2 visible). `mask` `(H, W)` is what is to be seen of the face, `classes` `(H, W)` are indices in
-    `CLASSES`.
+    Attributes:
+        image: `(H, W, 3)` in B, G, R.
+        points: `(98, 3)`: x and y in pixels with the first pixel's center at (0, 0), and COCO's flag (0 outside the
+            image, 1 covered, 2 visible).
+        mask: `(H, W)`, the visible pixels of the face.
+        classes: `(H, W)`, indices in `CLASSES`.
     """
 
     image: Image
@@ -35,7 +38,7 @@ class Portrait:
 
 
 def render_face(random: np.random.Generator, photographs: Sequence[Image], size: int = 160) -> Portrait:
-    """Draw one person from the shoulders up, and in every fourth image something in front; `size` pixels square."""
+    """Draw one person from the shoulders up, and in every fourth image an object in front; `size` pixels square."""
     canvas = Canvas(crop_photograph(random, pick(random, photographs), size, size), draw_light(random))
     x, y = size * (0.5 + random.uniform(-0.06, 0.06)), size * (0.42 + random.uniform(-0.05, 0.05))
     skin, hair = draw_skin_and_hair(random)

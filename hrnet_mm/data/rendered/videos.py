@@ -41,7 +41,7 @@ class _Walker:
     waves: bool
 
     def figure(self, frame: float, pan: float) -> Figure:
-        # A cycle of two steps is 0.75 body heights long; someone who stands sways a little.
+        # A cycle of two steps is 0.75 body heights long; a person who stands sways a little.
         phase = self.phase + self.speed * frame / (0.75 * self.size)
         vigour = min(abs(self.speed) / (0.02 * self.size), 1.2)
         moving = walk(phase if self.speed >= 0 else -phase, vigour)
@@ -118,10 +118,19 @@ def _draw_walker(
 
 
 def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
-    """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json, and return the latter.
+    """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json in the form of PoseTrack 2018.
 
-    `number`, up to six digits, is the video's in PoseTrack's ids. Covered keypoints and the ears are left out, as in
-    PoseTrack's own files; people of whom less than a quarter is to be seen are too.
+    Covered keypoints and the ears are left out, as in PoseTrack's own files, and so are people of whom less than a
+    quarter is visible.
+
+    Args:
+        folder: The folder.
+        name: The name of the video.
+        video: The video.
+        number: The number of the video in PoseTrack's ids, up to six digits.
+
+    Returns:
+        The file of annotations.
     """
     (folder / 'images' / name).mkdir(parents=True, exist_ok=True)
     (folder / 'annotations').mkdir(exist_ok=True)

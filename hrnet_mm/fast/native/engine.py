@@ -22,7 +22,7 @@ from .lowering import Conv, Input, Map, Op, Output, Sum, lower
 __all__ = ['PRECISIONS', 'NativeEngine', 'compile_native', 'is_available']
 
 PRECISIONS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1}
-"""How many bfloat16 numbers add up to a number: three make a float32, two keep 17 of its 24 bits."""
+"""The number of bfloat16 numbers that add up to a float32: three are exact, two keep 17 of its 24 bits."""
 
 _TILE, _DEPTH, _BLOCK = 16, 32, 2  # as in native.cpp
 _CACHE_LINE, _CHUNK = 64, 1 << 26  # bytes
