@@ -36,6 +36,7 @@ class Task:
 
     Attributes:
         title: The title of its column in the picture of all tasks.
+        about: The network and the demonstration's data, for its row in docs/demonstration.md.
         config: The file below configs/demo.
         libraries: The packages that must be installed.
         annotations: The kind of annotations that a folder must have.
@@ -51,6 +52,7 @@ class Task:
     """
 
     title: str
+    about: tuple[str, str]
     config: str
     libraries: tuple[str, ...]
     annotations: Annotations

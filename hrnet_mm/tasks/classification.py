@@ -74,6 +74,7 @@ def _classified(sample: Any, classes: Sequence[str]) -> pictures.Classified:
 
 TASK = Task(
     title='classification, HRNet-C',
+    about=('classification, HRNet-C', '5,000 handwritten digits, 4,000 -> 1,000'),
     config='hrnet-c_digits.py',
     libraries=('mmpretrain',),
     annotations='classes',

@@ -27,6 +27,7 @@ def _baseline(runner: Any, key: str) -> tuple[float, str]:
 
 TASK = Task(
     title='faces, HRNetV2',
+    about=('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
     config='td-hm_hrnetv2_faces.py',
     libraries=('mmpose', 'pycocotools'),
     annotations='keypoints',

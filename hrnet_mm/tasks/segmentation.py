@@ -86,6 +86,7 @@ def _draw(work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]) -
 
 TASK = Task(
     title='segmentation, HRNetV2',
+    about=('semantic segmentation, FCN on HRNetV2', 'the same image'),
     config='fcn_hrnetv2_nuclei.py',
     libraries=('mmseg', 'pycocotools'),
     annotations='regions',
