@@ -7,6 +7,7 @@ from hrnet_mm.cli import main
 from hrnet_mm.factory import list_models
 from hrnet_mm.models import ARCHS
 from hrnet_mm.models.cost import readouts
+from hrnet_mm.models.network import READOUTS
 
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
@@ -123,13 +124,13 @@ def test_list_without_a_match_names_the_nearest(capsys):
 
 def test_info(capsys):
     out = printed(capsys, 'info', 'test-w4', '--size', '65', '97')
-    assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', 'V1', 'V2', 'V2p', 'C']
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', *READOUTS]
     assert '4 x 17 x 25, 8 x 9 x 13, 16 x 5 x 7, 32 x 3 x 4' in out
 
 
 def test_info_of_a_network_shows_its_readout(capsys):
     out = printed(capsys, 'info', 'hrnetv1_test-w4')
-    assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', 'V1']
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ['backbone', 'hrnetv1']
 
 
 def test_info_rejects_an_empty_image(capsys):
@@ -139,9 +140,9 @@ def test_info_rejects_an_empty_image(capsys):
 def test_readouts_of_w18_are_the_known_counts():
     """Backbone and classifier of the official W18: 9.56 M with four outputs, 21,295,164 with its linear layer."""
     by_name = {readout.name: readout for readout in readouts('w18', (224, 224))}
-    assert by_name['backbone'].parameters == by_name['V2'].parameters
-    assert by_name['C'].parameters + 2048 * 1000 + 1000 == 21_295_164
-    assert by_name['V2'].shapes == ((270, 56, 56),)
-    assert by_name['V2p'].shapes == tuple((256, 56 >> i, 56 >> i) for i in range(5))
+    assert by_name['backbone'].parameters == by_name['hrnetv2'].parameters
+    assert by_name['hrnet'].parameters + 2048 * 1000 + 1000 == 21_295_164
+    assert by_name['hrnetv2'].shapes == ((270, 56, 56),)
+    assert by_name['hrnetv2p'].shapes == tuple((256, 56 >> i, 56 >> i) for i in range(5))
     # The linear layer's 2,048,000 MACs make the 3.99 GiMACs that the official table has (it prints them as GFLOPs).
-    assert round((by_name['C'].macs + 2048 * 1000) / 2**30, 2) == 3.99
+    assert round((by_name['hrnet'].macs + 2048 * 1000) / 2**30, 2) == 3.99

@@ -7,12 +7,15 @@ python tools/make_tables.py --check  # only list stale files, and exit with 1 if
 """
 
 import argparse
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
 
 import yaml
+from research.learn import LEARNED
+
+from hrnet_mm.config.zoo import published_results
+from hrnet_mm.weights.tables import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / 'tools' / 'research' / 'results'
@@ -29,13 +32,6 @@ FOLDERS = {
     'ablations': ('Ablations', 'HRNet', 'Ablation'),
 }
 
-LEARNED = {  # by the name in learn.csv: the config, and the name of the network
-    'openfield': ('td-hm_hrnetv1_openfield', 'HRNetV1'),
-    'frl189': ('td-hm_hrnetv2_frl189', 'HRNetV2'),
-    'nuclei': ('fcn_hrnetv2_dsb2018', 'FCN on HRNetV2'),
-    'bccd': ('faster-rcnn_hrnetv2p_bccd', 'Faster R-CNN on HRNetV2p'),
-    'instances': ('mask-rcnn_hrnetv2p_dsb2018', 'Mask R-CNN on HRNetV2p'),
-}
 POSES = {'tracking-simulated': 'truth made worse', 'tracking-network': 'td-hm_hrnetv1_people'}
 SLIDES = (
     '"Slide" means a page of the slides of Jingdong Wang (Microsoft Research) on high-resolution representation',
@@ -57,7 +53,7 @@ def main():
 
 def tables():
     """Return the expected content of every file that this tool writes."""
-    rows = read_results()
+    rows = published_results()
     files = {}
     for folder, (title, collection, task) in FOLDERS.items():
         own = [row for row in rows if row['config'].startswith(f'configs/{folder}/')]
@@ -78,15 +74,6 @@ def tables():
             before, _, rest = files[page].partition(begin)
             files[page] = '\n'.join([before + begin, *lines, end + rest.partition(end)[2]])
     return files
-
-
-def read_results():
-    return read_rows(ROOT / 'hrnet_mm' / 'weights' / 'results.csv')
-
-
-def read_rows(path):
-    with path.open(encoding='utf-8', newline='') as file:
-        return list(csv.DictReader(file))
 
 
 def folder_readme(folder, title, rows):
@@ -258,8 +245,8 @@ def learned(rows):
     lines = []
     for row in rows:
         first = not lines or row['name'] != rows[len(lines) - 1]['name']
-        config, network = LEARNED[row['name']]
-        head = f'[{row["name"]}](../configs/learn/{config}.py), {network}' if first else ''
+        _, config, network, _ = LEARNED[row['name']]
+        head = f'[{row["name"]}](../configs/learn/{config}), {network}' if first else ''
         cost = (row['iterations'], f'{float(row["train_seconds"]):.0f}') if first else ('', '')
         value, baseline = f'{float(row["value"]):.1f}', f'{float(row["baseline"]):.1f} {row["baseline_is"]}'
         lines.append(

@@ -1,6 +1,5 @@
-"""Times and memory of networks that compute the same, measured in turn so that noise hits all alike."""
+"""Measurement of times and memory, in turn so that noise affects all networks alike."""
 
-import csv
 import ctypes
 import statistics
 from collections.abc import Callable, Iterable, Mapping
@@ -12,13 +11,14 @@ import torch
 from torch.utils.benchmark import Timer
 
 from ..errors import UserError
+from ..weights.tables import append_rows
 
 __all__ = ['Row', 'Timing', 'peak_memory', 'time_in_turn', 'write_csv']
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds a call: median, 90th percentile, and spread, the distance between the quartiles."""
+    """Milliseconds of a call: median, 90th percentile, and spread, the distance between the quartiles."""
 
     median: float
     p90: float
@@ -27,17 +27,17 @@ class Timing:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a results file: what ran on what, how long it took, and how its outputs compare.
+    """A line of a results file: a network in an engine on a machine, its time, and its outputs.
 
     `ratio` is the time of the row that `against` names divided by this row's; `difference` is the largest one from the
-    plain network's outputs, relative to the largest output. MACs are multiply-adds of one call, `peak_mb` what memory
-    grew by during a call (2**20 bytes). Fields that do not apply are empty.
+    plain network's outputs, relative to the largest output. MACs are multiply-adds of a call, `peak_mb` is the growth
+    of memory during a call (2**20 bytes). Fields that do not apply are empty.
     """
 
     model: str
     engine: str
     precision: str
-    layout: str
+    memory_format: str
     task: str
     batch: int
     height: int
@@ -60,12 +60,19 @@ class Row:
 
 
 def time_in_turn(runs: Mapping[str, Callable[[], Any]], repeats: int = 20) -> dict[str, Timing]:
-    """Times each function `repeats` times, one after the other in every round; waits for the GPU where there is one.
+    """Time functions, one after the other in every round; a GPU is waited for.
 
     PyTorch's Timer calls a function twice before it times it, so that each finds the caches as it left them.
+
+    Args:
+        runs: The functions by name.
+        repeats: Timed calls of each, 2 or more.
+
+    Raises:
+        UserError: There are fewer than two repeats.
     """
     if repeats < 2:
-        raise UserError(f'repeats must be at least 2 to give a spread, got {repeats}')
+        raise UserError(f'repeats is {repeats}; expected at least 2, which have a spread')
     threads = torch.get_num_threads()
     timers = {name: Timer('run()', globals={'run': run}, num_threads=threads) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -82,7 +89,7 @@ def _timing(values: list[float]) -> Timing:
 
 
 def peak_memory(run: Callable[[], Any], device: torch.device) -> float | None:
-    """What memory grows by during a call, in 2**20 bytes: PyTorch's on a GPU, the process's on Linux, else None."""
+    """The growth of memory during a call, in 2**20 bytes: PyTorch's on a GPU, the process's on Linux, else None."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
@@ -106,23 +113,13 @@ def _kilobytes(status: Path, name: str) -> int:
 
 
 def write_csv(rows: Iterable[Row], path: str | Path) -> None:
-    """Append rows to a results file, with the header if it is new.
+    """Append rows to a results file, with the header if it is new; numbers have four digits.
 
-    Raises ValueError, and writes nothing, if the file has other columns.
+    Raises:
+        UserError: The file has other columns; nothing is written.
     """
-    path, names = Path(path), [field.name for field in fields(Row)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists() or path.stat().st_size == 0
-    if not new:
-        with path.open(encoding='utf-8', newline='') as file:
-            if (found := next(csv.reader(file))) != names:
-                raise UserError(f'{path} has columns {found}, not those of a results file; choose another file')
-    with path.open('a', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, names, lineterminator='\n')
-        if new:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
+    cells = [{name: _cell(value) for name, value in asdict(row).items()} for row in rows]
+    append_rows(path, cells, [field.name for field in fields(Row)])
 
 
 def _cell(value: Any) -> Any:

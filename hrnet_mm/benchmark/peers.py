@@ -1,6 +1,6 @@
-"""Other implementations to measure against: HRNet in timm and the OpenMMLab libraries, ResNet-50, any library's config.
+"""Peers for the benchmark: HRNet in timm and the OpenMMLab libraries, ResNet-50, and any library's config.
 
-Where a peer is an HRNet it gets the weights of ours, so that the outputs can be compared as well as the times.
+A peer that is an HRNet has the weights of this package's, so that the outputs can be compared as well as the times.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import UserError, did_you_mean
 from ..inference import open_network
+from ..models.dense import Body, DenseNetwork
 from ..models.network import HRNetModel
 from ..weights.convert import convert
 
@@ -17,37 +18,26 @@ __all__ = ['PEERS', 'build_peer']
 
 
 def build_peer(name: str, model: nn.Module) -> nn.Module:
-    """A peer of one of our networks, in evaluation mode: a name of PEERS or a config such as `mmpose::...`.
+    """Build a peer of a network, in evaluation mode.
 
-    Of a config the backbone, neck and dense head are taken, with random weights.
+    Args:
+        name: A name of `PEERS`; or a config such as `mmpose::...`, of which the backbone, neck and dense head are
+            built, with random weights.
+        model: The network of this package.
 
-    Raises UserError for an unknown name, or a peer that has no such network.
+    Raises:
+        UserError: The name is unknown, or the peer has no such network.
     """
     if '::' in name or name.endswith('.py'):
-        return _of_config(name).eval()
+        return open_network(name).as_tensors()
     if name not in PEERS:
         raise UserError(f"unknown peer {name!r}{did_you_mean(name, PEERS)}, or a config such as 'mmpose::...'")
     if not isinstance(model, HRNetModel):
-        raise UserError(f'{name} has peers of networks by name, such as hrnetv1_w32; compare others with a config')
+        raise UserError(f'{name} is a peer of networks by name, such as hrnetv1_w32; compare others with a config')
     peer = PEERS[name](model)
     if peer is None:
         raise UserError(f'{name} has no peer of {model.name!r} with {model.num_classes} classes')
     return peer.eval()
-
-
-class _Parts(nn.Module):
-    """Backbone, neck and head of a library, each called with what the one before gives."""
-
-    def __init__(self, **parts: nn.Module | None) -> None:
-        super().__init__()
-        for name, part in parts.items():
-            if part is not None:
-                self.add_module(name, part)
-
-    def forward(self, x: Any) -> Any:
-        for part in self.children():
-            x = part(x)
-        return x
 
 
 def _timm(model: HRNetModel) -> nn.Module | None:
@@ -67,7 +57,7 @@ def _mmpose(model: HRNetModel) -> nn.Module | None:
     if model.readout != 'hrnetv1':
         return None
     head = HeatmapHead(*model.backbone.out_channels, model.num_classes, None) if model.num_classes else None
-    return _with_weights('mmpose', model, _Parts(backbone=_body(HRNet, model), head=head))
+    return _with_weights('mmpose', model, backbone=_body(HRNet, model), head=head)
 
 
 def _mmdet(model: HRNetModel) -> nn.Module | None:
@@ -77,7 +67,7 @@ def _mmdet(model: HRNetModel) -> nn.Module | None:
     if model.readout != 'hrnetv2p':
         return None
     neck = HRFPN(list(model.backbone.out_channels), 256)
-    return _with_weights('mmdet', model, _Parts(backbone=_body(HRNet, model, multiscale_output=True), neck=neck))
+    return _with_weights('mmdet', model, backbone=_body(HRNet, model, multiscale_output=True), neck=neck)
 
 
 def _mmseg(model: HRNetModel) -> nn.Module | None:
@@ -102,7 +92,7 @@ def _mmseg(model: HRNetModel) -> nn.Module | None:
             norm_cfg={'type': 'BN'},
             align_corners=False,
         )
-    return _with_weights('mmseg', model, _Parts(backbone=_body(HRNet, model, multiscale_output=True), decode_head=head))
+    return _with_weights('mmseg', model, backbone=_body(HRNet, model, multiscale_output=True), decode_head=head)
 
 
 def _mmpretrain(model: HRNetModel) -> nn.Module | None:
@@ -115,19 +105,19 @@ def _mmpretrain(model: HRNetModel) -> nn.Module | None:
     body = HRNet(extra=model.backbone.arch.to_extra(), in_channels=model.in_channels, multiscale_output=True)
     neck = nn.Sequential(HRFuseScales(model.backbone.out_channels), GlobalAveragePooling())
     head = LinearClsHead(model.num_classes, 2048)
-    return _with_weights('mmpretrain', model, _Parts(backbone=body, neck=neck, head=head))
+    return _with_weights('mmpretrain', model, backbone=body, neck=neck, head=head)
 
 
 def _resnet50(model: HRNetModel) -> nn.Module:
-    """What the library of the task ships as its ResNet-50."""
-    return _of_config(
-        {
-            'hrnet': 'mmpretrain::resnet/resnet50_8xb32_in1k.py',
-            'hrnetv1': 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py',
-            'hrnetv2': 'mmseg::fcn/fcn_r50-d8_4xb2-80k_cityscapes-512x1024.py',
-            'hrnetv2p': 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
-        }[model.readout]
-    )
+    """The ResNet-50 that the library of the task ships; for V2p, which has no head, without its heads."""
+    config = {
+        'hrnet': 'mmpretrain::resnet/resnet50_8xb32_in1k.py',
+        'hrnetv1': 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py',
+        'hrnetv2': 'mmseg::fcn/fcn_r50-d8_4xb2-80k_cityscapes-512x1024.py',
+        'hrnetv2p': 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+    }[model.readout]
+    opened = open_network(config)
+    return Body(opened.network) if model.readout == 'hrnetv2p' else opened.as_tensors()
 
 
 PEERS: dict[str, Callable[[HRNetModel], nn.Module | None]] = {
@@ -138,6 +128,7 @@ PEERS: dict[str, Callable[[HRNetModel], nn.Module | None]] = {
     'mmpretrain': _mmpretrain,
     'resnet50': _resnet50,
 }
+"""Functions from a network to its peer; None where the library has none."""
 
 
 def _body(cls: Any, model: HRNetModel, **kwargs: Any) -> nn.Module:
@@ -145,17 +136,12 @@ def _body(cls: Any, model: HRNetModel, **kwargs: Any) -> nn.Module:
     return body
 
 
-def _with_weights(library: str, model: HRNetModel, peer: nn.Module) -> nn.Module:
-    """Our weights in the library's classes."""
+def _with_weights(library: str, model: HRNetModel, **parts: nn.Module | None) -> nn.Module:
+    """The library's parts with our weights."""
+    peer = nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
     given = convert(model.state_dict(), to=library).state_dict
     own = peer.state_dict()
     missing = own.keys() - given.keys()
     assert not missing, f'{library} has keys that ours do not give: {sorted(missing)[:3]}'
     peer.load_state_dict({name: given[name] for name in own})
-    return peer
-
-
-def _of_config(name: str) -> nn.Module:
-    model = open_network(name).network
-    parts = {part: getattr(model, part, None) for part in ('backbone', 'neck', 'decode_head', 'head', 'bbox_head')}
-    return _Parts(**{part: module for part, module in parts.items() if isinstance(module, nn.Module)})
+    return DenseNetwork(peer)

@@ -1,4 +1,4 @@
-"""A comparison of our networks in every engine with other implementations: in one process, in turn, with ratios."""
+"""Comparison of networks in every engine with other implementations: in one process, in turn, with ratios."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -16,6 +16,7 @@ from ..fast.graphs import EngineError, Job
 from ..fast.machine import machine
 from ..inference import open_network
 from ..models.cost import macs
+from ..models.dense import MapsAsInputs
 from ..models.network import HRNetModel
 from .measure import Row, peak_memory, time_in_turn
 from .peers import build_peer
@@ -23,7 +24,7 @@ from .peers import build_peer
 __all__ = ['PLAIN', 'benchmark', 'calibrated', 'inference', 'measure', 'print_table']
 
 PLAIN = 'plain'
-"""As the network is, neither folded nor compiled: how PyTorch users run it."""
+"""The engine of a network that is neither folded nor compiled, as PyTorch users run it."""
 
 
 def benchmark(
@@ -39,12 +40,26 @@ def benchmark(
     repeats: int = 20,
     weights: str | None = None,
 ) -> tuple[list[Row], dict[str, str]]:
-    """Time a network, which `open_network` opens, in engines ('ENGINE:PRECISION'), in turn with peers ('PEER@ENGINE').
+    """Time a network in engines, in turn with peers.
 
-    `part` measures the neck or head alone, `train` training steps. Returns the rows, the peers' first, and what could
-    not run with the reason.
+    Args:
+        name: The network, as `open_network` takes it.
+        size: Height and width in pixels.
+        batch: Images in a call.
+        num_classes: Classes, joints or points of a named network.
+        engines: 'ENGINE:PRECISION' each, fp32 without the second.
+        against: 'PEER@ENGINE' each.
+        part: 'neck' or 'head', to measure it alone.
+        train: Whether training steps are timed.
+        device: Such as 'cuda'.
+        repeats: Timed calls of each.
+        weights: A checkpoint of the network.
 
-    Raises ValueError for an unknown name.
+    Returns:
+        The rows, the peers' first, and the reason of each that could not run.
+
+    Raises:
+        UserError: A name is unknown.
     """
     torch.manual_seed(0)
     opened = open_network(name, weights, num_classes=num_classes)
@@ -53,7 +68,7 @@ def benchmark(
         calibrated(model)
     model.to(device)
     if part and not isinstance(model, HRNetModel):
-        raise UserError(f'{name} is not a network by name, of which the {part} could be measured alone')
+        raise UserError(f'{name} is not a network by name; only the {part} of such a one is measured alone')
     x = torch.randn(batch, opened.in_channels, *size, device=device)
     inputs = _streams(model, x) if part else (x,)
     own = _part(model, part)
@@ -72,26 +87,15 @@ def benchmark(
     return measure(subjects, x, part or ('train' if train else 'test'), repeats), refused
 
 
-class _Part(nn.Module):
-    """A neck or head, which reads all streams, as a network that takes them one by one."""
-
-    def __init__(self, part: nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, *maps: Tensor) -> Any:
-        return self.part(maps)
-
-
 def _part(network: Any, part: str | None) -> nn.Module:
     """The neck or head of a network, ours or a library's, or the whole of it."""
     if part is None:
         whole: nn.Module = network
         return whole
-    found = network.neck if part == 'neck' else getattr(network, 'decode_head', None) or network.head
+    found = getattr(network, part, None)
     if found is None:
-        raise UserError(f'{network.name} has no {part}; give --num-classes for a head')
-    return _Part(found).eval()
+        raise UserError(f'{getattr(network, "name", "a peer")} has no {part}; give --num-classes for a head')
+    return MapsAsInputs(found).eval()
 
 
 def _streams(model: Any, x: Tensor) -> tuple[Tensor, ...]:
@@ -101,24 +105,34 @@ def _streams(model: Any, x: Tensor) -> tuple[Tensor, ...]:
 
 @dataclass
 class Subject:
-    """Something to time: what it is, and a call; `difference` is that of its outputs from ours, if they can compare."""
+    """A network in an engine, as a call to time.
+
+    Attributes:
+        model: The name of the network or the peer.
+        engine: The engine.
+        precision: The precision.
+        memory_format: Of the maps: NCHW, NHWC, or the engine's own.
+        run: The call.
+        macs: Multiply-adds of a call.
+        difference: That of its outputs from the network's, where their shapes are equal.
+    """
 
     model: str
     engine: str
     precision: str
-    layout: str
+    memory_format: str
     run: Callable[[], Any]
     macs: int | None = None
     difference: float | None = None
 
     @property
     def name(self) -> str:
-        """As the command line names it."""
+        """Its name on the command line."""
         return f'{self.model}@{self.engine}:{self.precision}'
 
 
 def calibrated(model: nn.Module) -> nn.Module:
-    """Random weights with the batch norm statistics of random images: without, activations grow from layer to layer."""
+    """A network with the batch norm statistics of random images: without, activations grow from layer to layer."""
     model.train()
     with torch.no_grad():
         for _ in range(2):
@@ -129,7 +143,7 @@ def calibrated(model: nn.Module) -> nn.Module:
 def inference(
     name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...], ours: nn.Module
 ) -> Subject:
-    """A network in an engine, or `plain`; `ours` gives the outputs to compare with."""
+    """A network in an engine, or `plain`, compared with the outputs of `ours`."""
     plain = engine == PLAIN
     if not plain and engine not in ENGINES:
         raise UserError(f'unknown engine {engine!r}; allowed: {PLAIN}, {", ".join(ENGINES)}')
@@ -153,20 +167,20 @@ def inference(
         expected = pytree.tree_leaves(ours(*inputs))
     outputs = run()
     same = [y.shape for y in outputs] == [y.shape for y in expected]
-    layout = 'NCHW' if plain else 'NHWC' if engine in ('eager', 'compile', 'cudagraph') else 'own'
+    memory_format = 'NCHW' if plain else 'NHWC' if engine in ('eager', 'compile', 'cudagraph') else 'own'
     count = macs(network, inputs)
-    return Subject(name, engine, precision, layout, run, count, difference(outputs, expected) if same else None)
+    return Subject(name, engine, precision, memory_format, run, count, difference(outputs, expected) if same else None)
 
 
 def _training(name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...]) -> Subject:
-    """A step: forward, mean square of the outputs as loss, backward, Adam (fused but for `plain`)."""
+    """A training step: forward, the mean square of the outputs as loss, backward, Adam (fused but for `plain`)."""
     if engine not in (PLAIN, 'eager', 'compile'):
         raise EngineError('training runs in plain, eager (channels_last) or compile')
     if precision not in ('fp32', 'bf16'):
         raise EngineError('training is timed in fp32 and bf16')
     own = deepcopy(network).train()
-    layout = torch.contiguous_format if engine == PLAIN else torch.channels_last
-    own, images = own.to(memory_format=layout), [x.contiguous(memory_format=layout) for x in inputs]
+    memory_format = torch.contiguous_format if engine == PLAIN else torch.channels_last
+    own, images = own.to(memory_format=memory_format), [x.contiguous(memory_format=memory_format) for x in inputs]
     forward: Callable[..., Any] = torch.compile(own) if engine == 'compile' else own
     optimizer = torch.optim.Adam(own.parameters(), lr=1e-4, fused=engine != PLAIN)
 
@@ -186,7 +200,7 @@ def _autocast(x: Tensor, precision: str) -> Any:
 
 
 def measure(subjects: list[Subject], x: Tensor, task: str, repeats: int) -> list[Row]:
-    """Times subjects in turn; ratios are to the first."""
+    """Time subjects in turn, `repeats` times each; ratios are to the first."""
     timings = time_in_turn({s.name: s.run for s in subjects}, repeats)
     batch, _, height, width = x.shape
     rows = []
@@ -197,7 +211,7 @@ def measure(subjects: list[Subject], x: Tensor, task: str, repeats: int) -> list
                 s.model,
                 s.engine,
                 s.precision,
-                s.layout,
+                s.memory_format,
                 task,
                 batch,
                 height,
@@ -220,7 +234,7 @@ def measure(subjects: list[Subject], x: Tensor, task: str, repeats: int) -> list
 
 
 def print_table(rows: list[Row]) -> None:
-    """Prints results, the ratios against the first row."""
+    """Print rows as a table."""
     if not rows:
         return
     first = rows[0]

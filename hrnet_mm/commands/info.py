@@ -7,8 +7,6 @@ __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 HELP = 'print parameters, MACs and output maps of an architecture for each readout'
 EXAMPLE = '  hrnet-mm info w32\n  hrnet-mm info hrnetv2_w48 --size 512 1024'
 
-_ROWS = {'hrnet': 'C', 'hrnetv1': 'V1', 'hrnetv2': 'V2', 'hrnetv2p': 'V2p'}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm info`."""
@@ -25,11 +23,12 @@ def run(args: argparse.Namespace) -> None:
         UserError: The architecture is unknown, or a side is shorter than one pixel.
     """
     from ..models.cost import readouts
+    from ..models.network import READOUTS
 
     readout, _, arch = args.model.partition('_')
-    if readout not in _ROWS:  # the name of an architecture, without a readout
+    if readout not in READOUTS:  # the name of an architecture, without a readout
         readout, arch = '', args.model
-    shown = ('backbone', _ROWS[readout]) if readout else ('backbone', *_ROWS.values())
+    shown = ('backbone', readout) if readout else ('backbone', *READOUTS)
     height, width = args.size
     print(f'{args.model}, input 3 x {height} x {width}; MACs are multiply-adds, 1 GiMAC = 2**30 MACs')
     print(f'{"readout":9} {"parameters":>12} {"MACs":>16} {"GiMACs":>8}  maps (channels x height x width)')

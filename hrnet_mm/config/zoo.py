@@ -1,7 +1,6 @@
 """Shipped configs, their published results, and the cost of their networks."""
 
 import copy
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from mmengine.utils import import_modules_from_strings
 from torch import Tensor, nn
 
 from ..models.cost import count_macs, count_parameters
+from ..models.dense import DenseNetwork
+from ..weights.tables import read_rows
 
 __all__ = [
     'Comparison',
@@ -63,8 +64,7 @@ class Comparison:
 
 def published_results() -> list[dict[str, str]]:
     """Return the rows of results.csv, with every value as printed."""
-    with (_PACKAGE / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
-        return list(csv.DictReader(file))
+    return read_rows(_PACKAGE / 'weights' / 'results.csv')
 
 
 def configs_folder() -> Path:
@@ -152,18 +152,11 @@ def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
 
 def _forward(model: Any, image: Tensor) -> None:
     """Run each module of the model once; prediction itself would need real numbers."""
-    feats = model.extract_feat(image)
+    network = DenseNetwork(model)
+    maps = network.maps(image)
+    network.read(maps)
     if hasattr(model, 'roi_head'):
-        model.rpn_head(feats)
-        _run_roi_head(model.roi_head, feats)
-    elif hasattr(model, 'decode_head'):
-        first, *others = _as_list(model.decode_head)
-        logits = first(feats)
-        for head in others:
-            logits = head(feats, logits)
-    else:
-        head = model.bbox_head if hasattr(model, 'bbox_head') else model.head
-        head(feats)
+        _run_roi_head(model.roi_head, maps)
 
 
 def _run_roi_head(roi_head: Any, feats: Sequence[Tensor]) -> None:

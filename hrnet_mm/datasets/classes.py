@@ -1,10 +1,10 @@
-"""Reads one folder of images for each class."""
+"""Reader of one folder of images for each class."""
 
 from pathlib import Path
 
 from ..errors import UserError
 from .coco import with_size
-from .content import LAYOUTS, Content
+from .content import FORMATS, Content
 
 _SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 
@@ -18,18 +18,19 @@ def find_class_folders(path: Path) -> dict[str, Path]:
 
 
 def read_classes(path: Path, folder: Path) -> Content:
-    """Images with the class that their folder is called by.
+    """Read images whose class is the name of their folder.
 
-    Raises ValueError for fewer than two classes, and for a file that is no image.
+    Raises:
+        UserError: There are fewer than two classes, or a file is not an image.
     """
     images_by_class = _images_by_class(folder)
     if len(images_by_class) < 2:
-        raise UserError(f'{folder}: holds images of one class only ({", ".join(images_by_class)}); {LAYOUTS}')
-    labelled = [(file, label) for label, files in enumerate(images_by_class.values()) for file in files]
+        raise UserError(f'{folder} holds images of one class only ({", ".join(images_by_class)}); {FORMATS}')
+    labeled = [(file, label) for label, files in enumerate(images_by_class.values()) for file in files]
     return {
         'images': [
             with_size(path, {'id': number, 'file_name': file.relative_to(path).as_posix(), 'category_id': label})
-            for number, (file, label) in enumerate(labelled)
+            for number, (file, label) in enumerate(labeled)
         ],
         'annotations': [],
         'categories': [{'id': label, 'name': name} for label, name in enumerate(images_by_class)],

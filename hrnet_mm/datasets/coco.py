@@ -1,4 +1,4 @@
-"""Reads COCO files."""
+"""Reader of COCO files."""
 
 import json
 from collections.abc import Mapping
@@ -8,17 +8,20 @@ from typing import Any
 from PIL import Image
 
 from ..errors import UserError
-from .content import LAYOUTS, Content
+from .content import FORMATS, Content
 
-_OTHER = ('panoptic', 'captions', 'stuff', 'image_info', 'test')  # in names of files that are not for these tasks
+_OTHER = ('panoptic', 'captions', 'stuff', 'image_info', 'test')  # in names of files with other annotations
 
 
 def find_coco(path: Path, kind: str) -> dict[str, Path]:
-    """The files of the parts 'train' and 'val', or one file as 'train'; none where there is no .json file.
+    """Find the files of the parts 'train' and 'val', or one file as 'train'; none where there is no .json file.
 
-    Of several files for a part that is taken whose name holds `kind`, 'keypoints' or 'instances'.
+    Args:
+        path: The folder.
+        kind: 'keypoints' or 'instances'; of several files for a part, the one with it in its name is taken.
 
-    Raises ValueError if it is not clear which to take.
+    Raises:
+        UserError: Several files could be the annotations of a part.
     """
     patterns = ('*.json', 'annotations/*.json', 'train/*.json', 'val/*.json', 'valid/*.json')
     names = [file.relative_to(path).as_posix() for pattern in patterns for file in sorted(path.glob(pattern))]
@@ -31,27 +34,28 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
         fitting = [name for name in candidates if kind in name] if len(candidates) > 1 else candidates
         if len(fitting) > 1 or (candidates and not fitting):
             raise UserError(
-                f'{path}: {", ".join(candidates)} could all be the annotations; leave one, or call it {part}.json'
+                f'{path}: {", ".join(candidates)} could all be the annotations; keep one, or call it {part}.json'
             )
         if fitting:
             found[part] = path / fitting[0]
     if val and not train:
-        raise UserError(f'{path / "train.json"}: no such file; {LAYOUTS}')
+        raise UserError(f'{path / "train.json"} does not exist; {FORMATS}')
     return found
 
 
 def read_coco(path: Path, file: Path, part: str) -> Content:
-    """A checked COCO file; images get a `file_name` below `path`, and `width` and `height`.
+    """Read and check a COCO file; images get a `file_name` below `path`, and `width` and `height`.
 
-    Raises ValueError in one sentence that names the file and what is wrong in it.
+    Raises:
+        UserError: The file is not COCO's, or an image is missing.
     """
     try:
         coco: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise UserError(f'{file}: not JSON ({error}); {LAYOUTS}') from error
+        raise UserError(f'{file} is not JSON ({error}); {FORMATS}') from error
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(coco, dict) or not coco.get(key):
-            raise UserError(f'{file}: "{key}" is missing or empty; {LAYOUTS}')
+            raise UserError(f'{file}: "{key}" is missing or empty; {FORMATS}')
     for key, name in (('images', 'file_name'), ('categories', 'name')):
         for one in coco[key]:
             if 'id' not in one or name not in one:
@@ -68,7 +72,8 @@ def read_coco(path: Path, file: Path, part: str) -> Content:
 def with_size(path: Path, image: Mapping[str, Any]) -> dict[str, Any]:
     """The entry of an image with `width` and `height`, read from the file where they are missing.
 
-    Raises ValueError for a file that is no image.
+    Raises:
+        UserError: The file is not an image.
     """
     if 'width' in image and 'height' in image:
         return dict(image)
@@ -76,7 +81,7 @@ def with_size(path: Path, image: Mapping[str, Any]) -> dict[str, Any]:
         with Image.open(path / image['file_name']) as opened:  # reads the head of the file only
             return {**image, 'width': opened.width, 'height': opened.height}
     except OSError as error:
-        raise UserError(f'{path / image["file_name"]}: not an image ({error})') from error
+        raise UserError(f'{path / image["file_name"]} is not an image ({error})') from error
 
 
 def _check_annotations(file: Path, coco: Mapping[str, Any]) -> None:
@@ -90,7 +95,7 @@ def _check_annotations(file: Path, coco: Mapping[str, Any]) -> None:
 
 
 def _find_image(path: Path, file: Path, part: str, name: str) -> str:
-    """Where the image is, below `path`."""
+    """The path of an image below `path`."""
     year = f'{part}2017'
     folders = (
         path / 'images',
@@ -101,4 +106,4 @@ def _find_image(path: Path, file: Path, part: str, name: str) -> str:
     for folder in folders:
         if (folder / name).is_file():
             return (folder / name).relative_to(path).as_posix()
-    raise UserError(f'{folders[0] / name}: no such image, but {file.name} lists it')
+    raise UserError(f'{folders[0] / name} does not exist, but {file.name} lists it')

@@ -1,21 +1,24 @@
-"""What was read of a folder, the same for every layout."""
+"""The content of a folder in memory, the same for every annotation format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from ..errors import UserError
 
+Annotations = Literal['boxes', 'classes', 'keypoints', 'regions']
+"""Kinds of annotations: a box for each object, a class for each image, keypoints, and masks or label images."""
+
 Content = Mapping[str, Any]
 """Images, annotations and categories as in COCO. Every image has `width` and `height`, and a `file_name` below the
-folder; in a classification it has its `category_id` and there are no annotations."""
+folder; with classes it has its `category_id`, and there are no annotations."""
 
-LAYOUTS = (
-    'read are COCO (images/, train.json, and val.json or a part of train.json in its place), '
+FORMATS = (
+    'known are COCO (images/, train.json, and val.json or a part of train.json in its place), '
     'DeepLabCut (CollectedData_*.csv, alone or in labeled-data/) and a folder of images for each class'
 )
 
@@ -24,7 +27,7 @@ _MOST_IMAGES_FOR_MEAN = 50
 
 @dataclass(frozen=True)
 class Points:
-    """Names of the key-points in their order, and pairs of them that are joined by lines."""
+    """Names of the keypoints in their order, and pairs of them, counted from 0, that are joined by lines."""
 
     names: tuple[str, ...]
     links: tuple[tuple[int, int], ...] = ()
@@ -32,9 +35,16 @@ class Points:
 
 @dataclass(frozen=True)
 class Folder:
-    """A checked folder, read for one task.
+    """A folder that was read and checked.
 
-    `split` says where the two parts come from; `mean` and `std` are those of R, G and B in the training part.
+    Attributes:
+        path: The folder.
+        train: The training part.
+        val: The validation part.
+        split: A sentence that says where the two parts come from.
+        mean: The mean of R, G and B in the training part, from 0 to 255.
+        std: Their standard deviation.
+        points: The keypoints, where these were read.
     """
 
     path: Path
@@ -52,7 +62,7 @@ class Folder:
 
     @property
     def has_masks(self) -> bool:
-        """Whether every object has one."""
+        """Whether every object has a mask."""
         return all(one.get('segmentation') for part in (self.train, self.val) for one in part['annotations'])
 
     @property
@@ -62,21 +72,22 @@ class Folder:
 
     @property
     def median_box(self) -> tuple[float, float]:
-        """Width and height in pixels."""
+        """The median width and height of the training part's boxes, in pixels."""
         boxes = np.array([one['bbox'][2:] for one in self.train['annotations']], float)
         width, height = np.median(boxes, axis=0).tolist()
         return width, height
 
     @property
     def median_side(self) -> float:
-        """The square root of the median box area, in pixels."""
+        """The median of the square roots of the box areas of the training part, in pixels."""
         return float(np.median([(one['bbox'][2] * one['bbox'][3]) ** 0.5 for one in self.train['annotations']]))
 
 
-def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of R, G and B over some of the images.
+def color_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, at least 1, of R, G and B, each from 0 to 255, over 50 or more of the images.
 
-    Raises ValueError for a file that is no image.
+    Raises:
+        UserError: A file is no image.
     """
     images = content['images']
     pixels = []
@@ -89,9 +100,10 @@ def colour_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], 
 def read_image(file: Path) -> Any:
     """The image `(H, W, 3)` in B, G, R.
 
-    Raises ValueError if OpenCV cannot read it.
+    Raises:
+        UserError: OpenCV cannot read it.
     """
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise UserError(f'{file}: not an image that OpenCV can read')
+        raise UserError(f'{file} is not an image that OpenCV can read')
     return image

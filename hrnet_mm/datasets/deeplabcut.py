@@ -1,4 +1,4 @@
-"""Reads the labels that DeepLabCut writes, of one animal or of several."""
+"""Reader of DeepLabCut's labels, of one animal or of several."""
 
 import csv
 import math
@@ -11,21 +11,25 @@ from .coco import with_size
 from .content import Content, Points
 
 _LINES = ('scorer', 'individuals', 'bodyparts', 'coords')
-_HEADER = 'its first lines must begin with scorer, (individuals,) bodyparts and coords'
+_HEADER = 'expected first lines that begin with scorer, (individuals,) bodyparts and coords'
 
 
 def find_deeplabcut(path: Path) -> list[Path]:
-    """The files CollectedData_*.csv of a project, its labeled-data/, or one video's folder in it."""
+    """The files CollectedData_*.csv of a project, of its labeled-data/, or of one video's folder in it."""
     patterns = ('', '*/', 'labeled-data/*/')
     return [file for pattern in patterns for file in sorted(path.glob(f'{pattern}CollectedData_*.csv'))]
 
 
 def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]:
-    """Images with one annotation for each animal; that of the only animal has the whole image as its box.
+    """Read images with one annotation for each animal; that of an only animal has the whole image as its box.
 
     Body parts of which a project with several animals has one for all ('single') are left out.
 
-    Raises ValueError in one sentence that names the file and line.
+    Returns:
+        The images and annotations, and the body parts.
+
+    Raises:
+        UserError: A file is wrong; the sentence names the line.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -35,7 +39,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
             rows = list(csv.reader(opened))
         first, columns, animals, parts = _read_header(file, rows)
         if names and parts != names:
-            raise UserError(f'{file}: has the body parts {", ".join(parts)}, but {files[0]} has {", ".join(names)}')
+            raise UserError(f'{file} has the body parts {", ".join(parts)}, but {files[0]} has {", ".join(names)}')
         names = parts
         for line, row in enumerate(rows[first:], first + 1):
             if not row:
@@ -51,7 +55,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
                         one['bbox'] = [0, 0, image['width'], image['height']]
                     annotations.append(one)
     if not annotations:
-        raise UserError(f'{files[0]}: no body part is labelled in any image')
+        raise UserError(f'{files[0]}: no body part is labeled in any image')
     content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'animal'}]}
     return content, Points(names)
 
@@ -60,7 +64,7 @@ def _read_header(file: Path, rows: list[list[str]]) -> tuple[int, int, list[dict
     """Number of header lines; columns of the image's name; of each animal, the column of each part's x; the parts."""
     header = {row[0].strip(): row for row in rows[:4] if row and row[0].strip() in _LINES}
     if not set(_LINES) - {'individuals'} <= set(header):
-        raise UserError(f'{file}: line 1 to 4 are no header of DeepLabCut; {_HEADER}')
+        raise UserError(f'{file}: lines 1 to 4 are not a header of DeepLabCut; {_HEADER}')
     coords, parts = header['coords'], header['bodyparts']
     individuals = header.get('individuals', [''] * len(coords))
     animals: dict[str, dict[str, int]] = {}
@@ -91,10 +95,10 @@ def _read_points(file: Path, line: int, row: list[str], columns: dict[str, int],
 
 
 def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:
-    """Where the image is; below `path` if it can be."""
+    """The path of an image, below `path` if it can be."""
     name = Path(*[part for cell in cells for part in cell.replace('\\', '/').split('/')])
     for folder in (path, *file.parents[:3]):
         for candidate in (folder / name, folder / name.name, folder / 'images' / name.name):
             if candidate.is_file():
                 return candidate.relative_to(path).as_posix() if path in candidate.parents else str(candidate.resolve())
-    raise UserError(f'{file}: line {line}: {name}: no such image in {file.parent} or where the name leads')
+    raise UserError(f'{file}: line {line}: {name} does not exist in {file.parent} or where the name leads')

@@ -1,4 +1,4 @@
-"""Key-points: which category has them, boxes around them, and which of them change places in a mirror."""
+"""Keypoints: their names, boxes around them, and their partners in a mirror image."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,14 @@ _SIDE = re.compile(
 
 
 def read_points(file: Path, content: Content) -> Points:
-    """The key-points of the only category that has them; those of two categories may be equal.
+    """Read the keypoints of the only category that has them; those of two categories may be equal.
 
-    Raises ValueError if there are none, or different ones.
+    Raises:
+        UserError: There are none, or categories differ in them.
     """
     categories = [category for category in content['categories'] if category.get('keypoints')]
     if not categories:
-        raise UserError(f'{file}: no category has "keypoints", the list of their names; pose and faces need it')
+        raise UserError(f'{file}: no category has "keypoints"; expected the list of their names')
     names = tuple(categories[0]['keypoints'])
     if any(tuple(category['keypoints']) != names for category in categories):
         raise UserError(f'{file}: categories have different "keypoints"; one network learns one list of them')
@@ -34,9 +35,10 @@ def read_points(file: Path, content: Content) -> Points:
 
 
 def with_points(content: Content, points: Points, file: Path) -> Content:
-    """The content without what has no labelled points; a box around its points is given to what has no box.
+    """Remove annotations without labeled points, and add the boxes that are missing.
 
-    Raises ValueError for a wrong number of values.
+    Raises:
+        UserError: An annotation has a wrong number of values, or none has labeled points.
     """
     annotations = []
     for one in content['annotations']:
@@ -44,7 +46,7 @@ def with_points(content: Content, points: Points, file: Path) -> Content:
         if len(values) not in (0, 3 * len(points.names)):
             raise UserError(
                 f'{file}: annotation {one["id"]} has {len(values)} values in "keypoints"; '
-                f'{len(points.names)} key-points need {3 * len(points.names)}: x, y and visibility of each'
+                f'{len(points.names)} keypoints need {3 * len(points.names)}: x, y and visibility of each'
             )
         count = sum(visible > 0 for visible in values[2::3])
         if not count or one.get('iscrowd'):
@@ -52,14 +54,18 @@ def with_points(content: Content, points: Points, file: Path) -> Content:
         box = one.get('bbox') or _box_around(values)
         annotations.append({'area': box[2] * box[3], 'iscrowd': 0, **one, 'bbox': box, 'num_keypoints': count})
     if not annotations:
-        raise UserError(f'{file}: nothing has labelled "keypoints" (visibility 1 or 2)')
+        raise UserError(f'{file}: no annotation has labeled "keypoints" (visibility 1 or 2)')
     return {**content, 'annotations': annotations}
 
 
 def mirrored(names: Sequence[str]) -> dict[str, str] | None:
-    """The point that takes each one's place in a mirror, by left and right in their names.
+    """The partner of each point in a mirror image, by left and right in their names.
 
-    None if no name has a side, or the other side of one is missing: such images must not be mirrored.
+    None if no name has a side, or a partner is missing: such images must not be mirrored.
+
+    Example:
+        >>> mirrored(['left_ear', 'right_ear', 'tail'])
+        {'left_ear': 'right_ear', 'right_ear': 'left_ear', 'tail': 'tail'}
     """
     other = {name: _SIDE.sub(_other_side, name) for name in names}
     if all(name == swapped for name, swapped in other.items()) or not set(other.values()) <= set(names):
@@ -68,22 +74,22 @@ def mirrored(names: Sequence[str]) -> dict[str, str] | None:
 
 
 def points_metainfo(points: Points) -> dict[str, Any]:
-    """What mmpose's data sets want to know of key-points."""
+    """The metainfo of mmpose's data sets for keypoints."""
     swaps: Mapping[str, str] = mirrored(points.names) or {}
     names = points.names
-    colour = [255, 128, 0]
+    color = [255, 128, 0]
     return {
         'dataset_name': 'folder',
         'keypoint_info': {
-            i: {'id': i, 'name': name, 'swap': _if_other(swaps.get(name, name), name), 'type': '', 'color': colour}
+            i: {'id': i, 'name': name, 'swap': _if_other(swaps.get(name, name), name), 'type': '', 'color': color}
             for i, name in enumerate(names)
         },
         'skeleton_info': {
-            i: {'id': i, 'link': (names[start], names[end]), 'color': colour}
+            i: {'id': i, 'link': (names[start], names[end]), 'color': color}
             for i, (start, end) in enumerate(points.links)
         },
         'joint_weights': [1.0] * len(names),
-        'sigmas': [0.05] * len(names),  # mmpose asks for them; the metrics used here do not
+        'sigmas': [0.05] * len(names),  # mmpose requires them; the metrics used here do not
     }
 
 

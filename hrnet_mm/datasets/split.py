@@ -1,4 +1,4 @@
-"""Takes a part of the images for validation where a folder has none."""
+"""Split of the images of a folder that has no validation part."""
 
 import random
 from collections.abc import Sequence
@@ -12,9 +12,17 @@ _FEWEST = 5
 
 
 def split_images(content: Content, where: object) -> tuple[Content, Content, str]:
-    """Training part, validation part, and a sentence that says so; of every class in its share, if images have one.
+    """Split images, those of each class in the same ratio, into a training and a validation part.
 
-    Raises ValueError for too few images.
+    Args:
+        content: The images and annotations.
+        where: The name of the folder, for sentences.
+
+    Returns:
+        The training part, the validation part, and a sentence that describes the split.
+
+    Raises:
+        UserError: There are fewer than five images, or of a class.
     """
     images = content['images']
     groups: dict[object, list[object]] = {}
@@ -23,7 +31,7 @@ def split_images(content: Content, where: object) -> tuple[Content, Content, str
     chosen: set[object] = set()
     for ids in groups.values():
         if len(ids) < _FEWEST:
-            raise UserError(f'{where}: {len(ids)} images are too few to take some for validation; give {_FEWEST}')
+            raise UserError(f'{where}: {len(ids)} images are too few for a validation part; expected {_FEWEST} or more')
         random.Random(_SEED).shuffle(ids)  # noqa: S311
         chosen.update(ids[: round(_SHARE * len(ids))])
     sentence = (

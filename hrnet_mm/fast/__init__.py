@@ -1,4 +1,4 @@
-"""The same outputs sooner: inference forms, engines, measurement."""
+"""Faster inference with the same outputs: folding, engines, export."""
 
 from .accelerate import Accelerated, Report, accelerate
 from .fold import fold

@@ -1,4 +1,4 @@
-"""One call that makes a network fast on this machine, and says what it did and how far the outputs moved."""
+"""Acceleration of a network on this machine, within a tolerance of its outputs."""
 
 import hashlib
 import json
@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
+from ..models.dense import Body, MapsAsInputs, dense_head
 from ..weights.io import written_aside
 from .compare import TOLERANCES, difference
-from .engines import ENGINES, Run
-from .fold import finite
+from .engines import ENGINES
 from .graphs import EngineError, Job
 from .machine import machine
+from .sessions import Run
 
 __all__ = ['Accelerated', 'Report', 'accelerate']
 
@@ -28,10 +29,16 @@ _REPEATS = 7
 
 @dataclass
 class Report:
-    """What `accelerate` did: engine, precision, the largest output difference on the example, relative to the output.
+    """The outcome of `accelerate`.
 
-    `milliseconds` holds the medians of the candidates that `engine='auto'` measured, `refused` those that could not run
-    or left the tolerance, with the reason.
+    Attributes:
+        engine: The engine that computes, a key of `ENGINES`.
+        precision: The precision that was asked for.
+        difference: The largest difference from the network's outputs on the example, relative to the largest output.
+        tolerance: The largest difference that was allowed.
+        applied: The optimizations, in words.
+        milliseconds: The median time of each engine, where several were measured on the example.
+        refused: The reason of each engine that could not run or left the tolerance.
     """
 
     engine: str
@@ -53,10 +60,13 @@ class Report:
 
 
 class Accelerated:
-    """A network that computes in an engine: called as the network is, gives what the network gives.
+    """A network that computes in an engine; it is called like the network and has its attributes.
 
-    For an input with NaN or infinity on a CPU the network itself answers. Other attributes are the network's; `report`
-    says what was done.
+    On a CPU, the network itself computes the outputs of inputs with NaN or infinity.
+
+    Attributes:
+        model: The network.
+        report: The engine and the difference of its outputs.
     """
 
     def __init__(self, model: nn.Module, run: Run, spec: Any, job: Job, report: Report) -> None:
@@ -65,9 +75,13 @@ class Accelerated:
         self._run, self._spec, self._job = run, spec, job
 
     def __call__(self, *inputs: Tensor) -> Any:
-        """As the network itself; raises ValueError for inputs that the engine was not made for."""
+        """Compute the network's outputs.
+
+        Raises:
+            UserError: The engine was made for inputs of another size.
+        """
         self._check(inputs)
-        if not finite(inputs):  # the kernels of some engines turn NaN into 0
+        if not _finite(inputs):  # the kernels of some engines turn NaN into 0
             return self.model(*inputs)
         return pytree.tree_unflatten(self._run(inputs), self._spec)
 
@@ -78,12 +92,12 @@ class Accelerated:
             return
         if not self._job.dynamic:
             raise UserError(
-                f'made for inputs of {example} with engine={self.report.engine!r}, got {given}; make it '
-                "with dynamic=True for other sizes, or with engine='eager'"
+                f'the inputs are {given}; expected {example}, for which engine={self.report.engine!r} was made: '
+                "accelerate with dynamic=True or engine='eager' for other sizes"
             )
         if any(side % 32 for shape in given for side in shape[2:]):
             raise UserError(
-                f'engine {self.report.engine!r} takes heights and widths that divide by 32, got {given}; pad them, or '
+                f'the inputs are {given}; engine={self.report.engine!r} expects sides that divide by 32: pad them, or '
                 "use engine='eager'"
             )
 
@@ -92,12 +106,12 @@ class Accelerated:
 
 
 ANY_SIZE = ('eager', 'compile')
-"""Engines that follow any batch and size; the others take those of the example, or with `dynamic` multiples of 32."""
+"""Engines that take any batch and size; the others take the example's, or with `dynamic` multiples of 32."""
 
 APPLIED = {
-    'eager': ['batch norm folded', 'sums and ReLU fused', 'up convolutions merged', 'channels_last'],
+    'eager': ['batch norm folded', 'channels_last'],
     'compile': ['batch norm folded', 'channels_last', 'torch.compile'],
-    'cudagraph': ['batch norm folded', 'sums and ReLU fused', 'channels_last', 'branches concurrent', 'CUDA graph'],
+    'cudagraph': ['batch norm folded', 'channels_last', 'branches concurrent', 'CUDA graph'],
     'onnxruntime': ['ONNX Runtime'],
     'openvino': ['OpenVINO'],
     'native': ['batch norm folded', 'convolutions on AMX, fp32 numbers as three bf16 parts'],
@@ -115,20 +129,37 @@ def accelerate(
     calibration: Iterable[Tensor] = (),
     choice: str | Path | None = None,
 ) -> Any:
-    """A network that gives the same outputs sooner, with a `report` of what was done.
+    """Accelerate a network in evaluation mode, within a tolerance of its outputs.
 
-    `example` is an input `(N, C, H, W)` like those to come. `precision` is 'fp32', 'bf16', 'fp16' or 'int8' (which
-    needs `calibration`, inputs that stand for the data). `engine` is one of 'eager', 'compile', 'cudagraph',
-    'onnxruntime', 'openvino', 'native' and 'native-bf16x3', or several of them, or 'auto': every one that can run here
-    is measured on the example, in turn with the others, and the fastest within `tolerance` is kept. `tolerance` bounds
-    the largest difference from the network's own outputs on the example, relative to the largest output. `dynamic` asks
-    for any batch and size. `choice` names a JSON file in which the choice of 'auto' is kept for the next time.
+    A whole model of an OpenMMLab library is accelerated in place: its backbone with the neck, and its dense head,
+    compute in the engine, and everything else and all parameters stay. Any other module stays as it is.
 
-    A whole model of an OpenMMLab library is accelerated in place and returned: backbone with neck, and a dense head,
-    each compute in the engine; everything else, and its parameters, stay. Any other module stays as it is, and an
-    object that is called like it is returned.
+    Args:
+        model: The network.
+        example: An input `(N, C, H, W)` like those to come, or several inputs.
+        precision: 'fp32', 'bf16', 'fp16' or 'int8'.
+        engine: 'eager', 'compile', 'cudagraph', 'onnxruntime', 'openvino', 'native' or 'native-bf16x3'; several of
+            them; or 'auto', all of them. Several are timed in turn on the example, and the fastest one is kept.
+        tolerance: The largest difference from the network's outputs on the example, relative to the largest output
+            (default: that of the precision in `TOLERANCES`).
+        dynamic: Whether inputs of any batch, and of any size that divides by 32, are to come.
+        calibration: Inputs that stand for the data, for 'int8'.
+        choice: A JSON file that keeps the fastest engine for the next time.
 
-    Raises ValueError for an unknown argument, EngineError (a RuntimeError) where no engine can do it within tolerance.
+    Returns:
+        The library's model, or an `Accelerated` network; both have the `report`.
+
+    Raises:
+        UserError: An argument is unknown, or the outputs on the example are not finite.
+        EngineError: No engine can compute it here within the tolerance; the message has the reason of each.
+
+    Example:
+        >>> import torch
+        >>> from hrnet_mm import create_model
+        >>> x = torch.randn(1, 3, 64, 64)
+        >>> fast = accelerate(create_model('hrnetv1_test-w8', num_classes=17).eval(), x, engine='eager')
+        >>> fast(x).shape, fast.report.engine
+        (torch.Size([1, 17, 16, 16]), 'eager')
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     if precision not in TOLERANCES:
@@ -138,7 +169,7 @@ def accelerate(
         if name not in ENGINES:
             raise UserError(f'unknown engine {name!r}{did_you_mean(name, ["auto", *ENGINES])}')
     if model.training:
-        raise ValueError('accelerate makes networks for inference: call model.eval() first')
+        raise UserError('the network is in training mode; expected evaluation mode: call model.eval()')
     limit = TOLERANCES[precision] if tolerance is None else tolerance
     settings = _Settings(precision, names, limit, dynamic, tuple(calibration), choice)
     if hasattr(model, 'backbone') and hasattr(model, 'data_preprocessor'):
@@ -162,7 +193,7 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     with torch.inference_mode():
         expected, spec = pytree.tree_flatten(model(*inputs))
     if not all(torch.isfinite(y).all() for y in expected):
-        raise UserError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
+        raise UserError('the outputs for the example are NaN or infinite, so they cannot be compared')
     book = _Choices(settings.choice, job)
     if len(names) > 1 and book.engine in names:
         names = [book.engine]
@@ -182,13 +213,18 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
             refused[name] = f'differs by {differences[name]:.1e} of the largest output, and {tolerance:.1e} is allowed'
     if not runs:
         reasons = '; '.join(f'{name}: {why}' for name, why in refused.items())
-        raise EngineError(f'no engine can run this in {settings.precision} within tolerance. {reasons}')
+        raise EngineError(f'no engine can run this network in {settings.precision} within the tolerance. {reasons}')
     milliseconds = _medians(runs, inputs) if len(runs) > 1 else {}
     best = min(milliseconds, key=milliseconds.__getitem__) if milliseconds else next(iter(runs))
     if len(names) > 1:
         book.write(best)
     report = Report(best, settings.precision, differences[best], tolerance, list(APPLIED[best]), milliseconds, refused)
     return Accelerated(model, runs[best], spec, job, report)
+
+
+def _finite(inputs: Iterable[Tensor]) -> bool:
+    """Whether inputs on the CPU hold neither NaN nor infinity; on a GPU, where asking would wait for it, True."""
+    return all(bool(torch.isfinite(x.sum())) for x in inputs if x.device.type == 'cpu')
 
 
 def _medians(runs: dict[str, Run], inputs: Sequence[Tensor]) -> dict[str, float]:
@@ -211,7 +247,7 @@ def _wait(inputs: Sequence[Tensor]) -> None:
 
 
 class _Choices:
-    """The engines chosen before, in a JSON file, by machine, versions, network and input."""
+    """The engines of earlier choices, in a JSON file, by machine, versions, network and input."""
 
     def __init__(self, path: str | Path | None, job: Job) -> None:
         self.path = None if path is None else Path(path)
@@ -232,44 +268,17 @@ class _Choices:
                 partial.write_text(json.dumps(self.known, indent=1), encoding='utf-8')
 
 
-class Body(nn.Module):
-    """Backbone and neck of a library's model as one module."""
-
-    def __init__(self, backbone: nn.Module, neck: nn.Module | None) -> None:
-        super().__init__()
-        self.backbone, self.neck = backbone, neck
-
-    def forward(self, x: Tensor) -> Any:
-        maps = self.backbone(x)
-        return maps if self.neck is None else self.neck(maps)
-
-
-class _Head(nn.Module):
-    """A head that takes its maps one by one, as engines give them."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, *maps: Tensor) -> Any:
-        return self.head(maps)
-
-
-DENSE_HEADS = ('decode_head', 'head', 'bbox_head', 'rpn_head')
-"""What the libraries call a head that reads whole maps; mmseg's, mmpose's and mmpretrain's, mmdet's."""
-
-
 def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Settings) -> nn.Module:
     neck = getattr(model, 'neck', None)
-    body = _accelerate(Body(model.backbone, neck).eval(), inputs, settings)
-    head = next((getattr(model, name) for name in DENSE_HEADS if getattr(model, name, None) is not None), None)
+    body = _accelerate(Body(model).eval(), inputs, settings)
+    head = dense_head(model)
     report = body.report
-    if isinstance(head, nn.Module):
+    if head is not None:
         try:
             maps = tuple(body(*inputs))
             # Its maps have sizes that depend on one another, which only engines without a graph of sizes can follow.
             names = [n for n in settings.names if n in ANY_SIZE] if settings.dynamic else settings.names
-            fast_head = _accelerate(_Head(head).eval(), maps, replace(settings, names=names, calibration=()))
+            fast_head = _accelerate(MapsAsInputs(head).eval(), maps, replace(settings, names=names, calibration=()))
         except EngineError as error:
             report.refused['head'] = str(error)
         else:
@@ -283,7 +292,7 @@ def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Sett
 
 
 def _replace_forward(module: nn.Module, forward: Callable[..., Any]) -> None:
-    """Computes by `forward` in evaluation mode, and as before in training; parameters and their names stay."""
+    """Make a module compute by `forward` in evaluation mode, and as before in training."""
     plain = module.forward
 
     def either(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Comparison of outputs: how far they may differ at each precision, and how far they do."""
+"""Comparison of outputs, and the difference that each precision allows."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ TOLERANCES = {'fp32': 1e-4, 'fp16': 2e-2, 'bf16': 0.1, 'int8': 0.35}
 
 
 def difference(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """The largest difference of any output, relative to the largest value of that output."""
+    """The largest difference of any output, relative to the largest value of that output; NaN where one has NaN."""
     relative = [
         ((y.double() - e.double()).abs().max() / e.double().abs().max().clamp_min(1e-30)).item()
         for y, e in zip(outputs, expected, strict=True)

@@ -1,7 +1,7 @@
-"""What can run a network: each engine turns a module and example inputs into a function of the same inputs.
+"""Engines: each turns a module and example inputs into a function of such inputs.
 
-An engine raises EngineError with the reason where it cannot: a library or device that is missing, a precision it does
-not have, a network it cannot take. The function gives the outputs as a flat list of tensors.
+An engine raises EngineError with the reason where it cannot run a network: a library or device is missing, it lacks the
+precision, or it does not know an operator.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ from torch.utils import _pytree as pytree
 
 from .fold import fold
 from .graphs import EngineError, Job, need, onnx_model, openvino_model
+from .sessions import Run, onnxruntime_session, openvino_session
 
-__all__ = ['DTYPES', 'ENGINES', 'Run']
+__all__ = ['DTYPES', 'ENGINES']
 
-Run = Callable[[Sequence[Tensor]], list[Tensor]]
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -54,7 +54,7 @@ def _cudagraph(job: Job) -> Run:
     if job.device.type != 'cuda':
         raise EngineError('CUDA graphs need the network and the inputs on a GPU')
     if job.dynamic:
-        raise EngineError('a captured graph takes the size it was captured with')
+        raise EngineError('a captured graph has one size; leave dynamic out')
     run = _eager(job, concurrent=True)
     static = [x.clone() for x in job.inputs]
     stream = torch.cuda.Stream(job.device)  # type: ignore[no-untyped-call]
@@ -77,75 +77,32 @@ def _cudagraph(job: Job) -> Run:
 
 
 def _onnxruntime(job: Job) -> Run:
-    need('onnxruntime')
-    import onnxruntime
-
     if job.precision == 'bf16' or (job.precision == 'fp16' and job.device.type == 'cpu'):
-        raise EngineError(f'onnxruntime computes in no {job.precision} on a {job.device.type}')
-    if job.device.type == 'cuda':
-        providers: list[Any] = [('CUDAExecutionProvider', {'device_id': job.device.index or 0})]
-    else:
-        providers = ['CPUExecutionProvider']
-    if missing := {p if isinstance(p, str) else p[0] for p in providers} - set(onnxruntime.get_available_providers()):
-        raise EngineError(f'this onnxruntime has no {", ".join(missing)}')
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    # Its threads wait busily for the next operator; after the last one that takes the time of whatever runs next.
-    options.add_session_config_entry('session.force_spinning_stop', '1')
-    try:
-        session = onnxruntime.InferenceSession(onnx_model(job).SerializeToString(), options, providers=providers)
-    except Exception as error:  # the exporter and the runtime raise classes of their own
-        raise EngineError(f'{type(error).__name__}: {error}') from error
-    names = [i.name for i in session.get_inputs()]
-
-    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        feed = {name: x.detach().cpu().contiguous().numpy() for name, x in zip(names, inputs, strict=True)}
-        return [torch.from_numpy(y).to(job.device) for y in session.run(None, feed)]
-
-    return run
+        raise EngineError(f'onnxruntime has no {job.precision} on a {job.device.type}')
+    need('onnxruntime')  # before the export, which takes seconds
+    return onnxruntime_session(onnx_model(job).SerializeToString(), job.device)
 
 
 def _openvino(job: Job) -> Run:
-    need('openvino')
     if job.device.type != 'cpu':
         raise EngineError('openvino computes on the CPU; move the network and the inputs there')
-    import openvino
-
-    hint = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16', 'int8': 'f32'}[job.precision]
-    core = openvino.Core()
-    if job.precision in ('bf16', 'fp16'):
-        able = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
-        if job.precision.upper() not in able:
-            raise EngineError(f'this CPU has no fast {job.precision} (it has {", ".join(able)})')
-    settings = {
-        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
-        'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': hint,
-    }
-    request = core.compile_model(openvino_model(job), 'CPU', settings).create_infer_request()
-
-    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        results = request.infer([x.detach().contiguous().numpy() for x in inputs])
-        return [torch.from_numpy(y.copy()) for y in results.values()]
-
-    return run
+    return openvino_session(openvino_model(job), 'fp32' if job.precision == 'int8' else job.precision)
 
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:
-    """`fp32` says how fp32 numbers are multiplied: 'fp32', to the last digit, or 'bf16x3', to 17 of their 24 bits."""
+    """Products of fp32 numbers are exact to the last digit ('fp32'), or to 17 of their 24 bits ('bf16x3')."""
     if job.device.type != 'cpu' or job.dynamic or any(x.ndim != 4 for x in job.inputs):
-        raise EngineError('the native engine takes images or maps of one size, on the CPU')
+        raise EngineError('the native engine computes images or maps of one size, on the CPU')
     able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16'}
     if job.precision not in able:
-        raise EngineError(f'this engine computes in {" and ".join(able)}, not in {job.precision}')
+        raise EngineError(f'this engine has {" and ".join(able)}, and not {job.precision}')
     from .native import compile_native, is_available
 
     if not is_available():
         raise EngineError('this CPU has no AMX unit for bfloat16, or the kernel does not let this process use it')
     try:
         network = compile_native(job.module, *job.inputs, precision=able[job.precision])
-    except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it has not
+    except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it lacks
         raise EngineError(str(error).strip().splitlines()[0]) from error
 
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -173,3 +130,4 @@ ENGINES: dict[str, Callable[[Job], Run]] = {
     'native': _native,
     'native-bf16x3': partial(_native, fp32='bf16x3'),
 }
+"""Every engine by its name."""

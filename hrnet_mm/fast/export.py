@@ -1,4 +1,4 @@
-"""Export of a network as a file for another runtime, kept only if it computes there what it computes here."""
+"""Export of a network as a file for another runtime, with a comparison of the outputs."""
 
 import mimetypes
 import os
@@ -18,27 +18,33 @@ from torch.utils import _pytree as pytree
 from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
-from .accelerate import DENSE_HEADS, Body
 from .compare import TOLERANCES, difference
-from .engines import Run
 from .fold import fold
 from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
+from .sessions import Run, onnxruntime_session, openvino_session
 
-__all__ = ['MOST_IMAGES', 'Exported', 'Plain', 'check_format', 'export', 'read_images']
+__all__ = ['MOST_IMAGES', 'Exported', 'check_format', 'export', 'read_images']
 
 _LEAST_SIDE = 2 * SIZE_STEP
-"""In a program of torch.export a side of one step is a constant: the coarsest stream is then one pixel high or wide."""
+"""In a program of torch.export a side of one step is a constant: the coarsest branch is then one pixel high or wide."""
 
 MOST_IMAGES = 100
-"""More images change the ranges that calibration finds little, and all of them are held in memory."""
+"""More images hardly change the ranges that calibration measures, and all of them are held in memory."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written: what reloaded and ran it, and how far its outputs were from the network's.
+    """An exported file.
 
-    `difference` is the largest one on inputs of `shapes`, relative to the largest value of the output; `bytes` counts
-    the file with its weights, `parameter_bytes` the network's parameters and buffers in memory.
+    Attributes:
+        path: The file.
+        runtime: The runtime that loaded it and ran it for the comparison.
+        precision: The precision of its weights and activations.
+        difference: The largest difference from the network's outputs, relative to the largest output.
+        tolerance: The largest difference that was allowed.
+        shapes: The shapes of the inputs that were compared.
+        bytes: The size of the file with its weights.
+        parameter_bytes: The size of the network's parameters and buffers in memory.
     """
 
     path: Path
@@ -60,34 +66,9 @@ class Exported:
         )
 
 
-class Plain(nn.Module):
-    """A library's model as tensors to tensors: backbone, neck and dense head, without what precedes and follows them.
-
-    Takes normalized images `(N, C, H, W)`; gives what the head's `forward` gives, scores and not yet boxes or points.
-    Of two-stage detectors it is the head of the region proposals. Parameters are the model's own.
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.body = Body(model.backbone, getattr(model, 'neck', None))
-        head = next((getattr(model, name) for name in DENSE_HEADS if getattr(model, name, None) is not None), None)
-        self.heads = head if isinstance(head, nn.ModuleList) else nn.ModuleList([] if head is None else [head])
-
-    def forward(self, x: Tensor) -> Any:
-        """`(N, C, H, W)` to the head's outputs, or without a head to the maps."""
-        maps = self.body(x)
-        if not self.heads:
-            return maps
-        first, *others = self.heads
-        out = first(maps)
-        for head in others:  # each reads what the one before gave
-            out = head(maps, out)
-        return out
-
-
 @dataclass(frozen=True)
 class _Format:
-    """How a file is written and read again, and in which precisions."""
+    """A kind of file: its runtime, its precisions, and the functions that write and load it."""
 
     runtime: str
     precisions: tuple[str, ...]
@@ -105,30 +86,48 @@ def export(
     aot: bool = False,
     tolerance: float | None = None,
 ) -> Exported:
-    """Write a network in evaluation mode, and what was done; the end of the name chooses the format.
+    """Export a network in evaluation mode to a file of the format that its name ends in.
 
-    `.onnx` is for ONNX Runtime, `.xml` (with a `.bin` beside it) for OpenVINO, `.pt2` a program of torch.export, or
-    with `aot` one that AOTInductor has compiled for this machine, for which a C++ compiler is needed. `example` is an
-    input `(N, C, H, W)` like those to come; `dynamic` lets the file take any batch and any sides from 64 that divide
-    by 32. 'int8', for `.onnx` and `.xml`, measures the activations' ranges on `calibration`, inputs that stand for the
-    data.
+    The file is written aside, loaded in its own runtime and compared with the network on the example, with `dynamic` on
+    another size too. It takes its name if the outputs agree; otherwise an older file of the name stays.
 
-    The file is written aside, loaded in its own runtime and run on the example, with `dynamic` on another size too.
-    Only if its outputs differ by at most `tolerance` of the largest output (default: that of `fast.accelerate`) does it
-    take its name; otherwise what was there before stays.
+    Args:
+        model: The network.
+        path: The file: `.onnx` for ONNX Runtime, `.xml` (with a `.bin` beside it) for OpenVINO, `.pt2` for
+            torch.export.
+        example: An input `(N, C, H, W)` like those to come, or several inputs.
+        precision: 'fp32', or 'int8' for `.onnx` and `.xml`.
+        dynamic: Whether the file takes any batch, and any sides from 64 that divide by 32.
+        calibration: Inputs that stand for the data, on which int8 measures the ranges of the activations.
+        aot: Whether AOTInductor compiles the `.pt2` for this machine, which needs a C++ compiler.
+        tolerance: The largest difference from the network's outputs, relative to the largest output (default: that of
+            the precision in `TOLERANCES`).
 
-    Raises ValueError for arguments that do not fit, and EngineError (a RuntimeError) where a library is missing, the
-    network cannot be exported, or the outputs differ by more.
+    Returns:
+        The file, its size, and the difference of its outputs.
+
+    Raises:
+        UserError: An argument does not fit, or the outputs on the example are not finite.
+        EngineError: A library is missing, the network cannot be exported, or the outputs differ by more.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from hrnet_mm import create_model
+        >>> model = create_model('hrnetv1_test-w8').eval()
+        >>> with TemporaryDirectory() as folder:
+        ...     exported = export(model, f'{folder}/pose.pt2', torch.randn(1, 3, 64, 64))
+        >>> exported.runtime, exported.difference <= exported.tolerance
+        ('torch.export', True)
     """
     path = Path(path)
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     chosen = _format(path, precision, aot)
     if model.training:
-        raise ValueError('export writes networks for inference: call model.eval() first')
+        raise UserError('the network is in training mode; expected evaluation mode: call model.eval()')
     if dynamic and any(side % SIZE_STEP or side < _LEAST_SIDE for x in inputs for side in x.shape[2:]):
         shapes = [tuple(x.shape) for x in inputs]
         raise UserError(
-            f'files of any size take sides from {_LEAST_SIDE} that divide by {SIZE_STEP}; the example is {shapes}'
+            f'the example is {shapes}; files of any size expect sides from {_LEAST_SIDE} that divide by {SIZE_STEP}'
         )
     checks = [inputs, tuple(map(_another_size, inputs))] if dynamic else [inputs]
     job = Job(model, inputs, precision, dynamic, tuple(calibration))
@@ -158,24 +157,28 @@ def export(
 
 
 def check_format(path: Path, precision: str, aot: bool = False) -> None:
-    """Raises ValueError unless files of this name are written in this precision."""
+    """Check that files of this name can be exported in this precision.
+
+    Raises:
+        UserError: There is no such format, or it lacks the precision.
+    """
     _format(path, precision, aot)
 
 
 def _format(path: Path, precision: str, aot: bool) -> _Format:
     if path.suffix not in _FORMATS:
-        raise UserError(f'{path}: a name must end in{did_you_mean(path.suffix, _FORMATS)}')
+        raise UserError(f'{path} has an unknown ending{did_you_mean(path.suffix, _FORMATS)}')
     if aot and path.suffix != '.pt2':
-        raise UserError(f'AOTInductor packages end in .pt2, got {path}')
+        raise UserError(f'{path} is not the name of an AOTInductor package; expected one that ends in .pt2')
     chosen = _AOT if aot else _FORMATS[path.suffix]
     if precision not in chosen.precisions:
         known = ', '.join(chosen.precisions)
-        raise UserError(f'{chosen.runtime} files are written in {known}, got precision {precision!r}')
+        raise UserError(f'{chosen.runtime} files have no precision {precision!r}; allowed: {known}')
     return chosen
 
 
 def _another_size(x: Tensor) -> Tensor:
-    """One more in the batch, and sides shorter by a step, or longer where they would be below `_LEAST_SIDE`."""
+    """A larger batch, and sides shorter by a step, or longer where they would be below `_LEAST_SIDE`."""
     height, width = (side + (SIZE_STEP if side <= _LEAST_SIDE else -SIZE_STEP) for side in x.shape[2:])
     return F.interpolate(torch.cat([x, x[:1]]), (height, width), mode='bilinear')
 
@@ -184,7 +187,7 @@ def _measured(model: nn.Module, run: Run, inputs: Sequence[Tensor]) -> float:
     with torch.inference_mode():
         expected = [y.cpu() for y in pytree.tree_leaves(model(*inputs))]
     if not all(torch.isfinite(y).all() for y in expected):
-        raise UserError('the network gives NaN or Inf on the example, so that outputs cannot be compared')
+        raise UserError('the outputs for the example are NaN or infinite, so they cannot be compared')
     return difference([y.cpu() for y in run(inputs)], expected)
 
 
@@ -200,36 +203,11 @@ def _write_onnx(job: Job, path: Path) -> None:
     onnx.save(onnx_model(job), str(path))
 
 
-def _load_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    names = [i.name for i in session.get_inputs()]
-    return lambda inputs: [
-        torch.from_numpy(y) for y in session.run(None, {n: x.cpu().numpy() for n, x in zip(names, inputs, strict=True)})
-    ]
-
-
 def _write_openvino(job: Job, path: Path) -> None:
     model = openvino_model(job)
     import openvino
 
     openvino.save_model(model, str(path), compress_to_fp16=False)
-
-
-def _load_openvino(path: Path) -> Run:
-    import openvino
-
-    # In fp32 even where the processor has faster bf16: the file is judged, not the processor.
-    request = (
-        openvino.Core().compile_model(str(path), 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'}).create_infer_request()
-    )
-    return lambda inputs: [
-        torch.from_numpy(y.copy()) for y in request.infer([x.cpu().numpy() for x in inputs]).values()
-    ]
 
 
 def _write_program(job: Job, path: Path) -> None:
@@ -266,8 +244,8 @@ def _flat(call: Callable[..., Any]) -> Run:
 
 
 _FORMATS = {
-    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, _load_onnx),
-    '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, _load_openvino),
+    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, onnxruntime_session),
+    '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, openvino_session),
     '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program),
 }
 _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
@@ -276,11 +254,19 @@ _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
 def read_images(
     folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> list[Tensor]:
-    """Up to 100 images of a folder as inputs `(1, 3, *size)`, RGB, less `mean`, by `std` (default: ImageNet's).
+    """Read images as inputs for calibration, each resized until it covers the size and cropped at a random place.
 
-    Each is resized until it covers the size, and cropped to it at a random place, the same every time.
+    Args:
+        folder: The folder; its subfolders are read too.
+        size: Height and width in pixels.
+        mean: The mean of R, G and B, from 0 to 255 (default: ImageNet's).
+        std: The standard deviation.
 
-    Raises ValueError if there are no images, or one cannot be read.
+    Returns:
+        Up to 100 inputs `(1, 3, *size)`, the same in every call.
+
+    Raises:
+        UserError: The folder has no images, or one cannot be read.
     """
     paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
     if not paths:
@@ -295,7 +281,7 @@ def _prepared(
 ) -> Tensor:
     image = cv2.imread(str(path))
     if image is None:
-        raise UserError(f'{path} is not an image that OpenCV reads, or is damaged')
+        raise UserError(f'{path} is not an image that OpenCV can read')
     factor = max(side / given for side, given in zip(size, image.shape, strict=False))
     wanted = [max(side, round(factor * given)) for side, given in zip(size, image.shape, strict=False)]
     image = cv2.resize(image, wanted[::-1], interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)

@@ -1,7 +1,6 @@
-"""A network as a graph for other runtimes: torch.export's program, an ONNX model, an OpenVINO model; fp32 or int8.
+"""Graphs of a network for other runtimes: torch.export's program, an ONNX model, an OpenVINO model; fp32 or int8.
 
-The plain network is exported, not its folded form: the runtimes fold and fuse by themselves, and merging convolutions
-first was measured to make onnxruntime slower (docs/performance.md).
+The network itself is exported, not its folded form: the runtimes fold and fuse by themselves.
 """
 
 import importlib.util
@@ -22,20 +21,25 @@ from ..errors import UserError
 __all__ = ['EngineError', 'Job', 'need', 'onnx_model', 'openvino_model', 'program', 'quiet']
 
 SIZE_STEP = 32
-"""Graphs of any size take sides that divide by this: the sizes of the streams are then multiples of each other."""
+"""Graphs of any size take sides that divide by this: the sizes of the branches are then multiples of each other."""
 
 _RANGES = {'batch': 1024, 'height': 128, 'width': 128}
 
 
 class EngineError(UserError):
-    """An engine cannot run a network here; the message is the reason."""
+    """An engine that cannot run a network here; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A module in evaluation mode, example inputs, a precision, and whether other batches and sizes must be taken.
+    """A network to run, and how.
 
-    `calibration` holds inputs that stand for the data: int8 measures the ranges of the activations on them.
+    Attributes:
+        module: The network, in evaluation mode.
+        inputs: Example inputs.
+        precision: 'fp32', 'bf16', 'fp16' or 'int8'.
+        dynamic: Whether inputs of other batches and sizes are to come.
+        calibration: Inputs that stand for the data, on which int8 measures the ranges of the activations.
     """
 
     module: nn.Module
@@ -46,22 +50,21 @@ class Job:
 
     @property
     def device(self) -> torch.device:
-        """Where the inputs are."""
+        """The device of the inputs."""
         return self.inputs[0].device
 
 
 def program(job: Job) -> torch.export.ExportedProgram:
-    """The network as torch.export's graph.
+    """The network as torch.export's graph, of the example's size or, if `job.dynamic`, of any sides that divide by 32.
 
-    It takes the example's size or, if `job.dynamic`, any batch and any height and width that divide by 32.
-
-    Raises EngineError if the network cannot be a graph.
+    Raises:
+        EngineError: The network cannot be a graph.
     """
     inputs, shapes = job.inputs, None
     if job.dynamic:
         batch, height, width = (torch.export.Dim(name, min=1, max=top) for name, top in _RANGES.items())
         shapes = tuple({0: batch, 2: SIZE_STEP * height, 3: SIZE_STEP * width} for _ in inputs)
-        # What is one in the example would become a constant of the graph.
+        # A size of one in the example would become a constant of the graph.
         inputs = tuple(x.new_zeros(2, x.shape[1], 3 * SIZE_STEP, 2 * SIZE_STEP) for x in inputs)
     try:
         with torch.no_grad():
@@ -76,18 +79,20 @@ def onnx_model(job: Job) -> Any:
 
     Its tensors are called 'input' and 'output', with numbers behind ('output_0') where there are several.
 
-    Raises EngineError where onnx or onnxscript is missing, or the network cannot be a graph.
+    Raises:
+        EngineError: onnx or onnxscript is missing, or the network cannot be a graph.
     """
     need('onnx', 'onnxscript')
     with quiet():
         graph = program(job)
-        exported = torch.onnx.export(
-            graph,
-            dynamo=True,
-            verbose=False,
-            input_names=_numbered('input', len(job.inputs)),
-            output_names=_numbered('output', len(graph.graph_signature.user_outputs)),
-        )
+        names = {
+            'input_names': _numbered('input', len(job.inputs)),
+            'output_names': _numbered('output', len(graph.graph_signature.user_outputs)),
+        }
+        try:
+            exported = torch.onnx.export(graph, dynamo=True, verbose=False, **names)
+        except Exception as error:  # the exporter raises classes of its own
+            raise EngineError(f'torch.onnx: {type(error).__name__}: {error}') from error
     assert exported is not None
     model = exported.model_proto
     return _quantized(model, job) if job.precision == 'int8' else model
@@ -96,7 +101,8 @@ def onnx_model(job: Job) -> Any:
 def openvino_model(job: Job) -> Any:
     """The network as OpenVINO's model; for int8 quantized by NNCF.
 
-    Raises EngineError where openvino or nncf is missing, or the network cannot be a graph.
+    Raises:
+        EngineError: openvino or nncf is missing, or the network cannot be a graph.
     """
     need('openvino')
     import openvino
@@ -118,7 +124,11 @@ def _numbered(name: str, count: int) -> list[str]:
 
 
 def need(*packages: str) -> None:
-    """Raises EngineError with the command that installs the packages, if one is missing."""
+    """Require packages.
+
+    Raises:
+        EngineError: One is missing; the message has the command that installs it.
+    """
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
         raise EngineError(f"{' and '.join(missing)} missing: pip install 'hrnet_mm[export]'")
 
@@ -149,12 +159,12 @@ def _quantized(model: Any, job: Job) -> Any:
 
 def _need_calibration(job: Job) -> None:
     if not job.calibration:
-        raise EngineError('int8 needs calibration images; pass calibration=[...], inputs like those to come')
+        raise EngineError('int8 needs calibration=[...], inputs like those to come')
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporters and NNCF report each step, and warn of what they call themselves."""
+    """Silence the exporters and NNCF, which report each step and warn of functions that they call themselves."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         before = logging.root.manager.disable

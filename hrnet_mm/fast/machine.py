@@ -1,4 +1,4 @@
-"""What a measurement was taken on."""
+"""Description of the machine of a measurement."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ __all__ = ['machine']
 
 
 def machine(device: torch.device | str = 'cpu') -> dict[str, str]:
-    """The processor or GPU, its driver, and the versions and commit that measured on it."""
+    """The processor or GPU ('device'), its 'driver', and the versions of 'torch' and of this package ('commit')."""
     device = torch.device(device)
     gpu = device.type == 'cuda'
     return {
@@ -43,7 +43,7 @@ def _driver() -> str:
 
 @cache
 def _commit() -> str:
-    """Of the checkout, with a plus sign if files differ from it; empty outside one."""
+    """The commit of the checkout, with a plus sign if files differ from it; empty outside of one."""
     folder = str(Path(__file__).parent)
     commit = _first_line(['git', '-C', folder, 'rev-parse', '--short', 'HEAD'])
     changed = commit and _first_line(['git', '-C', folder, 'status', '--porcelain', '--untracked-files=no', folder])

@@ -13,6 +13,7 @@ from torch import nn
 from ..errors import UserError
 from ..factory import create_model, fill_network, infer_network, list_models
 from ..models.archs import ARCHS, get_arch
+from ..models.dense import DenseNetwork
 from ..models.hrnet import HRNet
 from ..models.network import READOUTS, HRNetModel
 from ..registry import class_of, scope_of
@@ -87,9 +88,7 @@ class OpenedNetwork:
         if self.config is None:
             network: nn.Module = self.network
             return network
-        from ..fast.export import Plain
-
-        return Plain(self.network).eval()
+        return DenseNetwork(self.network).eval()
 
 
 def open_network(

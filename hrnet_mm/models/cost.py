@@ -1,6 +1,6 @@
 """Parameters, multiply-adds (MACs) and output shapes of networks; every count in this package comes from here."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..errors import UserError
 from .hrnet import HRNet
 from .layers import StreamMix
-from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2p
+from .network import READOUTS, HRNetModel
 
 __all__ = ['Cost', 'Readout', 'count_macs', 'count_parameters', 'macs', 'readouts']
 
@@ -120,7 +120,7 @@ class Readout:
 
 
 def readouts(arch: str, size: tuple[int, int]) -> tuple[Readout, ...]:
-    """Measure the backbone and its readouts V1, V2, V2p and C (before pooling) for one RGB image.
+    """Measure the backbone and each of `READOUTS` (hrnet before pooling) for one RGB image.
 
     Args:
         arch: The name of an architecture.
@@ -138,20 +138,15 @@ def readouts(arch: str, size: tuple[int, int]) -> tuple[Readout, ...]:
     """
     if min(size) < 1:
         raise UserError(f'the input size must be at least 1 x 1, got {size[0]} x {size[1]}')
-    builders: dict[str, Callable[[], nn.Module]] = {
-        'backbone': lambda: HRNet(arch),
-        'V1': lambda: HRNetV1(arch),
-        'V2': lambda: HRNetV2(arch),
-        'V2p': lambda: HRNetV2p(arch),
-        'C': lambda: nn.Sequential(HRNet(arch), HRFuseScales(arch=arch)),
-    }
-    return tuple(_measure(name, build, size) for name, build in builders.items())
+    return tuple(_measure(name, arch, size) for name in ('backbone', *READOUTS))
 
 
-def _measure(name: str, build: Callable[[], nn.Module], size: tuple[int, int]) -> Readout:
+def _measure(name: str, arch: str, size: tuple[int, int]) -> Readout:
     with torch.device('meta'):
-        model = build().eval()
+        model = HRNet(arch) if name == 'backbone' else HRNetModel(f'{name}_{arch}', num_classes=0)
+        model.eval()
         with count_macs(model) as cost:
-            maps = model(torch.empty(1, 3, *size))
+            image = torch.empty(1, 3, *size)
+            maps = model(image) if isinstance(model, HRNet) else model.forward_features(image)
     shapes = tuple((int(m.shape[1]), int(m.shape[2]), int(m.shape[3])) for m in maps)
     return Readout(name, count_parameters(model), cost.layers + cost.products, shapes)

@@ -1,9 +1,12 @@
 """The tasks of `hrnet-mm demo` and `hrnet-mm train TASK`, a file each."""
 
+from pathlib import Path
+
+from ..datasets import find_annotations
 from . import classification, faces, instances, pose, segmentation
 from .base import Metric, Task
 
-__all__ = ['TASKS', 'Metric', 'Task']
+__all__ = ['TASKS', 'Metric', 'Task', 'fitting_tasks']
 
 TASKS = {
     'pose': pose.TASK,
@@ -12,3 +15,13 @@ TASKS = {
     'segmentation': segmentation.TASK,
     'classification': classification.TASK,
 }
+
+
+def fitting_tasks(path: Path) -> list[str]:
+    """The names of the tasks that a folder is annotated for; of tasks that need the same annotations, the first.
+
+    Raises:
+        UserError: The folder has no known annotation format.
+    """
+    first = {task.annotations: name for name, task in reversed(TASKS.items())}
+    return [first[annotations] for annotations in find_annotations(path)]

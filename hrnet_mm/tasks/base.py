@@ -1,11 +1,11 @@
-"""What a task says of itself."""
+"""The description of a task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets import Folder
+from ..datasets import Annotations, Folder
 from .pictures import Pair
 
 __all__ = ['SHOWN_IMAGES', 'Metric', 'Task', 'steps']
@@ -15,7 +15,14 @@ SHOWN_IMAGES = 4
 
 @dataclass(frozen=True)
 class Metric:
-    """A row of the table: its name, the key in the library's metrics, and the factor to percent."""
+    """A row of the table of results.
+
+    Attributes:
+        name: Its name in the table.
+        key: The key in the library's metrics.
+        factor: The factor to percent.
+        is_error: Whether less is better.
+    """
 
     name: str
     key: str
@@ -27,24 +34,28 @@ class Metric:
 class Task:
     """A task that `hrnet-mm demo` and `hrnet-mm train TASK` train, test and draw.
 
-    Args:
-        title: of the task's column in the picture of all tasks.
-        config: the file below configs/demo.
-        libraries: what has to be installed.
-        prepare: writes the demonstration's data below a folder and returns the data's own.
-        targets: values of the demonstration that metrics are to reach, in percent.
-        metrics: the rows of the table for the config's test evaluator, the most important one first.
-        adapt: changes a config to a folder that was read for the task; files go to the work directory.
-        use_arch: changes a model, but not its backbone, to an architecture of these channels.
-        baseline: from a runner and the first metric's key, the value of a trivial answer, in percent, and what this is.
-        draw: draws predictions into the work directory; returns the files, and truth and prediction for the tile.
-        shown_images: how many images are kept to be drawn; None: all.
-        swap_channels: the preprocessor's argument that makes R, G, B of B, G, R.
+    Attributes:
+        title: The title of its column in the picture of all tasks.
+        about: The network and the demonstration's data, for its row in docs/demonstration.md.
+        config: The file below configs/demo.
+        libraries: The packages that must be installed.
+        annotations: The kind of annotations that a folder must have.
+        prepare: Writes the demonstration's data below a folder, and returns the folder of the data.
+        targets: The values that the demonstration's metrics must reach, in percent.
+        metrics: The rows of the table for the config's test evaluator, the most important one first.
+        adapt: Changes a config to a folder that was read for the task; files go to the work directory.
+        use_arch: Changes a model, but not its backbone, to an architecture of these channels.
+        baseline: From a runner and the first metric's key, the value of a trivial prediction, in percent, and its name.
+        draw: Draws predictions into the work directory; returns the files, and ground truth and prediction as a pair.
+        shown_images: The number of images that are kept to be drawn; None for all.
+        swap_channels: The preprocessor's argument that makes R, G, B of B, G, R.
     """
 
     title: str
+    about: tuple[str, str]
     config: str
     libraries: tuple[str, ...]
+    annotations: Annotations
     prepare: Callable[[Path], Path]
     targets: Mapping[str, float]
     metrics: Callable[[Any], tuple[Metric, ...]]
@@ -57,5 +68,5 @@ class Task:
 
 
 def steps(loader: Any, kind: str) -> list[Any]:
-    """The steps of this type in a dataloader's pipeline."""
+    """The steps of a type in a dataloader's pipeline."""
     return [step for step in loader.dataset.pipeline if step.type == kind]

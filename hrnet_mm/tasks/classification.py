@@ -74,8 +74,10 @@ def _classified(sample: Any, classes: Sequence[str]) -> pictures.Classified:
 
 TASK = Task(
     title='classification, HRNet-C',
+    about=('classification, HRNet-C', '5,000 handwritten digits, 4,000 -> 1,000'),
     config='hrnet-c_digits.py',
     libraries=('mmpretrain',),
+    annotations='classes',
     prepare=prepare_digits,
     targets={'top-1': 95.0},
     metrics=lambda evaluator: (Metric('top-1', 'accuracy/top1'),),

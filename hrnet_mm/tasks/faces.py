@@ -27,8 +27,10 @@ def _baseline(runner: Any, key: str) -> tuple[float, str]:
 
 TASK = Task(
     title='faces, HRNetV2',
+    about=('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
     config='td-hm_hrnetv2_faces.py',
     libraries=('mmpose', 'pycocotools'),
+    annotations='keypoints',
     prepare=prepare_faces,
     targets={'NME': 5.0},
     metrics=lambda evaluator: (Metric('NME', 'NME', 100, is_error=True),),

@@ -67,8 +67,10 @@ def _objects(instances: Any) -> pictures.Objects:
 
 TASK = Task(
     title='instances, HRNetV2p',
+    about=('instance segmentation, Mask R-CNN on HRNetV2p', '125 nuclei of a microscopy image, left 3/4 -> right 1/4'),
     config='mask-rcnn_hrnetv2p_nuclei.py',
     libraries=('mmdet',),
+    annotations='boxes',
     prepare=prepare_nuclei,
     targets={'box AP50': 50.0, 'mask AP50': 50.0},
     metrics=_metrics,

@@ -1,4 +1,4 @@
-"""What the tasks of keypoints share: the change to a folder, the trivial baseline, the drawing."""
+"""Parts of the tasks of keypoints: the change to a folder, the trivial baseline, the drawing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ def measure_mean_points(runner: Any, key: str) -> float:
 def draw_keypoints(
     work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]
 ) -> tuple[list[Path], pictures.Pair]:
-    """Those images in which most points are labelled are drawn, and the first of them is the tile."""
+    """Draw the images in which most points are labeled; the first of them is the pair."""
     links = metainfo['skeleton_links'] or (FACE_LINES if metainfo['num_keypoints'] == NUM_POINTS else [])
     images = [(path, list(group)) for path, group in groupby(samples, key=lambda sample: sample.img_path)]
     if len(images) > SHOWN_IMAGES:
@@ -68,7 +68,7 @@ def draw_keypoints(
 
 
 def _write_points(config: Any, points: Points, file: Path) -> None:
-    """Tell mmpose of the points by a file: mmengine takes half a minute to print a config that holds 200 of them."""
+    """Describe the points to mmpose in a file: mmengine prints a config that holds 200 of them in half a minute."""
     file.write_text(f'dataset_info = {points_metainfo(points)!r}\n')
     for loader in (config.train_dataloader, config.test_dataloader):
         loader.dataset.metainfo = {'from_file': str(file)}

@@ -1,4 +1,4 @@
-"""Pictures of predictions beside the truth."""
+"""Pictures of predictions beside the ground truth."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Pair = tuple[Image, Image]  # truth and prediction, in R, G, B
 Points = npt.NDArray[np.floating]
 
 SHOWN_SCORE = 0.5
-SHOWN_POINT = 0.2  # the height of a heat-map's peak
+SHOWN_POINT = 0.2  # the height of a heatmap's peak
 
 _LONG_SIDE = 800  # of a panel, in pixels
 _DPI = 100
@@ -35,7 +35,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Classified:
-    """One classified image: its file, the true and the predicted class, and the score of the latter, 0 to 1."""
+    """A classified image: its file, the true and the predicted class, and the score of the latter, 0 to 1."""
 
     file: Path
     truth: str
@@ -49,7 +49,7 @@ def read(file: str | Path) -> Image:
 
 
 def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> Pair:
-    """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; objects found. Returns the last two."""
+    """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; predicted objects. Returns the last two."""
     image = _brightened(image)
     pair = _with_objects(image, truth, len(classes)), _with_objects(image, found, len(classes))
     panels = {
@@ -62,7 +62,7 @@ def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, class
 
 
 def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: Sequence[str]) -> Pair:
-    """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; labels found; where they differ.
+    """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; predicted labels; where they differ.
 
     Label 0 is background and stays unpainted; 255 is not evaluated. Returns the second and third panel.
     """
@@ -80,10 +80,10 @@ def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: S
 
 
 def draw_points(file: Path, image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]]) -> Pair:
-    """Write three panels: the image `(H, W, 3)` in B, G, R; true points; points found. Returns the last two.
+    """Write three panels: the image `(H, W, 3)` in B, G, R; true points; predicted points. Returns the last two.
 
-    Points are `(n, K, 3)`: x and y in pixels, and above 0 where the point is labelled or how sure the network is of it;
-    `links` are pairs of points to be joined by lines.
+    Points are `(n, K, 3)`: x and y in pixels, and above 0 where a true point is labeled, or the score of a predicted
+    one; `links` are pairs of points that lines join.
     """
     shown = np.asarray(image[..., ::-1])
     pair = _with_points(shown, truth, 0.0, links), _with_points(shown, found, SHOWN_POINT, links)
@@ -92,16 +92,16 @@ def draw_points(file: Path, image: Image, truth: Points, found: Points, links: S
 
 
 def label_images(images: Sequence[Classified], side: int = 96) -> Pair:
-    """Squares of small images with the true class at the corner, and with the class found, red where it is wrong."""
+    """Squares of small images with the true class at the corner, and with the predicted one, red where it is wrong."""
     columns = math.ceil(math.sqrt(len(images)))
     grids = []
     for is_truth in (True, False):
         grid = np.zeros((math.ceil(len(images) / columns) * side, columns * side, 3), np.uint8)
         for place, one in enumerate(images):
             cell = cv2.resize(cv2.imread(str(one.file), cv2.IMREAD_COLOR), (side, side))
-            colour = (90, 200, 255) if is_truth else (90, 255, 90) if one.truth == one.found else (255, 60, 60)
+            color = (90, 200, 255) if is_truth else (90, 255, 90) if one.truth == one.found else (255, 60, 60)
             text = one.truth if is_truth else one.found
-            cv2.putText(cell, text, (5, side // 4), cv2.FONT_HERSHEY_SIMPLEX, side / 110, colour, 2, cv2.LINE_AA)
+            cv2.putText(cell, text, (5, side // 4), cv2.FONT_HERSHEY_SIMPLEX, side / 110, color, 2, cv2.LINE_AA)
             y, x = divmod(place, columns)
             grid[y * side : (y + 1) * side, x * side : (x + 1) * side] = cell
         grids.append(grid)
@@ -116,7 +116,7 @@ def write_tile(file: Path, truth: Image, found: Image, side: int = 480) -> None:
 
 
 def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12, rows: int = 4) -> None:
-    """Write a grid of images: above, up to `rows` of rightly classified ones; below, mistakes, surest first."""
+    """Write a grid of images: above, up to `rows` of correct ones; below, mistakes, of the highest score first."""
     mistakes = sorted((one for one in images if one.truth != one.found), key=lambda one: -one.score)
     right = [one for one in images if one.truth == one.found]
     most = columns * rows
@@ -160,55 +160,55 @@ def _enlarged_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return enlarged
 
 
-def _colour(index: int) -> tuple[int, int, int]:
-    """A colour in R, G, B; neighbours in the list differ in hue by the golden angle, hence all differ well."""
+def _color(index: int) -> tuple[int, int, int]:
+    """A color in R, G, B; neighbors in the list differ in hue by the golden angle, hence all differ well."""
     hsv = np.array([[[index * 68.754 % 180, 200, 255]]], dtype=np.uint8)
     r, g, b = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].tolist()
     return r, g, b
 
 
-def _painted(image: Image, mask: npt.NDArray[np.bool_], colour: tuple[int, int, int], strength: float) -> Image:
+def _painted(image: Image, mask: npt.NDArray[np.bool_], color: tuple[int, int, int], strength: float) -> Image:
     painted: Image = image.copy()
-    painted[mask] = ((1 - strength) * image[mask] + strength * np.array(colour)).astype(np.uint8)
+    painted[mask] = ((1 - strength) * image[mask] + strength * np.array(color)).astype(np.uint8)
     return painted
 
 
-def _outlined(panel: Image, mask: npt.NDArray[np.bool_], colour: tuple[int, int, int]) -> Image:
+def _outlined(panel: Image, mask: npt.NDArray[np.bool_], color: tuple[int, int, int]) -> Image:
     mask = _enlarged_mask(mask)
-    painted = _painted(panel, mask, colour, 0.35)
+    painted = _painted(panel, mask, color, 0.35)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(painted, outlines, -1, colour, 2)
+    cv2.drawContours(painted, outlines, -1, color, 2)
     return painted
 
 
 def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
     panel, factor = _enlarged(image), _factor(image.shape)
     for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
-        colour = _colour(int(label) if num_classes > 1 else index)
+        color = _color(int(label) if num_classes > 1 else index)
         if objects.masks is None:
             first, last = (tuple(int(value) for value in corner) for corner in (factor * box[:2], factor * box[2:]))
-            cv2.rectangle(panel, first, last, colour, 2)
+            cv2.rectangle(panel, first, last, color, 2)
         else:
-            panel = _outlined(panel, objects.masks[index], colour)
+            panel = _outlined(panel, objects.masks[index], color)
     return panel
 
 
 def _with_points(image: Image, points: Points, least: float, links: Sequence[tuple[int, int]]) -> Image:
     panel, factor = _enlarged(image), _factor(image.shape)
     shift = 4  # OpenCV takes places in 1/16 pixel
-    # The centre of the first pixel is at (0, 0), before and after it was enlarged.
+    # The center of the first pixel is at (0, 0), before and after it was enlarged.
     places = np.rint(((points[..., :2] + 0.5) * factor - 0.5) * (1 << shift)).astype(int)
     width = 3 if points.shape[1] > _MANY_POINTS else 7
     for index, (place, score) in enumerate(zip(places.tolist(), points[..., 2], strict=True)):
-        colour = _colour(index + 4)  # from cyan on, which neither skin nor grass has
+        color = _color(index + 4)  # from cyan on, which neither skin nor grass has
         shown = [(place[start], place[end]) for start, end in links if min(score[start], score[end]) > least]
-        # A dark rim, so that the colour is seen on any other.
-        for shade, wider in ((_RIM, 4), (colour, 0)):
+        # A dark rim, so that the color is seen on any other.
+        for shade, wider in ((_RIM, 4), (color, 0)):
             for start, end in shown:
                 cv2.line(panel, start, end, shade, width + wider, cv2.LINE_AA, shift)
         for (x, y), one in zip(place, score, strict=True):
             if one > least:
-                for shade, radius in ((_RIM, width + 2), ((255, 255, 255) if shown else colour, width)):
+                for shade, radius in ((_RIM, width + 2), ((255, 255, 255) if shown else color, width)):
                     cv2.circle(panel, (x, y), radius << shift, shade, -1, cv2.LINE_AA, shift)
     return panel
 
@@ -216,13 +216,13 @@ def _with_points(image: Image, points: Points, least: float, links: Sequence[tup
 def _with_labels(image: Image, labels: Image) -> Image:
     panel = _enlarged(image)
     for label in np.unique(labels[(labels > 0) & (labels < 255)]):
-        panel = _outlined(panel, labels == label, _colour(int(label)))
+        panel = _outlined(panel, labels == label, _color(int(label)))
     return panel
 
 
 def _legend(classes: Sequence[str], first: int = 0) -> list[Patch]:
-    colours = (np.array(_colour(i)) / 255 for i in range(first, first + len(classes)))
-    return [Patch(color=(r, g, b), label=name) for (r, g, b), name in zip(colours, classes, strict=True)]
+    colors = (np.array(_color(i)) / 255 for i in range(first, first + len(classes)))
+    return [Patch(color=(r, g, b), label=name) for (r, g, b), name in zip(colors, classes, strict=True)]
 
 
 def _write(file: Path, panels: dict[str, Image], legend: list[Patch]) -> None:

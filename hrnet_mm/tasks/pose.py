@@ -32,8 +32,10 @@ def _baseline(runner: Any, key: str) -> tuple[float, str]:
 
 TASK = Task(
     title='pose, HRNetV1',
+    about=('human pose, top-down on HRNetV1', '1,500 images of rendered people -> 300 others'),
     config='td-hm_hrnetv1_people.py',
     libraries=('mmpose', 'pycocotools'),
+    annotations='keypoints',
     prepare=prepare_people,
     targets={'OKS AP': 10.0},
     metrics=lambda evaluator: _METRICS[evaluator.type],

@@ -1,4 +1,4 @@
-"""What the tasks of regions share: the change to the size of a folder's objects, and the drawing."""
+"""Parts of the tasks of regions: the change to the size of a folder's objects, and the drawing."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def adapt_regions(config: Any, folder: Folder) -> None:
 def draw_regions(
     work_dir: Path, samples: Sequence[Any], draw: Callable[[Path, pictures.Image, Any], pictures.Pair]
 ) -> tuple[list[Path], pictures.Pair]:
-    """Draw the first images, each with its sample; the first of them is the tile."""
+    """Draw the first images, each with its sample; the first of them is the pair."""
     files, tiles = [], []
     for sample in samples[:SHOWN_IMAGES]:
         file = work_dir / f'predictions_{Path(sample.img_path).stem}.png'

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import prepare_nuclei
 from ..datasets.content import Content, Folder
-from ..datasets.layouts import semantic_file
+from ..datasets.formats import semantic_file
 from . import pictures
 from .base import Metric, Task
 from .regions import adapt_regions, draw_regions
@@ -86,8 +86,10 @@ def _draw(work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]) -
 
 TASK = Task(
     title='segmentation, HRNetV2',
+    about=('semantic segmentation, FCN on HRNetV2', 'the same image'),
     config='fcn_hrnetv2_nuclei.py',
     libraries=('mmseg', 'pycocotools'),
+    annotations='regions',
     prepare=prepare_nuclei,
     targets={'mIoU': 85.0},
     metrics=lambda evaluator: (Metric('mIoU', 'mIoU'),),

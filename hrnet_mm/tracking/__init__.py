@@ -1,4 +1,4 @@
-"""Tracking of many persons' poses in videos, and PoseTrack's measures of it; needs OpenCV and SciPy."""
+"""Pose tracking of many persons in videos, and PoseTrack's measures of it; needs OpenCV and SciPy."""
 
 from .evaluate import evaluate_poses, evaluate_tracking, read_videos
 from .flow import dis_flow, farneback_flow

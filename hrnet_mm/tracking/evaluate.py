@@ -1,8 +1,8 @@
 """PoseTrack's two measures: mAP of poses, and MOTA of tracks (Andriluka et al., CVPR 2018, section 4).
 
-Computes what https://github.com/leonid-pishchulin/poseval does, which no package index has. A joint is right within
-half of the head's size of the truth; that is 0.6 times the diagonal of the annotated head box (PCKh@0.5). Frames
-without annotated persons are left out, and joints inside an ignore region, true or found, do not exist.
+They are those of https://github.com/leonid-pishchulin/poseval, which cannot be installed as a package. A predicted
+joint is correct within half of the head's size of the true one; the size is 0.6 times the diagonal of the annotated
+head box (PCKh@0.5). Frames without annotated persons are left out, and so are joints inside an ignore region.
 
     python -m hrnet_mm.tracking.evaluate data/posetrack18/annotations/val results
 """
@@ -24,7 +24,7 @@ from .posetrack import EVALUATED, Frame, read_video
 __all__ = ['GROUPS', 'PoseScores', 'TrackingScores', 'Video', 'evaluate_poses', 'evaluate_tracking', 'read_videos']
 
 Video = tuple[Sequence[Frame], Sequence[Frame]]
-"""The true and the found frames of one video, of equal number."""
+"""The frames of the ground truth and the predicted frames of one video, of equal number."""
 
 _HEAD_SIZE = 0.6  # of the head box's diagonal
 _DISTANCE = 0.5  # of the head's size
@@ -40,9 +40,12 @@ GROUPS = list(_GROUPS)
 
 @dataclass(frozen=True)
 class PoseScores:
-    """Average precision, and precision and recall of everything found, in percent, per group of joints.
+    """Scores of poses in percent, for each of `GROUPS`.
 
-    A joint that no true person has is nan and left out of the means.
+    Attributes:
+        ap: Average precision; NaN for a joint that no true person has, which the means leave out.
+        precision: Precision of all predictions.
+        recall: Recall of all predictions.
     """
 
     ap: dict[str, float]
@@ -52,7 +55,18 @@ class PoseScores:
 
 @dataclass(frozen=True)
 class TrackingScores:
-    """MOTA in percent per group of joints; means over the joints; and what was counted, over all joints."""
+    """Scores of tracks.
+
+    Attributes:
+        mota: MOTA in percent, for each of `GROUPS`.
+        motp: Multiple object tracking precision in percent, a mean over the joints, as `precision` and `recall` are.
+        precision: In percent.
+        recall: In percent.
+        objects: The number of true joints.
+        misses: The number of those without a prediction.
+        false_positives: The number of predicted joints without a true one.
+        switches: The number of times that the track of a true joint changes.
+    """
 
     mota: dict[str, float]
     motp: float
@@ -67,10 +81,14 @@ class TrackingScores:
 def evaluate_poses(videos: Iterable[Video]) -> PoseScores:
     """Average precision of the joints of each frame.
 
-    Each found person belongs to the true one with most right joints (as a part of those annotated), each true person to
-    the best of those that found it; joints of the others are false positives.
+    Each predicted person is assigned to the true one with the largest share of correct joints, and each true person to
+    the best of its predictions; joints of the others are false positives.
 
-    Raises ValueError for videos of unequal length and for true persons without a head box.
+    Args:
+        videos: Ground truth and predictions of each video (see `read_videos`).
+
+    Raises:
+        UserError: A video has frames of unequal number, or a true person no head box.
     """
     joints = len(EVALUATED)
     count = np.zeros(joints)
@@ -95,15 +113,18 @@ def evaluate_poses(videos: Iterable[Video]) -> PoseScores:
 def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_poseval: bool = True) -> TrackingScores:
     """Multiple object tracking accuracy (Bernardin and Stiefelhagen, 2008) of each joint on its own.
 
-    Per frame and joint, a true person keeps the found track it had if that is still right; the others are matched for
-    the least sum of distances; a match to another track than the last one is a switch. Joints found with a score
-    below `min_score` do not exist.
+    Per frame and joint, a true person keeps its predicted track if that is still correct; the others are matched for
+    the least sum of distances; a match to another track than the last one is a switch.
 
-    `as_poseval` follows two habits of poseval, hence of published numbers: the last annotated frame of a video is not
-    counted, and in a frame with nothing found (or with nothing true outside ignore regions) it counts one object, one
-    miss and one false positive for each joint, however many there are. Without it all frames count as they are.
+    Args:
+        videos: Ground truth and predictions of each video (see `read_videos`).
+        min_score: Predicted joints of a lower score are left out.
+        as_poseval: Whether two habits of poseval, hence of published numbers, are followed: the last annotated frame
+            of a video is not counted, and a frame without predictions (or without ground truth outside of ignore
+            regions) counts one object, one miss and one false positive for each joint, however many there are.
 
-    Raises ValueError as `evaluate_poses` does, and where two found persons of a frame have the same id.
+    Raises:
+        UserError: As of `evaluate_poses`, or two predicted persons of a frame have the same id.
     """
     joints = len(EVALUATED)
     counts = np.zeros((6, joints))  # objects, misses, false positives, switches, matches, sum of distances
@@ -112,7 +133,7 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
         last: list[dict[int, int]] = [{} for _ in range(joints)]
         for truth, found in frames[: -1 if as_poseval else None]:
             if len(np.unique(found.ids)) < len(found.ids):
-                raise UserError(f'{truth.name}: found persons share a track_id of {sorted(found.ids.tolist())}')
+                raise UserError(f'{truth.name}: predicted persons share a track_id of {sorted(found.ids.tolist())}')
             if as_poseval and not (len(truth.ids) and len(found.ids)):
                 counts[:3] += 1
                 continue
@@ -143,9 +164,14 @@ def evaluate_tracking(videos: Iterable[Video], min_score: float = -math.inf, as_
 
 
 def read_videos(truth: Path, found: Path) -> list[Video]:
-    """Pairs of the files of the same name in two folders of PoseTrack JSON, or of two files.
+    """Read ground truth and predictions from two folders with files of the same names, or from two files.
 
-    Raises ValueError where the results lack a video of the truth.
+    Args:
+        truth: Annotations in the form of PoseTrack 2018.
+        found: Results, such as `write_video` writes.
+
+    Raises:
+        UserError: The results lack a video, or a file is not PoseTrack's.
     """
     if truth.is_file():
         return [(read_video(truth), read_video(found))]
@@ -160,7 +186,7 @@ def read_videos(truth: Path, found: Path) -> list[Video]:
 def _evaluated_frames(video: Video) -> Iterable[tuple[Frame, Frame]]:
     truth, found = video
     if len(truth) != len(found):
-        raise UserError(f'{len(found)} frames of results for {len(truth)} of {truth[0].name}: expected as many')
+        raise UserError(f'{truth[0].name}: the results have {len(found)} frames; expected {len(truth)}')
     for true, one in zip(truth, found, strict=True):
         if len(true.ids):
             yield _outside(true, true.ignored), _outside(one, true.ignored)
@@ -187,9 +213,9 @@ def _outside(frame: Frame, ignored: Sequence[Array]) -> Frame:
 
 
 def _distances(truth: Frame, found: Frame) -> Array:
-    """Distances `(true, found, joints)` in head sizes, infinite where one of the two lacks the joint."""
+    """Distances `(true, predicted, joints)` in head sizes, infinite where one of the two lacks the joint."""
     if np.isnan(truth.heads).any():
-        raise UserError(f'{truth.name}: a true person has no bbox_head, whose size distances are measured in')
+        raise UserError(f'{truth.name}: a true person has no bbox_head, the unit of distances')
     both = truth.present[:, None] & found.present[None]
     pixels = np.linalg.norm(truth.points[:, None] - found.points[None], axis=-1)
     with np.errstate(divide='ignore', invalid='ignore'):  # an empty head box
@@ -197,7 +223,7 @@ def _distances(truth: Frame, found: Frame) -> Array:
 
 
 def _assigned_persons(truth: Frame, correct: Bools) -> Iterable[tuple[int, int]]:
-    """Pairs of true and found persons."""
+    """Pairs of true and predicted persons."""
     if not correct.size:
         return
     part = correct.sum(axis=2) / np.maximum(truth.present.sum(axis=1), 1)[:, None]
@@ -222,14 +248,14 @@ def _average_precision(scores: list[float], right: list[bool], count: float) -> 
 
 
 def _step(true_ids: Ids, found_ids: Ids, distances: Array, last: dict[int, int]) -> tuple[float, ...]:
-    """What one joint adds to the counts in one frame; `last`, from true ids to the tracks they had, is updated."""
+    """The counts of one joint in one frame; `last`, from true ids to their last tracks, is updated."""
     valid = distances <= _DISTANCE
     pairs = []
     for row, true in enumerate(true_ids.tolist()):
         for column in np.flatnonzero(valid[row] & (found_ids == last.get(true))).tolist():
             pairs.append((row, column))
             valid[row], valid[:, column] = False, False
-    # What is not valid costs more than all that is, so that as many as possible are matched.
+    # An invalid pair costs more than all valid ones, so that as many as possible are matched.
     from scipy.optimize import linear_sum_assignment  # here: `hrnet-mm track --help` works without SciPy
 
     rows, columns = linear_sum_assignment(np.where(valid, distances, 1.0 + len(true_ids)))
@@ -245,7 +271,7 @@ def _step(true_ids: Ids, found_ids: Ids, distances: Array, last: dict[int, int])
 
 
 def _by_group(values: Array) -> dict[str, float]:
-    """Means over each group's joints that have a value."""
+    """The mean of each group's joints that have a value."""
     chosen = {label: values[joints] for label, joints in _GROUPS.items()}
     return {label: float(np.nanmean(v)) if np.isfinite(v).any() else math.nan for label, v in chosen.items()}
 
@@ -267,7 +293,7 @@ def main() -> int:
 
 
 def table(videos: Sequence[Video], min_score: float = -math.inf, as_poseval: bool = True) -> str:
-    """Both measures in the field's columns, in percent."""
+    """Both measures as text, in percent, with the columns `GROUPS`."""
     poses, tracks = evaluate_poses(videos), evaluate_tracking(videos, min_score, as_poseval)
     lines = [f'{"":5}' + ''.join(f'{label:>7}' for label in GROUPS)]
     lines += [

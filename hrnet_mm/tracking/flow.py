@@ -1,4 +1,4 @@
-"""Optical flow: where each pixel of one frame lies in the next."""
+"""Optical flow: the movement of each pixel from one frame to the next."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,28 +14,45 @@ __all__ = ['FLOWS', 'Flow', 'Image', 'dis_flow', 'farneback_flow', 'move_points'
 Image = npt.NDArray[np.uint8]
 
 Flow = Callable[[Image, Image], npt.NDArray[np.float32]]
-"""From two images `(H, W, 3)` in B, G, R to how far the first one's pixels move `(H, W, 2)`, as x, y, in pixels."""
+"""From two images `(H, W, 3)` in B, G, R to the movement `(H, W, 2)` of the first one's pixels: x, y, in pixels."""
 
 
 def dis_flow(first: Image, second: Image) -> npt.NDArray[np.float32]:
-    """Dense inverse search (Kroeger et al., ECCV 2016), OpenCV's medium preset."""
+    """Compute the flow by dense inverse search (Kroeger et al., ECCV 2016), with OpenCV's medium preset.
+
+    Args:
+        first: The image `(H, W, 3)` in B, G, R.
+        second: The next image, of the same size.
+
+    Returns:
+        The movement `(H, W, 2)` of the first image's pixels: x, y, in pixels.
+    """
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(dis.calc(_grey(first), _grey(second), None), dtype=np.float32)
+    return np.asarray(dis.calc(_gray(first), _gray(second), None), dtype=np.float32)
 
 
 def farneback_flow(first: Image, second: Image) -> npt.NDArray[np.float32]:
-    """Polynomial expansion (Farnebäck, SCIA 2003): five scales, windows of 21 pixels."""
+    """Compute the flow by polynomial expansion (Farnebäck, SCIA 2003), with five scales and windows of 21 pixels.
+
+    Args:
+        first: The image `(H, W, 3)` in B, G, R.
+        second: The next image, of the same size.
+
+    Returns:
+        The movement `(H, W, 2)` of the first image's pixels: x, y, in pixels.
+    """
     flow = cv2.calcOpticalFlowFarneback(
-        _grey(first), _grey(second), None, 0.5, levels=5, winsize=21, iterations=3, poly_n=7, poly_sigma=1.5, flags=0
+        _gray(first), _gray(second), None, 0.5, levels=5, winsize=21, iterations=3, poly_n=7, poly_sigma=1.5, flags=0
     )
     return np.asarray(flow, dtype=np.float32)
 
 
 FLOWS: dict[str, Flow] = {'dis': dis_flow, 'farneback': farneback_flow}
+"""Every flow by its name."""
 
 
 def move_points(points: Array, flow: npt.NDArray[np.float32]) -> Array:
-    """Points `(..., 2)` as x, y, moved by the flow `(H, W, 2)` between the pixels around them.
+    """Move points `(..., 2)`, x and y in pixels, by the flow `(H, W, 2)`, interpolated between pixels.
 
     A point outside the image moves as the nearest pixel does.
     """
@@ -50,4 +67,4 @@ def move_points(points: Array, flow: npt.NDArray[np.float32]) -> Array:
     return moved
 
 
-_grey = partial(cv2.cvtColor, code=cv2.COLOR_BGR2GRAY)
+_gray = partial(cv2.cvtColor, code=cv2.COLOR_BGR2GRAY)

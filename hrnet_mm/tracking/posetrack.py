@@ -1,4 +1,4 @@
-"""PoseTrack's joints and its JSON files of 2018, one a video, which poseval reads too."""
+"""PoseTrack's joints, and its JSON files of 2018, one for each video, which poseval reads too."""
 
 import json
 import re
@@ -10,25 +10,27 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .persons import Array, Bools, Ids, Persons
+from .persons import COCO_SKELETON, Array, Bools, Ids, Persons
 
-__all__ = ['EVALUATED', 'JOINTS', 'SKELETON', 'Frame', 'image_id_of', 'in_places', 'read_video', 'write_video']
+__all__ = ['EVALUATED', 'JOINTS', 'PERSON', 'Frame', 'image_id_of', 'in_places', 'read_video', 'write_video']
 
 _PARTS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
 _PAIRED = [f'{side}_{part}' for part in _PARTS for side in ('left', 'right')]
 
 JOINTS = ['nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear', *_PAIRED]
-"""The 17 places of a file of 2018: COCO's, with the eyes given up for the ends of the head."""
+"""The 17 places of a file of 2018: COCO's joints, with the ends of the head in place of the eyes."""
 
 EVALUATED = ['nose', 'head_bottom', 'head_top', *_PAIRED]
 """The 15 joints that are annotated and evaluated."""
 
-# Pairs of places, from 1.
-SKELETON = [
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
-    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
-]  # fmt: skip
-_PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person', 'keypoints': JOINTS, 'skeleton': SKELETON}
+PERSON = {
+    'id': 1,
+    'name': 'person',
+    'supercategory': 'person',
+    'keypoints': JOINTS,
+    'skeleton': COCO_SKELETON,
+}
+"""The category of a file."""
 
 # Along the line from the middle of the shoulders to the nose: medians over 13 persons of PoseTrack 2018's validation.
 _ON_HEAD_LINE = {'head_bottom': 0.3, 'head_top': 1.5}
@@ -36,10 +38,16 @@ _ON_HEAD_LINE = {'head_bottom': 0.3, 'head_top': 1.5}
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of a file: N persons with the 15 evaluated joints, in pixels.
+    """One image of a file, with N persons of the 15 evaluated joints, in pixels.
 
-    points `(N, 15, 2)` as x, y; present `(N, 15)`: annotated, or found; scores `(N, 15)`; ids `(N,)`; heads `(N,)`:
-    diagonals of the head boxes, nan where there is none; ignored: polygons `(P, 2)` in which nothing is evaluated.
+    Attributes:
+        name: The path of the image in the file.
+        points: `(N, 15, 2)` as x, y.
+        present: `(N, 15)`, whether a joint is annotated or predicted.
+        scores: `(N, 15)`.
+        ids: `(N,)`, of the tracks.
+        heads: `(N,)`, diagonals of the head boxes; NaN where there is none.
+        ignored: Polygons `(P, 2)` in which nothing is evaluated.
     """
 
     name: str
@@ -52,11 +60,22 @@ class Frame:
 
 
 def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Array, Array]:
-    """Keypoints `(N, K, 2)` and scores `(N, K)` of joints called `names`, in PoseTrack's 17 places.
+    """Put keypoints in PoseTrack's 17 places.
 
     Where the ends of the head are missing, as in COCO, they are put on the line from the middle of the shoulders to
-    the nose, as sure as the least sure of the three; a network trained on PoseTrack's joints is better. Ears may be
-    missing. Raises ValueError where another joint is.
+    the nose, with the least score of the three; a network trained on PoseTrack's joints is better. Ears may be
+    missing.
+
+    Args:
+        keypoints: `(N, K, 2)` as x, y in pixels.
+        scores: `(N, K)`.
+        names: The K names of the joints.
+
+    Returns:
+        Keypoints `(N, 17, 2)` and scores `(N, 17)`.
+
+    Raises:
+        UserError: Another joint is missing.
     """
     if missing := sorted(set(EVALUATED) - set(names) - {'head_bottom', 'head_top'}):
         raise UserError(f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}')
@@ -74,10 +93,12 @@ def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Ar
 
 
 def read_video(path: Path) -> list[Frame]:
-    """The frames of a file of annotations or results, in its order.
+    """Read the frames of a file of annotations or results, in its order.
 
-    A joint is absent where all its three numbers are zero, as poseval has it. Raises ValueError where the file is none
-    of PoseTrack 2018 or lacks one of the evaluated joints.
+    A joint is absent where its three numbers are zero, as in poseval.
+
+    Raises:
+        UserError: The file is not PoseTrack 2018's, or lacks an evaluated joint.
     """
     try:
         content = json.loads(path.read_text())
@@ -91,7 +112,9 @@ def read_video(path: Path) -> list[Frame]:
         return [_frame(image, persons[image['id']], columns, len(names)) for image in content['images']]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         what = f'no {error}' if isinstance(error, KeyError) else error
-        raise UserError(f'{path} is no file of PoseTrack 2018: {what}; for 2017 use prepare_posetrack17.py') from error
+        raise UserError(
+            f'{path} is not a file of PoseTrack 2018: {what}; convert those of 2017 by posetrack17.py'
+        ) from error
 
 
 def _frame(image: Mapping[str, Any], persons: Sequence[Mapping[str, Any]], columns: list[int], joints: int) -> Frame:
@@ -111,15 +134,22 @@ def _frame(image: Mapping[str, Any], persons: Sequence[Mapping[str, Any]], colum
 
 
 def write_video(path: Path, names: Sequence[str], frames: Sequence[Persons], joint_score: float = 0.0) -> None:
-    """Write the persons of a video's images, whose file names are `names`; their joints have PoseTrack's 17 places.
+    """Write the persons of a video to a file of PoseTrack 2018.
 
-    Joints below `joint_score` are written as absent. Results without it are for mAP, which ranks joints by their
-    scores; MOTA counts every joint that is there. Raises ValueError for persons with other than 17 joints.
+    Args:
+        path: The file.
+        names: The file names of the images.
+        frames: The persons of each image, with their joints in PoseTrack's 17 places (see `in_places`).
+        joint_score: Joints below it are written as absent. 0 is for mAP, which ranks joints by their scores; MOTA
+            counts every joint that is there.
+
+    Raises:
+        ValueError: The persons have other than 17 joints.
     """
     images, annotations = [], []
     for index, (name, persons) in enumerate(zip(names, frames, strict=True)):
         if persons.keypoints.shape[1:] != (len(JOINTS), 2):
-            raise ValueError(f'persons with keypoints {persons.keypoints.shape}; expected (N, {len(JOINTS)}, 2)')
+            raise ValueError(f'the keypoints are {persons.keypoints.shape}; expected (N, {len(JOINTS)}, 2)')
         image_id = image_id_of(name, index)
         images.append({'id': image_id, 'frame_id': image_id, 'file_name': name, 'nframes': len(names)})
         for number, (keypoints, scores) in enumerate(zip(persons.keypoints, persons.joint_scores, strict=True)):
@@ -137,7 +167,7 @@ def write_video(path: Path, names: Sequence[str], frames: Sequence[Persons], joi
                     'bbox': [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
                 }
             )
-    path.write_text(json.dumps({'images': images, 'annotations': annotations, 'categories': [_PERSON]}))
+    path.write_text(json.dumps({'images': images, 'annotations': annotations, 'categories': [PERSON]}))
 
 
 def image_id_of(name: str, index: int) -> int:

@@ -1,4 +1,4 @@
-"""Top-down tracking of poses: boxes, poses, and to which person each belongs.
+"""Top-down pose tracking: boxes, poses, and the identity of each person.
 
 Simple Baselines for Human Pose Estimation and Tracking (Xiao et al., ECCV 2018), section 3, which the HRNet paper
 follows with its own poses (Sun et al., CVPR 2019, section 4.3).
@@ -25,18 +25,19 @@ PoseEstimator = Callable[[Image, Array], tuple[Array, Array]]
 
 @dataclass(frozen=True)
 class Settings:
-    """The numbers of a tracker.
+    """Settings of a tracker.
 
-    propagate: use boxes propagated from the frame before where the detector has none.
-    box_score: detections below it are not used.
-    box_overlap: the most that two boxes of different persons overlap, as intersection over union.
-    pose_overlap: the most that two different persons' poses agree, as OKS.
-    person_score: persons below it are dropped; a score is the box's times the mean of its confident joints'.
-    joint_score: joints below it count neither for similarity, nor for a person's score, nor for its next box.
-    enlargement: a propagated box holds the joints and this much more; 1.15 in both papers.
-    similarity: the least OKS of a pose with a past one, moved here by the flow, to be the same person.
-    memory: the number of past frames that are compared, hence for how long somebody may be out of sight.
-    undetected: for how many frames in a row a person lives on propagated boxes alone.
+    Attributes:
+        propagate: Whether boxes of the frame before are used where the detector has none.
+        box_score: The least score of a detection.
+        box_overlap: The largest intersection over union of the boxes of two persons.
+        pose_overlap: The largest OKS of the poses of two persons.
+        person_score: The least score of a person: its box's, times the mean of its confident joints'.
+        joint_score: The least score of a confident joint; only these count for similarity, scores and propagated boxes.
+        enlargement: The size of a propagated box, as a multiple of that of its joints; 1.15 in both papers.
+        similarity: The least OKS of a pose with an earlier one of the same person, moved by the flow.
+        memory: The number of past frames that are compared, hence for how long a person may be out of sight.
+        undetected: The number of frames in a row in which a person may have propagated boxes alone.
     """
 
     propagate: bool = True
@@ -62,10 +63,22 @@ class Settings:
 
 
 class PoseTracker:
-    """Follows the persons of one video, frame by frame.
+    """A tracker of the persons of one video, which is called with one image after another.
 
-    `flow=None` is the baseline without flow: boxes and poses stay where they were. `sigmas` `(K,)` belong to the
-    joints that `pose` finds.
+    Args:
+        detector: Gives the boxes of persons, such as `DetectorNetwork`.
+        pose: Gives the poses in boxes, such as `PoseNetwork`.
+        flow: Moves poses from frame to frame; with None, the baseline, they stay in their places.
+        settings: The thresholds.
+        sigmas: `(K,)`, of the joints that `pose` gives.
+
+    Example:
+        >>> boxes = np.array([[10.0, 10.0, 60.0, 110.0]])
+        >>> joints = np.linspace([20.0, 20.0], [50.0, 100.0], 17)[None]
+        >>> detector, pose = lambda image: (boxes, np.ones(1)), lambda image, boxes: (joints, np.ones((1, 17)))
+        >>> tracker = PoseTracker(detector, pose, flow=None)
+        >>> [tracker(np.zeros((120, 80, 3), np.uint8)).ids.tolist() for frame in range(2)]
+        [[0], [0]]
     """
 
     def __init__(
@@ -84,7 +97,7 @@ class PoseTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everybody: the next image is the first of another video."""
+        """Forget all persons: the next image is the first of another video."""
         self._image: Image | None = None
         self._past: deque[Persons] = deque(maxlen=self.settings.memory)  # the last frame's persons come last
         self._next_id = 0
@@ -93,7 +106,9 @@ class PoseTracker:
     def __call__(self, image: Image) -> Persons:
         """The persons of the next image `(H, W, 3)` in B, G, R, each with its id.
 
-        Raises ValueError where the image has another size than the one before, or a callable gives other shapes.
+        Raises:
+            UserError: The image has another size than the one before.
+            ValueError: The detector or the pose estimator gives other shapes.
         """
         self._move_past(image)
         boxes, box_scores, detected = self._boxes(image)
@@ -107,7 +122,7 @@ class PoseTracker:
         """Bring the keypoints of all remembered frames from the last image to this one."""
         if self._image is not None and self._image.shape != image.shape:
             raise UserError(
-                f'image of shape {image.shape} after {self._image.shape}: the images of a video must have one size; '
+                f'the image is {image.shape}, and the one before {self._image.shape}; expected one size: '
                 'call reset() between videos'
             )
         if self.flow is None or self._image is None or not any(len(persons) for persons in self._past):
@@ -172,7 +187,7 @@ class PoseTracker:
         new = (ids < 0) & found.detected
         ids[new] = self._next_id + np.arange(new.sum())
         self._next_id += int(new.sum())
-        found = replace(found, ids=ids)[ids >= 0]  # nobody new is seen in an old box
+        found = replace(found, ids=ids)[ids >= 0]  # no new person is seen in an old box
         for i, detected in zip(found.ids.tolist(), found.detected.tolist(), strict=True):
             self._undetected[i] = 0 if detected else self._undetected[i] + 1
         return found
@@ -187,9 +202,15 @@ def without_short_tracks(frames: Sequence[Persons], least: int) -> list[Persons]
 def identified(
     frames: Iterable[Persons], sigmas: Array = COCO_SIGMAS, settings: Settings | None = None
 ) -> list[Persons]:
-    """The persons found in the frames of one video, all of them, each with its id: by the OKS of their poses alone.
+    """Give the persons of one video their ids, by the OKS of their poses alone, without images, flow or propagation.
 
-    Without images there is no flow, and nobody is looked for in the box of the frame before.
+    Args:
+        frames: The persons of each frame; all of them stay.
+        sigmas: `(K,)`, of their joints.
+        settings: `joint_score`, `similarity` and `memory` are used.
+
+    Returns:
+        The persons of each frame, of the highest score first.
     """
     chosen = replace(
         settings or Settings(), propagate=False, box_score=0, box_overlap=1, pose_overlap=1, person_score=0

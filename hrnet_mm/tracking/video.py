@@ -1,4 +1,4 @@
-"""Videos to read and to draw: files that OpenCV reads, and folders of images."""
+"""Reading and writing of videos: files that OpenCV knows, and folders of images."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,15 +28,19 @@ def frame_names(video: Path) -> list[str]:
 
 
 def read_frames(video: Path) -> Iterator[Image]:
-    """The frames `(H, W, 3)` in B, G, R, one at a time.
+    """Read the frames `(H, W, 3)` in B, G, R, one at a time.
 
-    Raises ValueError for an image that cannot be read.
+    Args:
+        video: A file, or a folder of images in the order of their names.
+
+    Raises:
+        UserError: An image cannot be read.
     """
     if video.is_dir():
         for file in _files(video):
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise UserError(f'{file} cannot be read as an image')
+                raise UserError(f'{file} is not an image that OpenCV can read')
             yield np.asarray(image, dtype=np.uint8)
         return
     capture = cv2.VideoCapture(str(video))

@@ -1,1 +1,1 @@
-"""Training of a task on a folder: the jobs of `hrnet-mm demo` and of `hrnet-mm train TASK`, each in its own process."""
+"""Training of tasks: the jobs of `hrnet-mm demo` and of `hrnet-mm train TASK`, each in a process of its own."""

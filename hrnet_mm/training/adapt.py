@@ -1,4 +1,4 @@
-"""Change of a task's config to a folder's images and labels, and to another network."""
+"""Adaptation of a task's config to a folder's images and annotations, and to another network."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,18 @@ _IMAGENET = {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}
 
 
 def adapt(config: Any, name: str, folder: Folder, work_dir: Path, arch: str | None, pretrained: str | None) -> None:
-    """Change a demo config to a folder that was read for its task; annotations and drawn labels go to `work_dir`.
+    """Change a task's config to a folder.
 
-    `arch` is the network's architecture in place of the config's, `pretrained` a checkpoint of its backbone: a path, an
-    address or a published name.
+    Args:
+        config: The config.
+        name: The task.
+        folder: The folder, read for the task.
+        work_dir: The folder for annotations and drawn labels.
+        arch: The architecture in place of the config's.
+        pretrained: A checkpoint of the backbone: a path, an address or a published name.
 
-    Raises ValueError for an unknown architecture.
+    Raises:
+        UserError: The architecture is unknown.
     """
     task = TASKS[name]
     for loader, part, content in (

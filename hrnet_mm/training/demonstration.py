@@ -1,4 +1,4 @@
-"""The demonstration: five tasks, their data, and the values that their metrics are to reach."""
+"""The demonstration: the jobs of five tasks on their data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,18 @@ _DATA = Path('data', 'demo')  # as the configs say
 def demonstration_jobs(
     tasks: Sequence[str], work_dir: Path, seed: int, holdout: bool, iterations: int | None, console: Console
 ) -> list[Job]:
-    """The jobs of these tasks (none: all) on their data, which are fetched or rendered first.
+    """The jobs of tasks on their data, which are fetched or rendered first.
 
-    Raises UserError for a missing library, or where data cannot be fetched.
+    Args:
+        tasks: Names of tasks; none for all.
+        work_dir: The parent of the jobs' folders.
+        seed: The seed of the trainings.
+        holdout: Whether they train and test on parts of the training data.
+        iterations: The length of each training in place of the config's.
+        console: Shows the folders of the data.
+
+    Raises:
+        UserError: A library is missing, or data cannot be fetched.
     """
     tasks = [task for task in TASKS if not tasks or task in tasks]
     check_installed(tasks)

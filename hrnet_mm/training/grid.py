@@ -1,4 +1,4 @@
-"""One picture of all tasks, truth above prediction."""
+"""The picture of all tasks, ground truth above prediction."""
 
 import io
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _INCHES = 2.8  # side of a square
 
 
 def write_grid(file: Path, tiles: Mapping[str, Path]) -> None:
-    """Write the tiles (see `Result`), each with its title, as one PNG of 256 colours."""
+    """Write the tiles (see `Result`), each with its title, as one PNG of 256 colors."""
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     figure = Figure(figsize=(_INCHES * len(tiles), 2 * _INCHES + 0.35), dpi=_DPI, layout=layout)
     axes = figure.subplots(2, len(tiles), squeeze=False)
@@ -31,5 +31,5 @@ def write_grid(file: Path, tiles: Mapping[str, Path]) -> None:
     content = io.BytesIO()
     figure.savefig(content)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # A third of the size, and the difference is hardly to be seen.
+    # A third of the size, and hardly a visible difference.
     Image.open(content).convert('RGB').quantize(256).save(file, optimize=True)

@@ -1,4 +1,4 @@
-"""What goes to the process that trains one task, and what comes back from it."""
+"""Messages to and from the process that trains one task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,14 @@ from ..datasets import Folder
 
 @dataclass(frozen=True)
 class Own:
-    """A folder of the user's own to train on in place of the config's data: for `epochs`, or else for some `minutes`.
+    """A folder of the user's own to train on in place of the config's data.
 
-    `arch` replaces the config's architecture; `pretrained` are weights of the backbone to begin with.
+    Attributes:
+        folder: The folder, read for the task.
+        minutes: The length of the training, without `epochs`.
+        epochs: The length of the training.
+        arch: The architecture in place of the config's.
+        pretrained: The first weights of the backbone.
     """
 
     folder: Folder
@@ -23,10 +28,17 @@ class Own:
 
 @dataclass(frozen=True)
 class Job:
-    """One training: a config, where its files go, and what differs from the config.
+    """A training.
 
-    `holdout` trains and tests on parts of the training data, `iterations` shortens the training; `targets` are the
-    values that metrics are to reach, in percent.
+    Attributes:
+        task: The name of the task.
+        config: The config.
+        work_dir: The folder for its files.
+        seed: The seed.
+        holdout: Whether it trains and tests on parts of the training data.
+        iterations: The length in place of the config's.
+        own: A folder of the user's own.
+        targets: The values that metrics must reach, in percent.
     """
 
     task: str
@@ -40,15 +52,15 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """Where everything that the libraries print goes."""
+        """The file of all that the libraries print."""
         return self.work_dir / 'log.txt'
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One value of the library's metric, in percent, beside a trivial baseline and the value to reach, if any.
+    """A value of the library's metric, in percent, with a trivial baseline and the target, if any.
 
-    A metric is better if it is higher, or an error, which is better if it is lower.
+    More is better, unless it is an error.
     """
 
     metric: str
@@ -60,7 +72,7 @@ class Measure:
 
     @property
     def is_missed(self) -> bool:
-        """Whether there is a target and the value is on the wrong side of it (or not a number)."""
+        """Whether there is a target and the value is worse, or NaN."""
         if self.target is None:
             return False
         return not (self.value <= self.target if self.is_error else self.value >= self.target)
@@ -68,9 +80,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Result:
-    """What a job gave; seconds and iterations are those of the training alone.
+    """The result of a job; seconds and iterations are those of the training alone.
 
-    `tile` is a picture of truth and prediction, a square each, side by side.
+    `tile` is a picture of ground truth and prediction, a square each, side by side.
     """
 
     measures: tuple[Measure, ...]
@@ -83,7 +95,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the job is doing, and the share of the training that is done, 0 to 1."""
+    """The phase of a job, and the share of the training that is done, 0 to 1."""
 
     phase: str
     done: float

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from ..datasets import fitting_tasks, read_folder
+from ..datasets import read_folder
 from ..models.archs import get_arch
-from ..tasks import TASKS
+from ..tasks import TASKS, fitting_tasks
 from .job import Job, Own
 from .runs import check_installed, config_path, run_jobs
 
@@ -25,11 +25,21 @@ def train_folder(
     arch: str | None = None,
     pretrained: str | None = None,
 ) -> None:
-    """Train, test and draw a task on a folder: for `epochs`, or else for `minutes` (default: `MINUTES`).
+    """Train, test and draw a task on a folder, as `hrnet-mm train TASK --data DIR` does.
 
-    `arch` replaces the demonstration's architecture, `pretrained` are weights of the backbone: path, address or name.
+    Args:
+        task: A name of `TASKS`.
+        path: The folder, in one of the formats of docs/tutorials/own_images.md.
+        work_dir: The folder for weights, pictures and tables.
+        seed: The seed.
+        minutes: The length of the training, without `epochs` (default: `MINUTES`).
+        epochs: The length of the training.
+        arch: The architecture in place of the demonstration's.
+        pretrained: Weights of the backbone: a path, an address or a published name.
 
-    Raises UserError for arguments or data that do not fit, and RuntimeError where the training fails.
+    Raises:
+        UserError: An argument or the data do not fit.
+        RuntimeError: The training fails.
     """
     if arch is not None:
         get_arch(arch)
@@ -49,15 +59,25 @@ def own_jobs(
     settings: Mapping[str, Any],
     console: Console,
 ) -> list[Job]:
-    """The jobs for a folder: all that fit unless tasks are given; `settings` are those of `Own` but the folder.
+    """The jobs for a folder.
 
-    Raises UserError for data that do not fit, or for a missing library.
+    Args:
+        path: The folder.
+        tasks: Names of tasks; none for all that the folder is annotated for.
+        work_dir: The parent of the jobs' folders.
+        seed: The seed.
+        iterations: The length of each training, in place of that of the settings.
+        settings: The arguments of `Own` but the folder.
+        console: Shows how each folder is split.
+
+    Raises:
+        UserError: The data do not fit, or a library is missing.
     """
     tasks = [task for task in TASKS if task in (tasks or fitting_tasks(path))]
     check_installed(tasks)
     jobs = []
     for task in tasks:
-        own = Own(read_folder(path, task), **settings)
+        own = Own(read_folder(path, TASKS[task].annotations), **settings)
         console.print(f'{task}: {own.folder.split}', highlight=False, soft_wrap=True)
         jobs.append(Job(task, config_path(task), work_dir / task, seed, iterations=iterations, own=own))
     return jobs

@@ -1,6 +1,5 @@
-"""Runs jobs, each in a process of its own, and shows and writes what came out."""
+"""Runs of jobs, each in a process of its own, and the table of their results."""
 
-import csv
 import importlib.util
 import json
 import multiprocessing
@@ -18,21 +17,9 @@ from rich.table import Table
 from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..tasks import TASKS
+from ..weights.tables import write_rows
 from .grid import write_grid
 from .job import Failure, Job, Progress, Result
-
-_COLUMNS = (
-    'task',
-    'metric',
-    'value',
-    'baseline',
-    'baseline_is',
-    'target',
-    'is_error',
-    'iterations',
-    'train_seconds',
-    'seconds',
-)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -47,11 +34,22 @@ class Interrupted(KeyboardInterrupt):
 def run_jobs(
     jobs: Sequence[Job], work_dir: Path, console: Console, about: dict[str, object], grid: Path | None = None
 ) -> bool:
-    """Run the jobs, print a table and write it with the pictures; say whether every target was reached.
+    """Run jobs, print a table of their results, and write it with the pictures.
 
-    `about` is written with the table; `grid` is the picture of all jobs, unless it goes to the work directory.
+    Args:
+        jobs: The jobs.
+        work_dir: The folder for the table.
+        console: Shows progress and results.
+        about: Entries of results.json beside the rows.
+        grid: The picture of all jobs (default: in `work_dir`).
 
-    Raises UserError for a mistake in a config, RuntimeError where a training fails, and Interrupted for Ctrl-C.
+    Returns:
+        Whether every target was reached.
+
+    Raises:
+        UserError: A config has a mistake.
+        RuntimeError: A training fails.
+        Interrupted: Ctrl-C ends it.
     """
     start = time.monotonic()
     results: dict[str, tuple[Result, float]] = {}
@@ -86,7 +84,11 @@ def run_jobs(
 
 
 def check_installed(tasks: Iterable[str]) -> None:
-    """Raises UserError if a library that a task needs is missing."""
+    """Check that the libraries of tasks are installed.
+
+    Raises:
+        UserError: One is missing.
+    """
     for task in tasks:
         for module in TASKS[task].libraries:
             if importlib.util.find_spec(module) is None:
@@ -102,7 +104,7 @@ def config_path(task: str) -> Path:
 
 def _run(job: Job, console: Console) -> Result:
     job.work_dir.mkdir(parents=True, exist_ok=True)
-    # Not a fork: the libraries' state and threads shall not be inherited.
+    # Not a fork, which would inherit the libraries' state and threads.
     context = multiprocessing.get_context('spawn')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_enter, args=(job, sender), name=f'hrnet-mm {job.task}')
@@ -120,7 +122,7 @@ def _run(job: Job, console: Console) -> Result:
 
 
 def _enter(job: Job, connection: Connection) -> None:
-    """What the new process does: everything printed goes to the log, Progress and the Result to the connection."""
+    """The new process: all that is printed goes to the log, and Progress and the Result to the connection."""
     with job.log.open('w') as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -138,7 +140,11 @@ def _enter(job: Job, connection: Connection) -> None:
 
 
 def _follow(job: Job, receiver: Connection, console: Console) -> Result:
-    """Show progress until the result comes; raises EOFError where the process ends before."""
+    """Show progress until the result comes.
+
+    Raises:
+        EOFError: The process ends before.
+    """
     bar = rich.progress.Progress(
         rich.progress.TextColumn('{task.description}'),
         rich.progress.BarColumn(),
@@ -233,9 +239,6 @@ def _table(rows: list[dict[str, object]]) -> Table:
 
 def _write(work_dir: Path, rows: list[dict[str, object]], about: dict[str, object]) -> tuple[Path, Path]:
     as_csv, as_json = work_dir / 'results.csv', work_dir / 'results.json'
-    with as_csv.open('w', newline='') as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(as_csv, rows)
     as_json.write_text(json.dumps({**about, 'rows': rows}, indent=1) + '\n')
     return as_csv, as_json

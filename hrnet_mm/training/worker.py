@@ -1,4 +1,4 @@
-"""Trains, evaluates and draws one task, through the engine and the config's library."""
+"""Training, test and pictures of one task, through the engine and the config's library."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from .job import Job, Measure, Own, Progress, Result
 
 
 def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
-    """Do a job in this process, and tell `report` how far it is."""
+    """Do a job in this process; `report` is called with its progress."""
     task = TASKS[job.task]
     config = read_config(job.config)
     config.randomness.seed = job.seed
@@ -51,7 +51,7 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     write_tile(tile, *pair)
     return Result(
         measures=tuple(
-            # Where nothing at all is found, mmdet gives no value; it is zero.
+            # Without any detection, mmdet gives no value; it is zero.
             Measure(
                 metric.name,
                 metric.factor * float(metrics.get(metric.key, 0.0)),
@@ -71,13 +71,13 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
 
 
 def _iterations(own: Own, batch_size: int) -> int | None:
-    """How many batches the epochs are; an instance of key-points is an image of its own."""
+    """The number of batches of the epochs; an instance of keypoints is an image of its own."""
     samples = len(own.folder.train['annotations' if own.folder.points else 'images'])
     return None if own.epochs is None else math.ceil(own.epochs * samples / batch_size)
 
 
 class _Report(Hook):
-    """Reports progress and keeps predictions to draw: all of a classifier, else those of the first images."""
+    """Hook that reports progress and keeps predictions to draw: all of a classifier, else those of the first images."""
 
     priority = 'LOWEST'
 
@@ -107,7 +107,7 @@ class _Report(Hook):
 
 
 class _Deadline(Hook):
-    """Ends the training after some seconds, and lets the learning rate rise and fall in that time."""
+    """Hook that ends the training after some seconds; the learning rate rises and falls in that time."""
 
     def __init__(self, seconds: float, highest: float) -> None:
         self.seconds = seconds

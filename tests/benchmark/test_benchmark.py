@@ -13,6 +13,7 @@ from hrnet_mm.benchmark.measure import Row, peak_memory, time_in_turn, write_csv
 from hrnet_mm.benchmark.peers import build_peer
 from hrnet_mm.fast.machine import machine
 from hrnet_mm.models.cost import macs
+from hrnet_mm.weights.tables import read_rows
 
 
 def test_times_are_taken_in_turn() -> None:
@@ -114,6 +115,32 @@ def test_peers_give_our_outputs(network: Any, peer: str, name: str, kwargs: dict
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
+def test_a_head_is_measured_alone(tmp_path: Path) -> None:
+    pytest.importorskip('mmseg')
+    path = tmp_path / 'results.csv'
+    line = 'benchmark hrnetv2_test_w4 --num-classes 3 --size 64 64 --part head --repeats 2 --against mmseg'
+    assert cli.main([*line.split(), '--out', str(path)]) == 0
+    rows = read_rows(path)
+    assert [(row['model'], row['engine'], row['task']) for row in rows] == [
+        ('mmseg', 'plain', 'head'),
+        ('hrnetv2_test_w4', 'plain', 'head'),
+        ('hrnetv2_test_w4', 'eager', 'head'),
+    ]
+    assert all(float(row['difference']) < 1e-4 for row in rows)
+    assert float(rows[0]['macs']) > 4 * float(rows[1]['macs'])  # mmseg convolves all branches at the finest resolution
+
+
+def test_a_part_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(['benchmark', 'hrnetv2_test_w4', '--size', '64', '64', '--part', 'head', '--repeats', '2']) == 2
+    assert 'hrnetv2_test_w4 has no head; give --num-classes for a head' in capsys.readouterr().err
+
+
+def test_a_config_is_a_peer(network: Any, tiny_config: Any) -> None:
+    peer = build_peer(str(tiny_config('mmpose')), network('hrnetv1_test_w4'))
+    with torch.no_grad():
+        assert peer(torch.zeros(1, 3, 64, 64)).ndim == 4
+
+
 def test_rows_name_everything() -> None:
     fields = set(Row.__dataclass_fields__)
     assert fields >= {
@@ -123,7 +150,7 @@ def test_rows_name_everything() -> None:
         'commit',
         'threads',
         'precision',
-        'layout',
+        'memory_format',
         'batch',
         'engine',
         'macs',

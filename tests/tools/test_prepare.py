@@ -109,7 +109,7 @@ def voc(tmp_path):
     mats = tmp_path / 'trainval'
     mats.mkdir()
     for name in ('2008_000002', '2008_000007', '2008_000008'):
-        # unlabelled, aeroplane, accordion (none of the 59), sofa, wood, the last of all
+        # unlabeled, aeroplane, accordion (none of the 59), sofa, wood, the last of all
         savemat(mats / f'{name}.mat', {'LabelMap': np.array([[0, 2, 1], [368, 458, 459]], np.uint16)})
     return mats, tmp_path / 'VOC2010'
 

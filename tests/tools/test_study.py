@@ -114,7 +114,7 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, n
     assert len(capsys.readouterr().out.splitlines()) == 6  # one line a run, and nothing of what was there already
 
     for row in rows[:3]:
-        study.add_row(tmp_path / 'study.csv', row | {'scale': 'long', 'value': '12.300'})
+        study.append_rows(tmp_path / 'study.csv', [row | {'scale': 'long', 'value': '12.300'}], list(row))
     document = tmp_path / 'study.md'
     marks = 'segmentation-readout', 'summary'
     document.write_text('before\n' + ''.join(f'<!-- study:{m}:begin -->\n<!-- study:{m}:end -->\n' for m in marks))

@@ -147,7 +147,7 @@ def test_nothing_found():
 
 def test_errors_name_what_is_wrong():
     truth = [noses((0, 20))]
-    with pytest.raises(ValueError, match='2 frames of results for 1'):
+    with pytest.raises(ValueError, match='the results have 2 frames; expected 1'):
         evaluate_poses([(truth, [noses(), noses()])])
     with pytest.raises(ValueError, match='share a track_id'):
         evaluate_tracking([(truth, [noses((1, 20), (1, 30))])], as_poseval=False)

@@ -70,5 +70,5 @@ def test_other_files_are_refused(tmp_path):
         ('{"categories": [{"keypoints": ["nose"]}], "images": [], "annotations": []}', 'it has no head_bottom'),
     ):
         file.write_text(text)
-        with pytest.raises(ValueError, match=f'no file of PoseTrack 2018: .*{reason}'):
+        with pytest.raises(ValueError, match=f'is not a file of PoseTrack 2018: .*{reason}'):
             read_video(file)

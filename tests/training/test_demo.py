@@ -142,24 +142,24 @@ def test_points_are_drawn_at_their_places(tmp_path):
     pair = pictures.draw_points(tmp_path / 'points.png', image, truth, found, [])
     for panel, expected in zip(pair, ([(20.0, 30.0), (70.5, 60.0)], [(20.0, 30.0), (50.0, 90.0)]), strict=True):
         factor = panel.shape[0] // 100
-        _, _, _, centres = cv2.connectedComponentsWithStats((panel.max(-1) > 100).astype(np.uint8))
-        places = (centres[1:] + 0.5) / factor - 0.5
+        _, _, _, centers = cv2.connectedComponentsWithStats((panel.max(-1) > 100).astype(np.uint8))
+        places = (centers[1:] + 0.5) / factor - 0.5
         np.testing.assert_allclose(sorted(places.tolist()), sorted(expected), atol=0.1)
     assert cv2.imread(str(tmp_path / 'points.png')).std() > 5
 
 
-def test_images_with_most_labelled_points_are_drawn_and_faces_have_lines(tmp_path):
+def test_images_with_most_labeled_points_are_drawn_and_faces_have_lines(tmp_path):
     """The last image may have more instances in the next batch, and is left out."""
     random = np.random.default_rng(0)
     samples = []
-    for name, labelled in zip('abcdef', (2, 98, 50, 98, 97, 98), strict=True):
+    for name, labeled in zip('abcdef', (2, 98, 50, 98, 97, 98), strict=True):
         file = tmp_path / f'{name}.png'
         cv2.imwrite(str(file), np.full((100, 100, 3), 128, np.uint8))
         points = random.uniform(10, 90, (1, 98, 2))
         samples.append(
             SimpleNamespace(
                 img_path=str(file),
-                gt_instances=SimpleNamespace(keypoints=points, keypoints_visible=(np.arange(98) < labelled)[None]),
+                gt_instances=SimpleNamespace(keypoints=points, keypoints_visible=(np.arange(98) < labeled)[None]),
                 pred_instances=SimpleNamespace(keypoints=points, keypoint_scores=np.full((1, 98), 0.9)),
             )
         )
@@ -173,7 +173,7 @@ def test_images_with_most_labelled_points_are_drawn_and_faces_have_lines(tmp_pat
 
 
 def test_grid_has_truth_above_prediction(tmp_path):
-    truth, found = (np.full((60, 40, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
+    truth, found = (np.full((60, 40, 3), color, np.uint8) for color in ((255, 0, 0), (0, 0, 255)))
     tiles = {}
     for name in ('one', 'two'):
         tiles[name] = tmp_path / f'{name}.png'
@@ -181,7 +181,7 @@ def test_grid_has_truth_above_prediction(tmp_path):
     assert cv2.imread(str(tiles['one'])).shape == (480, 960, 3)
     write_grid(tmp_path / 'new' / 'grid.png', tiles)
     grid = cv2.imread(str(tmp_path / 'new' / 'grid.png'))
-    for colour, upper, lower in ((2, True, False), (0, False, True)):
-        is_there = (grid[..., colour] > 240) & (grid.min(-1) < 15)
+    for color, upper, lower in ((2, True, False), (0, False, True)):
+        is_there = (grid[..., color] > 240) & (grid.min(-1) < 15)
         half = len(grid) // 2
         assert [is_there[:half].mean() > 0.5, is_there[half:].mean() > 0.5] == [upper, lower]

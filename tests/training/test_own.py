@@ -19,9 +19,9 @@ from mmengine.registry import MODELS, init_default_scope
 from rich.console import Console
 
 from hrnet_mm.cli import main
-from hrnet_mm.datasets import fitting_tasks, read_folder
+from hrnet_mm.datasets import read_folder
 from hrnet_mm.datasets.points import mirrored
-from hrnet_mm.tasks import TASKS
+from hrnet_mm.tasks import TASKS, fitting_tasks
 from hrnet_mm.tasks.regions import crop_side
 from hrnet_mm.training import runs
 from hrnet_mm.training.adapt import adapt
@@ -31,7 +31,7 @@ from hrnet_mm.training.runs import _follow
 ROOT = Path(__file__).parents[2]
 OPENFIELD = Path(os.environ.get('HRNET_MM_DATA') or ROOT.parent / 'shared' / 'data') / 'pose_mouse' / 'openfield'
 PARTS = ('left_ear', 'right_ear', 'tail')
-COLOURS = ((0, 0, 255), (255, 60, 0), (0, 255, 0))
+COLORS = ((0, 0, 255), (255, 60, 0), (0, 255, 0))
 
 
 def dump(folder, name, images, annotations, categories):
@@ -65,18 +65,18 @@ def write_regions(folder, with_masks=True):
 
 
 def draw_animals(count, animals=1):
-    """Images of three-coloured animals, and their points `(count, animals, 3, 2)` in pixels."""
+    """Images of three-colored animals, and their points `(count, animals, 3, 2)` in pixels."""
     random = np.random.default_rng(0)
     for _ in range(count):
         image = random.integers(0, 50, (60, 60 * animals, 3), dtype=np.uint8)
         points = random.uniform(8, 52, (animals, 3, 2)) + [[[60 * i, 0]] for i in range(animals)]
-        for point, colour in zip(points.reshape(-1, 2), COLOURS * animals, strict=True):
-            cv2.circle(image, np.rint(point).astype(int).tolist(), 5, colour, -1)
+        for point, color in zip(points.reshape(-1, 2), COLORS * animals, strict=True):
+            cv2.circle(image, np.rint(point).astype(int).tolist(), 5, color, -1)
         yield image, points
 
 
 def write_animals_coco(folder, count=10, **category):
-    """One file without a validation part and without boxes; the last point of the first image is not labelled."""
+    """One file without a validation part and without boxes; the last point of the first image is not labeled."""
     (folder / 'images').mkdir(parents=True)
     images, annotations = [], []
     for index, (image, points) in enumerate(draw_animals(count)):
@@ -91,7 +91,7 @@ def write_animals_coco(folder, count=10, **category):
 
 
 def write_deeplabcut(file, parts, rows, animals=('',)):
-    """`rows`: the image as its cells in the index, and `(animals, parts, 2)` points, NaN where not labelled."""
+    """`rows`: the image as its cells in the index, and `(animals, parts, 2)` points, NaN where not labeled."""
     columns = len(rows[0][0])
     empty, number = [''] * (columns - 1), len(animals) * len(parts) * 2
     header = [['scorer', *empty, *['me'] * number]]
@@ -135,7 +135,7 @@ def write_classes(folder, counts=(('dark', 10), ('light', 5))):
 def adapted(path, task, work_dir, arch=None, pretrained=None):
     work_dir.mkdir()
     config = Config.fromfile(runs.config_path(task))
-    adapt(config, task, read_folder(path, task), work_dir, arch, pretrained)
+    adapt(config, task, read_folder(path, TASKS[task].annotations), work_dir, arch, pretrained)
     return config
 
 
@@ -193,7 +193,7 @@ def test_classes_are_learned(tmp_path):
 
 
 def test_regions_are_measured(tmp_path):
-    folder = read_folder(write_regions(tmp_path / 'mine'), 'instances')
+    folder = read_folder(write_regions(tmp_path / 'mine'), 'boxes')
     assert folder.classes == ('square', 'disc')  # in the order of the ids
     assert (folder.has_masks, folder.has_semantic) == (True, False)
     assert folder.median_side == pytest.approx(20, abs=1)
@@ -226,13 +226,13 @@ def test_other_places_of_coco_files_are_known(tmp_path, train, val, place):
         if file.parent.name == 'annotations':
             for other in ('captions', 'person_keypoints'):
                 shutil.copy(file, file.with_name(f'{other}_{part}2017.json'))
-    read = read_folder(folder, 'instances')
+    read = read_folder(folder, 'boxes')
     assert (len(read.train['images']), len(read.val['images'])) == (4, 2)
     assert (folder / read.val['images'][0]['file_name']).is_file()
 
 
 def test_points_without_boxes_get_some(tmp_path):
-    folder = read_folder(write_animals_coco(tmp_path / 'mine', skeleton=[[1, 3], [2, 3]]), 'pose')
+    folder = read_folder(write_animals_coco(tmp_path / 'mine', skeleton=[[1, 3], [2, 3]]), 'keypoints')
     assert folder.points.names == PARTS
     assert folder.points.links == ((0, 2), (1, 2))
     assert (len(folder.train['images']), len(folder.val['images'])) == (8, 2)
@@ -251,7 +251,7 @@ def test_points_without_boxes_get_some(tmp_path):
 def test_deeplabcut_files_of_one_animal(tmp_path, in_cells, start):
     """The image's name is one cell or, in newer files, three; the folder is the project or a part of it."""
     write_animals_deeplabcut(tmp_path / 'mine', in_cells=in_cells)
-    folder = read_folder(tmp_path / 'mine' / start, 'pose')
+    folder = read_folder(tmp_path / 'mine' / start, 'keypoints')
     found = {
         Path(image['file_name']).name: image['id'] for part in (folder.train, folder.val) for image in part['images']
     }
@@ -259,18 +259,18 @@ def test_deeplabcut_files_of_one_animal(tmp_path, in_cells, start):
     annotations = {one['image_id']: one for part in (folder.train, folder.val) for one in part['annotations']}
     for index, (_, points) in enumerate(draw_animals(10)):
         one = annotations[found[f'img{index}.png']]
-        labelled = 2 if index == 0 else 3
+        labeled = 2 if index == 0 else 3
         assert one['bbox'] == [0, 0, 60, 60]
-        assert one['keypoints'][2::3] == [2, 2, 2 * (labelled == 3)]
-        places = np.array(one['keypoints']).reshape(-1, 3)[:labelled, :2]
-        np.testing.assert_allclose(places, points[0, :labelled], atol=1e-6)
+        assert one['keypoints'][2::3] == [2, 2, 2 * (labeled == 3)]
+        places = np.array(one['keypoints']).reshape(-1, 3)[:labeled, :2]
+        np.testing.assert_allclose(places, points[0, :labeled], atol=1e-6)
         assert (folder.path / folder.train['images'][0]['file_name']).is_file()
 
 
 @pytest.mark.skipif(not OPENFIELD.is_dir(), reason=f'{OPENFIELD} is not at hand; docs/learn.md says where it is from')
 def test_real_labels_are_the_same_in_both_forms(tmp_path):
     """DeepLabCut's own example, converted to COCO by others and back to a table here."""
-    coco = read_folder(OPENFIELD, 'pose')
+    coco = read_folder(OPENFIELD, 'keypoints')
     rows, images = [], {image['id']: OPENFIELD / image['file_name'] for image in coco.train['images']}
     video = tmp_path / 'labeled-data' / 'm4s1'
     video.mkdir(parents=True)
@@ -280,7 +280,7 @@ def test_real_labels_are_the_same_in_both_forms(tmp_path):
         (video / image.name).symlink_to(image)
         rows.append((['labeled-data', 'm4s1', image.name], points[:, :2]))
     write_deeplabcut(video / 'CollectedData_Pranav.csv', coco.points.names, rows)
-    table = read_folder(tmp_path, 'pose')
+    table = read_folder(tmp_path, 'keypoints')
     assert table.points.names == ('snout', 'leftear', 'rightear', 'tailbase')
     files = {
         image['id']: Path(image['file_name']).name for part in (table.train, table.val) for image in part['images']
@@ -294,7 +294,9 @@ def test_real_labels_are_the_same_in_both_forms(tmp_path):
 
 
 def test_deeplabcut_files_of_several_animals(tmp_path):
-    folder = read_folder(write_animals_deeplabcut(tmp_path / 'mine', animals=('one', 'two'), in_cells=True), 'pose')
+    folder = read_folder(
+        write_animals_deeplabcut(tmp_path / 'mine', animals=('one', 'two'), in_cells=True), 'keypoints'
+    )
     annotations = [one for part in (folder.train, folder.val) for one in part['annotations']]
     assert len(annotations) == 20
     left = sorted(one['bbox'][0] for one in annotations)
@@ -315,16 +317,16 @@ def test_deeplabcut_points_of_nobody_are_left_out(tmp_path):
         csv.writer(opened).writerows([*header, *rows])
     for i in range(5):
         cv2.imwrite(str(tmp_path / f'{i}.png'), np.zeros((20, 20, 3), np.uint8))
-    folder = read_folder(tmp_path, 'pose')
+    folder = read_folder(tmp_path, 'keypoints')
     assert folder.points.names == ('nose',)
     assert {tuple(one['keypoints']) for one in folder.train['annotations']} == {(1, 2, 2), (3, 4, 2)}
 
 
 def test_classes_are_split_each_in_its_share(tmp_path):
-    folder = read_folder(write_classes(tmp_path / 'mine'), 'classification')
+    folder = read_folder(write_classes(tmp_path / 'mine'), 'classes')
     assert folder.classes == ('dark', 'light')
     assert [image['category_id'] for image in folder.val['images']] == [0, 0, 1]
-    again = read_folder(tmp_path / 'mine', 'classification')
+    again = read_folder(tmp_path / 'mine', 'classes')
     assert again.val == folder.val
     assert 'validation part: 20% of the images (3 of 15), drawn with seed 0' in folder.split
 
@@ -332,7 +334,7 @@ def test_classes_are_split_each_in_its_share(tmp_path):
 def test_classes_of_two_parts(tmp_path):
     write_classes(tmp_path / 'mine' / 'train')
     write_classes(tmp_path / 'mine' / 'val')
-    folder = read_folder(tmp_path / 'mine', 'classification')
+    folder = read_folder(tmp_path / 'mine', 'classes')
     assert (len(folder.train['images']), len(folder.val['images'])) == (15, 15)
     assert folder.split.endswith('15 images are for training, 15 for it')
 
@@ -455,9 +457,12 @@ def edit(name, function):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda folder: (folder / 'train.json').unlink(), r'train\.json: no such file; read are COCO \(images/, train'),
-        (lambda folder: (folder / 'images/2.png').unlink(), r'2\.png: no such image, but train\.json lists it'),
-        (lambda folder: (folder / 'train.json').write_text('{'), r'train\.json: not JSON'),
+        (
+            lambda folder: (folder / 'train.json').unlink(),
+            r'train\.json does not exist; known are COCO \(images/, train',
+        ),
+        (lambda folder: (folder / 'images/2.png').unlink(), r'2\.png does not exist, but train\.json lists it'),
+        (lambda folder: (folder / 'train.json').write_text('{'), r'train\.json is not JSON'),
         (lambda folder: (folder / 'train.json').write_text('[]'), r'train\.json: "images" is missing or empty'),
         (edit('val', lambda coco: coco['annotations'].clear()), r'val\.json: "annotations" is missing or empty'),
         (edit('val', lambda coco: coco['categories'].pop()), 'annotation 1 has category_id'),
@@ -466,9 +471,9 @@ def edit(name, function):
         (edit('train', lambda coco: coco['annotations'][0].pop('bbox')), r'annotation 1 has no "bbox" of \[x, y'),
         (edit('train', lambda coco: coco['annotations'][0].update(image_id=99)), 'has image_id 99, which the file'),
         (edit('train', lambda coco: coco['images'][0].update(file_name='4.png')), r'4\.png is in both parts'),
-        (lambda folder: (folder / 'images' / '0.png').write_bytes(b'no image'), 'not an image that OpenCV can read'),
-        (lambda folder: write_semantic(folder, 9), r'0\.png: holds the label 9, but there are 2 classes'),
-        (lambda folder: (folder / 'semantic').mkdir(), r'0\.png: not a grey image of 80 x 64 pixels; semantic/ must'),
+        (lambda folder: (folder / 'images' / '0.png').write_bytes(b'no image'), 'is not an image that OpenCV can read'),
+        (lambda folder: write_semantic(folder, 9), r'0\.png holds the label 9, but there are 2 classes'),
+        (lambda folder: (folder / 'semantic').mkdir(), r'0\.png is not a gray image of 80 x 64 pixels; semantic/ must'),
         (lambda folder: (folder / 'train2.json').write_text('{}'), r'train\.json, train2\.json could all be the anno'),
     ],
 )
@@ -479,22 +484,25 @@ def test_broken_regions_are_described_in_one_sentence(tmp_path, capsys, change, 
     assert error.startswith('hrnet-mm demo: ')
     assert error.count('\n') == 1
     with pytest.raises(ValueError, match=message):
-        read_folder(tmp_path / 'mine', 'segmentation')
+        read_folder(tmp_path / 'mine', 'regions')
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda coco: coco['categories'][0].pop('keypoints'), 'no category has "keypoints", the list of their names'),
+        (
+            lambda coco: coco['categories'][0].pop('keypoints'),
+            'no category has "keypoints"; expected the list of their names',
+        ),
         (
             lambda coco: coco['categories'][0].update(skeleton=[[0, 1]]),
             '"skeleton" must hold pairs of numbers from 1 to 3',
         ),
         (
             lambda coco: coco['annotations'][3]['keypoints'].pop(),
-            'annotation 4 has 8 values in "keypoints"; 3 key-points',
+            'annotation 4 has 8 values in "keypoints"; 3 keypoints',
         ),
-        (lambda coco: [one.pop('keypoints') for one in coco['annotations']], 'nothing has labelled "keypoints"'),
+        (lambda coco: [one.pop('keypoints') for one in coco['annotations']], 'no annotation has labeled "keypoints"'),
         (
             lambda coco: coco.update(images=coco['images'][:4], annotations=coco['annotations'][:4]),
             '4 images are too few',
@@ -508,56 +516,56 @@ def test_broken_regions_are_described_in_one_sentence(tmp_path, capsys, change, 
 def test_broken_points_are_described(tmp_path, change, message):
     edit('annotations', change)(write_animals_coco(tmp_path / 'mine'))
     with pytest.raises(ValueError, match=message):
-        read_folder(tmp_path / 'mine', 'pose')
+        read_folder(tmp_path / 'mine', 'keypoints')
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda text: text.replace('coords', 'places'), r'line 1 to 4 are no header of DeepLabCut; its first lines'),
-        (lambda text: text.replace('img3', 'img33'), r'line 7: labeled-data/video/img33\.png: no such image in'),
+        (
+            lambda text: text.replace('coords', 'places'),
+            r'lines 1 to 4 are not a header of DeepLabCut; expected',
+        ),
+        (lambda text: text.replace('img3', 'img33'), r'line 7: labeled-data/video/img33\.png does not exist in'),
         (lambda text: text.rsplit(',', 2)[0] + ',here,\n', r'line 13: tail needs two numbers or nothing, got'),
         (lambda text: text.rsplit(',', 1)[0] + '\n', r'line 13: tail needs two numbers or nothing, got'),
         (lambda text: text.replace(',x,y', ',a,b'), 'the line that begins with coords has no x'),
-        (lambda text: '\n'.join(text.splitlines()[:3]), 'no body part is labelled in any image'),
+        (lambda text: '\n'.join(text.splitlines()[:3]), 'no body part is labeled in any image'),
     ],
 )
 def test_broken_tables_are_described(tmp_path, change, message):
     file = write_animals_deeplabcut(tmp_path / 'mine') / 'labeled-data' / 'video' / 'CollectedData_me.csv'
     file.write_text(change(file.read_text()))
     with pytest.raises(ValueError, match=message):
-        read_folder(tmp_path / 'mine', 'pose')
+        read_folder(tmp_path / 'mine', 'keypoints')
 
 
 @pytest.mark.parametrize(
-    ('write', 'task', 'message'),
+    ('write', 'annotations', 'message'),
     [
         (
             lambda folder: folder.mkdir(),
-            'pose',
-            r'pose needs train\.json with key-points, or CollectedData_\*\.csv; read',
+            'keypoints',
+            r'keypoints need train\.json with "keypoints", or CollectedData_\*\.csv; known are',
         ),
-        (lambda folder: folder.mkdir(), 'instances', r'instances needs a COCO file, and there is no train\.json; read'),
-        (
-            lambda folder: folder.mkdir(),
-            'classification',
-            'classification needs a folder of images for each class; read',
-        ),
-        (lambda folder: write_classes(folder, [('a', 9)]), 'classification', r'images of one class only \(a\)'),
-        (lambda folder: write_classes(folder, [('a', 9), ('b', 4)]), 'classification', '4 images are too few'),
-        (lambda folder: write_regions(folder, False), 'segmentation', 'segmentation needs a "segmentation" for every'),
-        (lambda folder: None, 'pose', 'mine: no such folder; read are COCO'),
+        (lambda folder: folder.mkdir(), 'boxes', r'boxes need a COCO file, and there is no train\.json; known are'),
+        (lambda folder: folder.mkdir(), 'classes', 'classes need a folder of images for each class; known are'),
+        (lambda folder: write_classes(folder, [('a', 9)]), 'classes', r'images of one class only \(a\)'),
+        (lambda folder: write_classes(folder, [('a', 9), ('b', 4)]), 'classes', '4 images are too few'),
+        (lambda folder: write_regions(folder, False), 'regions', 'regions need a "segmentation" for every'),
+        (lambda folder: None, 'keypoints', 'mine is not a folder; known are COCO'),
+        (lambda folder: None, 'keypoint', "unknown annotations 'keypoint'; did you mean 'keypoints'"),
     ],
 )
-def test_what_a_task_needs_is_said(tmp_path, write, task, message):
+def test_what_the_annotations_need_is_said(tmp_path, write, annotations, message):
     write(tmp_path / 'mine')
     with pytest.raises(ValueError, match=message):
-        read_folder(tmp_path / 'mine', task)
+        read_folder(tmp_path / 'mine', annotations)
 
 
 def test_folder_of_no_known_layout(tmp_path, capsys):
     assert main(['demo', '--data', str(tmp_path)]) == 2
-    assert 'no labels are found; read are COCO' in capsys.readouterr().err
+    assert 'holds no annotations of a known format; known are COCO' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

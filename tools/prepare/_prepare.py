@@ -1,9 +1,8 @@
 """Helpers of the preparation scripts: atomic output, and one sentence for bad input."""
 
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,9 +55,3 @@ def read_mat(path: Path) -> dict[str, Any]:
         return content
     except (OSError, ValueError, NotImplementedError, MatReadError) as error:
         sys.exit(f'cannot read the MATLAB file {path}: {error}.')
-
-
-def write_coco(path: Path, images: Sequence[Any], annotations: Sequence[Any], category: dict[str, Any]) -> None:
-    """Write a COCO file of one category."""
-    content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, **category}]}
-    path.write_text(json.dumps(content))

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _prepare import image_size, new, read_mat, write_coco
+from _prepare import image_size, new, read_mat
+
+from hrnet_mm.data.coco import write_coco
 
 NUM_LANDMARKS = 19
 

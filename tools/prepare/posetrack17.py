@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _prepare import image_size, new, write_coco
+from _prepare import image_size, new
+
+from hrnet_mm.data.coco import write_coco
+from hrnet_mm.tracking.posetrack import JOINTS, PERSON
 
 PARTS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
-# KEYPOINTS has the order of 2018, NUMBERED that of the numbers in 2017.
-KEYPOINTS = ['nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear']
-KEYPOINTS += [f'{side}_{part}' for part in PARTS for side in ('left', 'right')]
+# In the order of their numbers in 2017.
 NUMBERED = [f'{side}_{part}' for side, parts in (('right', PARTS[:2:-1]), ('left', PARTS[3:])) for part in parts]
 NUMBERED += [f'{side}_{part}' for side, parts in (('right', PARTS[2::-1]), ('left', PARTS[:3])) for part in parts]
 NUMBERED += ['head_bottom', 'nose', 'head_top']
@@ -32,10 +33,10 @@ def person(rect: dict[str, Any]) -> dict[str, Any] | None:
     points = [p for group in rect.get('annopoints') or [] for p in group.get('point', [])]
     if not points:
         return None
-    keypoints = np.zeros((len(KEYPOINTS), 3))
+    keypoints = np.zeros((len(JOINTS), 3))
     for point in points:
         visible = point.get('is_visible') or [0]
-        row = KEYPOINTS.index(NUMBERED[point['id'][0]])
+        row = JOINTS.index(NUMBERED[point['id'][0]])
         keypoints[row] = point['x'][0], point['y'][0], 2 if int(visible[0]) else 1
     xy = keypoints[keypoints[:, 2] > 0, :2]
     low, high = xy.min(axis=0), xy.max(axis=0)
@@ -82,17 +83,16 @@ def main() -> None:
     files = sorted(folder.glob('*.json'))
     if not files:
         sys.exit(f'{folder} holds no .json files; PoseTrack 2017 has one for each sequence of a split.')
-    category = {'name': 'person', 'supercategory': 'person', 'keypoints': KEYPOINTS, 'skeleton': []}
     images, annotations = [], []
     out = args.root / 'annotations'
     with new(out / f'posetrack17_{args.split}.json', out / args.split) as (merged, parts):
         parts.mkdir()
         for file in files:
             some_images, some_annotations = sequence(file, args.root, len(images) + 1)
-            write_coco(parts / file.name, some_images, some_annotations, category)
+            write_coco(parts / file.name, some_images, some_annotations, PERSON)
             images += some_images
             annotations += some_annotations
-        write_coco(merged, images, annotations, category)
+        write_coco(merged, images, annotations, PERSON)
     print(f'{args.split}: {len(files)} sequences, {len(images)} images, {len(annotations)} people')
 
 

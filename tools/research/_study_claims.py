@@ -1,4 +1,4 @@
-"""What the study compares: networks, comparisons of networks with equal multiply-adds, and the paper's claims."""
+"""Comparisons of the study: networks of equal multiply-adds, and the paper's claims about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from _study_networks import Depth
 
 @dataclass(frozen=True)
 class Network:
-    """One network: its task, its builder, the side of its square input, and for pose the stride of its heat-maps."""
+    """One network: its task, its builder, the side of its square input, and for pose the stride of its heatmaps."""
 
     task: str
     build: networks.Builder
@@ -23,7 +23,7 @@ class Network:
 class Claim:
     """That the mean of `better` less the mean of `worse` is above zero; two of each say that a gain is larger.
 
-    `paper` is what was printed. Where the paper claims no difference, `equal` is set.
+    `paper` is its evidence, as printed. Where the paper claims no difference, `equal` is set.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast a task's networks learn; `copies` of each training image are made beforehand (0: none)."""
+    """The length and learning rate of a task's trainings; `copies` of each image are made beforehand (0: none)."""
 
     iterations: int
     batch: int

@@ -1,4 +1,4 @@
-"""The data of the study: what each task is trained and tested on, and its measures."""
+"""The data of the study: each task's parts for training and testing, and its measures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Part:
-    """Where a run's data are: `root`, and the names of the part to train and of the one to test on."""
+    """The data of a run: the folder `root`, and the names of the parts for training and testing."""
 
     root: Path
     train: str
@@ -37,7 +37,7 @@ LARGE_PEOPLE = {'fit': 24_000, 'val': 2_000, 'test': 1_000}
 
 
 def pose_data(part: Part, size: int, stride: int) -> Data:
-    """Rendered people, cropped to `size` x `size`; heat-maps of a side of `size` / `stride`."""
+    """Rendered people, cropped to `size` x `size`; heatmaps of a side of `size` / `stride`."""
     folder = prepare_people(part.root, *(('people-50000', LARGE_PEOPLE) if part.large else ()))
     crop = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
     affine = dict(type='TopdownAffine', input_size=(size, size))

@@ -24,7 +24,7 @@ Model = dict[str, Any]
 
 @dataclass(frozen=True)
 class Depth:
-    """How deep the networks of a scale are: HRNet's modules and blocks, its first stage, and the ResNets."""
+    """The depths of the networks of a scale: HRNet's modules and blocks, its first stage, and the ResNets."""
 
     modules: tuple[int, int, int]
     blocks: int
@@ -43,11 +43,11 @@ def body(width: int, depth: Depth, block: str = 'BASIC', **options: Any) -> Mode
     return dict(type='hrnet_mm.HRNet', arch=arch, **options)
 
 
-# Pose: heat-maps of 17 keypoints.
+# Pose: heatmaps of 17 keypoints.
 
 
 def heat_maps(size: int, stride: int) -> Model:
-    """The encoder of heat-maps with a side of `size` / `stride` pixels, for square crops of `size` pixels.
+    """The encoder of heatmaps with a side of `size` / `stride` pixels, for square crops of `size` pixels.
 
     The official code's sigma of 2 on a side of 64 is 1 here on 16; less than that does not reach the next pixel.
     """
@@ -72,7 +72,7 @@ def pose_v1(width: int, depth: Depth, codec: Model, exchange: str = 'all') -> Mo
 
 
 def pose_stream(width: int, depth: Depth, codec: Model, stream: int) -> Model:
-    """Heat-maps from a coarser stream, at its own size."""
+    """Heatmaps from a coarser stream, at its own size."""
     model = _pose(codec, body(width, depth), width * 2**stream)
     return model | dict(neck=dict(type='FeatureMapProcessor', select_index=stream))
 

@@ -1,6 +1,5 @@
 """Tables and picture of the study, from its rows alone."""
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -44,31 +43,13 @@ class Finding:
         return 'agrees' if self.mean > 0 and not self.claim.equal else 'disagrees'
 
 
-def read_rows(file: Path) -> list[dict[str, str]]:
-    """The rows that `add_row` wrote; none if there is no file."""
-    if not file.exists():
-        return []
-    with file.open(newline='') as stream:
-        return list(csv.DictReader(stream))
-
-
-def add_row(file: Path, row: dict[str, object]) -> None:
-    """Append a row; the first one also writes the head, its keys."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = not file.exists()
-    with file.open('a', newline='') as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
     """Put the tables between the document's marks, `<!-- study:NAME:begin -->` and `end`, and draw its picture.
 
     `recipes` are the rows of trainings by which learning rates were chosen.
 
-    Raises ValueError if a mark names nothing that there are rows of.
+    Raises:
+        ValueError: A mark names a table without rows.
     """
     blocks: dict[str, str] = {'recipes': _recipe_table(recipes)} if recipes else {}
     for prefix, names in FORMS.items():
@@ -90,7 +71,7 @@ def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
 
 
 def findings(rows: Rows, comparison: Comparison) -> list[Finding]:
-    """What was found of each claim of which there are two seeds or more."""
+    """The finding of each claim that has two seeds or more."""
     values: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
         values[row['network']][row['seed']] = float(row['value'])
@@ -190,11 +171,11 @@ def draw(runs: Mapping[str, Rows], file: Path) -> None:
         for place, of_scales in enumerate(found.values()):
             for name, one in of_scales:
                 last = name == list(runs)[-1]
-                at, colour = place + (0.13 if last else -0.2), VERDICTS[one.verdict]
-                style = dict(color=colour, alpha=1.0 if last else 0.45)
+                at, color = place + (0.13 if last else -0.2), VERDICTS[one.verdict]
+                style = dict(color=color, alpha=1.0 if last else 0.45)
                 axis.errorbar(one.mean, at, xerr=one.half, fmt='o', capsize=3, markersize=5 if last else 3, **style)
                 axis.plot(
-                    one.differences, [at + 0.22] * len(one.differences), '|', color=colour, alpha=0.6, markersize=4
+                    one.differences, [at + 0.22] * len(one.differences), '|', color=color, alpha=0.6, markersize=4
                 )
         axis.axvline(0, color='black', linewidth=0.8)
         axis.set_yticks(range(len(found)), list(found), fontsize=8)
@@ -202,8 +183,8 @@ def draw(runs: Mapping[str, Rows], file: Path) -> None:
         axis.set_xlabel(f'difference in {measure}', fontsize=8, labelpad=1)
         axis.tick_params(axis='x', labelsize=8)
         axis.spines[['top', 'right']].set_visible(False)
-    shown = {colour: text for text, colour in reversed(VERDICTS.items())}
-    handles = [plt.Line2D([], [], color=colour, marker='o', label=text) for colour, text in shown.items()]
+    shown = {color: text for text, color in reversed(VERDICTS.items())}
+    handles = [plt.Line2D([], [], color=color, marker='o', label=text) for color, text in shown.items()]
     figure.legend(handles=handles[::-1], loc='upper right', ncols=3, fontsize=8, frameon=False)
     figure.suptitle(
         f'left of 0: against the claim; right: as claimed; bold: {list(runs)[-1]}', x=0.02, ha='left', fontsize=9

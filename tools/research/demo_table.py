@@ -1,4 +1,4 @@
-"""Writes the table of docs/demonstration.md from what `hrnet-mm demo` measured, and copies its picture.
+"""Writes the table of docs/demonstration.md from the results of `hrnet-mm demo`, and copies its picture.
 
 hrnet-mm demo
 python tools/research/demo_table.py work_dirs/demo --machine '2 cores (Intel Xeon), 24 GB, no GPU'
@@ -10,19 +10,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hrnet_mm.tasks import TASKS
+
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Path('docs', 'five_tasks.png')
 BEGIN, END = '<!-- demo:begin -->', '<!-- demo:end -->'
-TASKS = {  # what is trained, on which data
-    'pose': ('human pose, top-down on HRNetV1', '1,500 images of rendered people -> 300 others'),
-    'faces': ('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
-    'instances': (
-        'instance segmentation, Mask R-CNN on HRNetV2p',
-        '125 nuclei of a microscopy image, left 3/4 -> right 1/4',
-    ),
-    'segmentation': ('semantic segmentation, FCN on HRNetV2', 'the same image'),
-    'classification': ('classification, HRNet-C', '5,000 handwritten digits, 4,000 -> 1,000'),
-}
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
@@ -33,7 +25,7 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
         new = task not in seen
         seen.add(task)
         cells = [
-            *(TASKS[task] if new else ('', '')),
+            *(TASKS[task].about if new else ('', '')),
             f'{row["metric"]}{" (an error)" if row["is_error"] else ""}',
             f'{row["value"]:.1f}',
             f'{row["baseline"]:.1f}',

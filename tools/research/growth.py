@@ -1,4 +1,4 @@
-"""How HRNet's cost grows with input size, batch, width and threads: appends to tools/research/results/growth.csv.
+"""Growth of HRNet's cost with input size, batch, width and threads; appends to tools/research/results/growth.csv.
 
     python tools/research/growth.py [--engine openvino] [--csv tools/research/results/growth.csv]
 

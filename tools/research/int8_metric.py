@@ -1,16 +1,15 @@
-"""What int8 costs in accuracy: the demonstration's digit classifier, quantized, on the 1,000 test digits.
+"""The accuracy that int8 costs: the demonstration's digit classifier, quantized, on the 1,000 test digits.
 
 Quantizes by ONNX Runtime and by OpenVINO (NNCF), with calibration digits from the training part, and writes to
 results/int8.csv: top-1 accuracy in percent, the points lost against the network in PyTorch at fp32, the answers
 that differ from its own, and the largest difference of the scores of all test digits, relative to the largest score.
-Needs what `hrnet-mm demo classification` leaves. Example:
+Needs the files of `hrnet-mm demo classification`. Example:
 
     hrnet-mm demo classification
     python tools/research/int8_metric.py
 """
 
 import argparse
-import csv
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from hrnet_mm.fast import accelerate
 from hrnet_mm.fast.compare import difference
 from hrnet_mm.fast.machine import machine
 from hrnet_mm.inference import Predictor, open_network
-from hrnet_mm.weights.io import written_aside
+from hrnet_mm.weights.tables import write_rows
 
 RESULTS = Path(__file__).parent / 'results' / 'int8.csv'
 BATCH = 100
@@ -53,11 +52,7 @@ def main() -> None:
         # No tolerance: the accuracy is to be measured, however far the scores are.
         quantized = accelerate(model, test[0], 'int8', engine, tolerance=float('inf'), calibration=calibration)
         rows.append(result(engine, 'int8', scores(quantized, test), expected, labels))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(args.out) as aside, aside.open('w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, [*rows[0], *machine()], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows({**row, **machine()} for row in rows)
+    write_rows(args.out, [{**row, **machine()} for row in rows])
     print(args.out.read_text(encoding='utf-8'), end='')
 
 
@@ -68,7 +63,7 @@ def read_list(folder: Path, part: str) -> tuple[list[Path], Tensor]:
 
 
 def batches(predictor: Predictor, files: Sequence[Path]) -> list[Tensor]:
-    """What the network is given for the images, `(BATCH, 3, H, W)` each; the images that fill no batch are left out."""
+    """The network's inputs, `(BATCH, 3, H, W)` each; images that fill no batch are left out."""
     inputs = []
     for start in range(0, len(files) - BATCH + 1, BATCH):
         samples = [predictor.prepare(file)[0] for file in files[start : start + BATCH]]

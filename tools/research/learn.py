@@ -1,14 +1,14 @@
-"""Trains, tests and draws the configs of configs/learn on real labelled images, and writes docs/learn.md's figures.
+"""Trains, tests and draws the configs of configs/learn on real labeled images, for the table of docs/learn.md.
 
 The data are below data/learn or the folder in HRNET_MM_DATA (docs/learn.md says which). Values, baselines, marks and
-seconds go to tools/research/results/learn.csv, pictures and weights to work_dirs/learn.
+seconds go to tools/research/results/learn.csv (tools/make_tables.py writes the table), pictures and weights to
+work_dirs/learn.
 
 example:
   HRNET_MM_DATA=~/data python tools/research/learn.py openfield nuclei
 """
 
 import argparse
-import csv
 import json
 import sys
 from pathlib import Path
@@ -18,14 +18,16 @@ from rich.console import Console
 from hrnet_mm.config.zoo import configs_folder
 from hrnet_mm.training.job import Job
 from hrnet_mm.training.runs import run_jobs
+from hrnet_mm.weights.tables import replace_rows
 
-# Task, config, and the marks: what a network of 0.25 million parameters reached on one thread elsewhere.
+# Task, config, the network in words, and the marks: what a network of 0.25 million parameters reached on one thread
+# elsewhere.
 LEARNED = {
-    'openfield': ('pose', 'td-hm_hrnetv1_openfield.py', {'PCK': 97.8}),
-    'frl189': ('faces', 'td-hm_hrnetv2_frl189.py', {'NME': 6.7}),
-    'nuclei': ('segmentation', 'fcn_hrnetv2_dsb2018.py', {'mIoU': 75.9}),
-    'instances': ('instances', 'mask-rcnn_hrnetv2p_dsb2018.py', {}),
-    'bccd': ('instances', 'faster-rcnn_hrnetv2p_bccd.py', {'box AP50': 88.8}),
+    'openfield': ('pose', 'td-hm_hrnetv1_openfield.py', 'HRNetV1', {'PCK': 97.8}),
+    'frl189': ('faces', 'td-hm_hrnetv2_frl189.py', 'HRNetV2', {'NME': 6.7}),
+    'nuclei': ('segmentation', 'fcn_hrnetv2_dsb2018.py', 'FCN on HRNetV2', {'mIoU': 75.9}),
+    'instances': ('instances', 'mask-rcnn_hrnetv2p_dsb2018.py', 'Mask R-CNN on HRNetV2p', {}),
+    'bccd': ('instances', 'faster-rcnn_hrnetv2p_bccd.py', 'Faster R-CNN on HRNetV2p', {'box AP50': 88.8}),
 }
 _RESULTS = Path(__file__).parent / 'results' / 'learn.csv'
 
@@ -45,25 +47,13 @@ def main() -> int:
 
 
 def _learn(name: str, args: argparse.Namespace, console: Console) -> bool:
-    task, config, marks = LEARNED[name]
+    task, config, _, marks = LEARNED[name]
     work_dir = args.work_dir / name
     job = Job(task, configs_folder() / 'learn' / config, work_dir / task, args.seed, targets=marks)
     is_reached = run_jobs([job], work_dir, console, {'seed': args.seed, 'config': config})
-    _record(args.csv, name, json.loads((work_dir / 'results.json').read_text())['rows'])
+    rows = json.loads((work_dir / 'results.json').read_text())['rows']
+    replace_rows(args.csv, [{'name': name, **row} for row in rows], 'name')
     return is_reached
-
-
-def _record(file: Path, name: str, rows: list[dict[str, object]]) -> None:
-    """Write rows to the table, in place of those of the same name."""
-    old = []
-    if file.is_file():
-        with file.open(newline='') as opened:
-            old = [row for row in csv.DictReader(opened) if row['name'] != name]
-    new = [{'name': name, **row} for row in rows]
-    with file.open('w', newline='') as opened:
-        writer = csv.DictWriter(opened, list(new[0]))
-        writer.writeheader()
-        writer.writerows([*old, *new])
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ python tools/research/plot_speed.py
 Average precisions are the published ones of hrnet_mm/weights/results.csv; times are the measured ones.
 """
 
-import csv
 import math
 import re
 import statistics
@@ -16,8 +15,11 @@ import matplotlib as mpl
 mpl.use('Agg')
 import matplotlib.pyplot as plt
 
+from hrnet_mm.config.zoo import published_results
+from hrnet_mm.weights.tables import read_rows
+
 ROOT = Path(__file__).resolve().parents[2]
-SERIES = {  # what is varied, as the axis says it: rows of growth.csv, and what grows with it
+SERIES = {  # the label of the axis: rows of growth.csv, and the column that grows
     'side of a square image (pixels), w18, batch 1': (
         lambda r: (r['model'], r['batch']) == ('hrnetv1_w18', 1),
         'height',
@@ -43,8 +45,8 @@ def main() -> None:
 
 def read(name: str) -> list[dict]:
     """The rows of a results file, with numbers as numbers."""
-    with (ROOT / 'tools' / 'research' / 'results' / name).open(encoding='utf-8', newline='') as file:
-        rows = [{key: number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    file = ROOT / 'tools' / 'research' / 'results' / name
+    rows = [{key: number(value) for key, value in row.items()} for row in read_rows(file)]
     for row in rows:
         width = re.search(r'w(\d+)', str(row['model']))
         row['width'] = int(width[1]) if width else None
@@ -125,14 +127,13 @@ def arch(model: str) -> str:
 
 
 def published() -> dict[str, float]:
-    """AP on COCO val2017 at 256 x 192 of what was trained from ImageNet weights."""
-    with (ROOT / 'hrnet_mm' / 'weights' / 'results.csv').open(encoding='utf-8', newline='') as file:
-        return {
-            row['arch']: float(row['metrics'].partition(';')[0].removeprefix('AP='))
-            for row in csv.DictReader(file)
-            if (row['task'], row['split'], row['input'], row['variant']) == ('pose_topdown', 'val2017', '256x192', '')
-            and row['method'] in ('SimpleBaseline', 'HRNetV1')
-        }
+    """AP on COCO val2017 at 256 x 192 of networks that were trained from ImageNet weights."""
+    return {
+        row['arch']: float(row['metrics'].partition(';')[0].removeprefix('AP='))
+        for row in published_results()
+        if (row['task'], row['split'], row['input'], row['variant']) == ('pose_topdown', 'val2017', '256x192', '')
+        and row['method'] in ('SimpleBaseline', 'HRNetV1')
+    }
 
 
 def draw_growth(axes: list[plt.Axes], label: str, rows: list[dict], cause: str) -> None:

@@ -177,7 +177,7 @@ def named(folder):
 
 
 def final(folder, iterations):
-    """What must be equal in the last checkpoint: all but how long things took, and when."""
+    """The part of the last checkpoint that must be equal: all but times and durations."""
     checkpoint = read_checkpoint(folder / f'iter_{iterations}.pth')
     logged = checkpoint['message_hub']['log_scalars']
     return {

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from _study_claims import SCALES, Comparison, Network, Recipe, define_comparisons, define_networks
 from _study_data import TASKS, Data, Part
-from _study_report import add_row, read_rows, write_report
+from _study_report import write_report
 from mmengine.config import ConfigDict
 from mmengine.dataset import pseudo_collate, worker_init_fn
 from mmengine.evaluator import Evaluator
@@ -41,6 +41,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from hrnet_mm.models.cost import count_macs, count_parameters
+from hrnet_mm.weights.tables import append_rows, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, RECIPES = (ROOT / 'tools/research/results' / name for name in ('study.csv', 'study_recipes.csv'))
@@ -75,7 +76,8 @@ def count(network: Network, width: int) -> Sized:
 def equalise(comparison: Comparison, networks: dict[str, Network], width: int) -> dict[str, Sized]:
     """The networks of a comparison, the first `width` wide, the others as wide as gives them the same multiply-adds.
 
-    Raises ValueError if one does not come within `TOLERANCE`.
+    Raises:
+        ValueError: One does not come within `TOLERANCE`.
     """
     first, *others = comparison.networks
     sized = {first: count(networks[first], width)}
@@ -165,7 +167,7 @@ def test(model: nn.Module, dataset: Any, metrics: Sequence[Any], batch: int, wor
 
 
 def run(sized: Sized, recipe: Recipe, seed: int, part: Part, device: str) -> dict[str, object]:
-    """Train and test one network with one seed; what was measured, as a part of its row."""
+    """Train and test a network with a seed; returns the measured part of its row."""
     network, task = sized.network, TASKS[sized.network.task]
     with DefaultScope.overwrite_default_scope(task.scope):
         training, tested, data = datasets(network.task, network.size, network.stride, part, recipe.copies)
@@ -279,7 +281,7 @@ def main() -> None:
         if key in done:
             continue
         row |= run(sized, recipe, seed, part, args.device)
-        add_row(args.csv, row)
+        append_rows(args.csv, [row], list(row))
         done.add(key)
         print(*(row[column] for column in ('network', 'seed', 'rate', 'measure', 'value', 'seconds')), flush=True)
 

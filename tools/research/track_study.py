@@ -1,8 +1,8 @@
-"""What optical flow and propagated boxes are worth to tracking, on rendered videos of people behind one another.
+"""The gain of optical flow and propagated boxes in tracking, on rendered videos of people behind one another.
 
-The detector is the truth, or the truth made worse, seeded: boxes jitter, people are missed the more often the less is
-seen of them, and some boxes hold nobody. Poses are a network's (--model), or the truth made worse in the same way:
-joints scatter, covered ones much and with low scores, and of two people in a box it is the one of whom more is seen.
+The detector is the truth, or the truth made worse, seeded: boxes jitter, people are missed more often if less of them
+is visible, and some boxes hold no person. Poses are a network's (--model), or the truth made worse in the same way:
+joints scatter, covered ones much and with low scores, and of two people in a box it is the one of whom more is visible.
 Writes means and standard deviations over the seeds to results/tracking.csv, where rows of other poses stay, and
 a strip of pictures. Examples:
 
@@ -11,7 +11,6 @@ a strip of pictures. Examples:
 """
 
 import argparse
-import csv
 import itertools
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from hrnet_mm.tracking.draw import draw_persons
 from hrnet_mm.tracking.flow import FLOWS, Flow, Image
 from hrnet_mm.tracking.persons import COCO_SIGMAS, Array, Persons, box_iou
 from hrnet_mm.tracking.posetrack import JOINTS
+from hrnet_mm.weights.tables import replace_rows
 
 VARIANTS = {  # name: flow, propagation, whether the boxes are the truth
     'no flow, detected boxes': (None, False, False),
@@ -177,7 +177,7 @@ def draw_strip(file: Path, clip: Clip, rows: dict[str, list[Persons]], columns: 
         row = cv2.resize(np.hstack(shown), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
         head = np.full((24, row.shape[1], 3), 255, np.uint8)
         cv2.putText(head, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
-        # 16 levels of each colour are enough to see it by, and make the file small.
+        # 16 levels of each color are enough to see it by, and make the file small.
         strips += [head, (row // 16) * 16 + 8]
     file.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(file), np.vstack(strips), (cv2.IMWRITE_PNG_COMPRESSION, 9))
@@ -221,20 +221,7 @@ def main() -> None:
             before, after = of_variant[BASELINE][0], of_variant[FULL][0]
             clearest = max(range(args.videos), key=lambda number: _ids(before[number]) - _ids(after[number]))
             draw_strip(args.picture, clips[clearest], {BASELINE: before[clearest], FULL: after[clearest]})
-    write_rows(args.csv, rows)
-
-
-def write_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
-    """Replace the rows of the same poses in the file, if there is one."""
-    others = []
-    if file.exists():
-        with file.open(newline='') as old:
-            others = [row for row in csv.DictReader(old) if row['poses'] != rows[0]['poses']]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open('w', newline='') as new:
-        writer = csv.DictWriter(new, list(rows[0]))
-        writer.writeheader()
-        writer.writerows([*others, *rows])
+    replace_rows(args.csv, rows, 'poses')
 
 
 def _ids(frames: Sequence[Persons]) -> int:

@@ -5,19 +5,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from ...tracking.persons import COCO_KEYPOINTS
 from .drawing import Floats
 
-# The 17 keypoints of COCO, and the two more of PoseTrack.
-KEYPOINTS = (
-    *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow'),
-    *('right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle'),
-    *('right_ankle', 'head_bottom', 'head_top'),
-)
-NUM_COCO = 17
-SKELETON = (
-    *((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11)),
-    *((2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7)),
-)
+KEYPOINTS = (*COCO_KEYPOINTS, 'head_bottom', 'head_top')  # the last two are PoseTrack's
+NUM_COCO = len(COCO_KEYPOINTS)
 
 
 @dataclass(frozen=True)
@@ -162,15 +154,15 @@ def pose_body(build: Build, pose: Pose) -> Skeleton:
     head = trunk @ _about_y(pose.head_yaw) @ _about_z(-pose.head_roll) @ _about_x(pose.head_pitch)
     places = {}
     throat = trunk @ (0, build.spine, 0)
-    centre = throat + trunk @ (0, build.neck, 0) + head @ (0, build.head * 0.95, build.head * 0.15)
+    center = throat + trunk @ (0, build.neck, 0) + head @ (0, build.head * 0.95, build.head * 0.15)
     r = build.head
-    places['nose'] = centre + head @ (0, -0.25 * r, 1.08 * r)
+    places['nose'] = center + head @ (0, -0.25 * r, 1.08 * r)
     places['head_bottom'] = throat + trunk @ (0, 0.8 * build.neck, 0)
-    places['head_top'] = centre + head @ (0, 1.25 * r, -0.2 * r)
+    places['head_top'] = center + head @ (0, 1.25 * r, -0.2 * r)
     feet = []
     for i, (side, sign) in enumerate((('left', 1), ('right', -1))):
-        places[f'{side}_eye'] = centre + head @ (sign * 0.4 * r, 0.1 * r, 0.8 * r)
-        places[f'{side}_ear'] = centre + head @ (sign * 0.93 * r, -0.1 * r, -0.1 * r)
+        places[f'{side}_eye'] = center + head @ (sign * 0.4 * r, 0.1 * r, 0.8 * r)
+        places[f'{side}_ear'] = center + head @ (sign * 0.93 * r, -0.1 * r, -0.1 * r)
         arm = trunk @ _about_z(sign * pose.arm_abduction[i]) @ _about_x(-pose.shoulder[i])
         elbow = arm @ _about_y(-sign * pose.arm_twist[i]) @ _about_x(-pose.elbow[i])
         places[f'{side}_shoulder'] = trunk @ (sign * build.shoulders, build.spine - 0.015, 0)

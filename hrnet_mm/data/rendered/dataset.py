@@ -1,4 +1,4 @@
-"""Writes data sets of rendered images, each part on photographs of its own."""
+"""Data sets of rendered images, each part on photographs of its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +34,20 @@ def prepare_rendered(
     render: Callable[[np.random.Generator, Sequence[Image]], Rendered],
     category: Mapping[str, object],
 ) -> Path:
-    """Write `root`/`name`, unless it is there, and return that folder.
+    """Write images/*.jpg, labels/*.png and P.json (COCO) of each part P of 'train', 'test', 'fit' and 'val'.
 
-    images/*.jpg, labels/*.png, and P.json (COCO) for each part P of 'train', 'test', 'fit' and 'val'; `counts` are the
-    numbers of images of the last three. An image depends on its part and its number alone. `version` says when the
-    drawing was changed, so that older folders are made again; `category` describes COCO's only category.
+    An image depends on its part and its number alone.
+
+    Args:
+        root: The parent of the folder.
+        name: The name of the folder, which is written unless it is there.
+        version: The version of the drawing; folders of others are made again.
+        counts: The numbers of images of 'fit', 'val' and 'test'; 'train' is the first two together.
+        render: Renders an image from a random generator and the photographs of its part.
+        category: COCO's only category.
+
+    Returns:
+        The folder.
     """
     folder = root / name
     record = {'version': version, 'counts': dict(counts), 'photographs': SPLITS, 'source': SOURCE, 'sha256': SHA256}

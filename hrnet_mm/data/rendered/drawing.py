@@ -1,4 +1,4 @@
-"""Draws smooth shaded shapes one over another, and remembers which of them is uppermost at every pixel."""
+"""Drawing of smooth shaded shapes over one another, with the uppermost shape at each pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _FLAT = 2.5  # pixels: of so small a radius no shading is to be seen
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from (x, y in the image, z to the viewer; unit length), and how much comes from everywhere."""
+    """The direction of light (x, y in the image, z to the viewer; unit length), and the share of ambient light."""
 
     direction: tuple[float, float, float] = (-0.4, -0.5, 0.77)
     ambient: float = 0.55
@@ -30,7 +30,7 @@ class Light:
 class Canvas:
     """An image under work, `(3, H, W)` in B, G, R from 0 to 255, and the label of the uppermost shape at each pixel.
 
-    Places are in pixels, x to the right and y down; the centre of the first pixel is (0, 0). The background's label
+    Places are in pixels, x to the right and y down; the center of the first pixel is (0, 0). The background's label
     is 0.
     """
 
@@ -43,34 +43,34 @@ class Canvas:
         self,
         circles: Sequence[Sequence[float]] | Floats,
         label: int | None,
-        colour: Sequence[float] | Floats,
+        color: Sequence[float] | Floats,
         texture: Image | None = None,
         relief: float = 1.0,
         opacity: float = 1.0,
     ) -> None:
         """Draw the convex hull of circles, rows of x, y, radius, shaded as if it were round about the first two.
 
-        `texture` is an image that repeats, multiplied with the colour (128 leaves it as it is) and laid along the line
-        through the first two circles. `relief` 0 is flat, 1 is round; what is a few pixels large is always flat. A
-        shape without a label changes colours only, as a shadow does.
+        `texture` is an image that repeats, multiplied with the color (128 leaves it as it is) and laid along the line
+        through the first two circles. `relief` 0 is flat, 1 is round; shapes of a few pixels are always flat. A
+        shape without a label changes colors only, as a shadow does.
         """
         circles = np.asarray(circles, np.float64)
         points = circles[:, None, :2] + np.maximum(circles[:, None, 2:] - _GROWTH, 0.05) * _CIRCLE
         hull = cv2.convexHull(points.reshape(-1, 2).astype(np.float32))[:, 0]
         axis = None if circles[:, 2].max() < _FLAT else circles[:2] if len(circles) > 1 else circles[[0, 0]]
-        self.fill([hull], label, colour, axis, texture, relief, opacity)
+        self.fill([hull], label, color, axis, texture, relief, opacity)
 
     def fill(
         self,
         outlines: Sequence[Floats],
         label: int | None,
-        colour: Sequence[float] | Floats,
+        color: Sequence[float] | Floats,
         axis: Floats | None = None,
         texture: Image | None = None,
         relief: float = 1.0,
         opacity: float = 1.0,
     ) -> None:
-        """Draw polygons, `(n, 2)` each; what lies within two of them stays free.
+        """Draw polygons, `(n, 2)` each; the inside of two of them stays free.
 
         Texture and shading are laid about `axis`, two rows of x, y, radius; without it the surface is flat. The rest is
         as in `draw`.
@@ -88,7 +88,7 @@ class Canvas:
             cv2.fillConvexPoly(mask, fixed[0], 255, cv2.LINE_AA, _SHIFT)
         else:
             cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, _SHIFT)
-        paint: Floats = np.asarray(colour, np.float32).reshape(3, 1, 1)
+        paint: Floats = np.asarray(color, np.float32).reshape(3, 1, 1)
         if texture is not None and axis is not None:
             paint = paint * _laid(texture, axis, (x0, y0), mask.shape)
         if relief and axis is not None:
@@ -130,14 +130,14 @@ class Canvas:
         return np.asarray(lit)
 
     def add_noise(self, random: np.random.Generator) -> None:
-        """Add a camera's noise, and shift its colours a little."""
+        """Add a camera's noise, and shift its colors a little."""
         # Even noise takes a quarter of the time of normal noise, and looks the same.
         amount = np.float32(random.uniform(2, 9))
         self.pixels += amount * (2 * random.random(self.labels.shape, np.float32) - 1)
         self.pixels *= random.uniform(0.93, 1.07, (3, 1, 1)).astype(np.float32)
 
     def image(self) -> Image:
-        """What has been drawn, `(H, W, 3)` in B, G, R."""
+        """The image, `(H, W, 3)` in B, G, R."""
         # convertScaleAbs rounds, and cuts at 255.
         return np.asarray(cv2.convertScaleAbs(cv2.merge(list(np.maximum(self.pixels, 0)))))
 

@@ -13,10 +13,16 @@ _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
 
 
 def prepare_faces(root: Path) -> Path:
-    """Write the faces under `root`/faces, unless they are there, and return that folder.
+    """Write the faces to `root`/faces, unless they are there.
 
     For each part P of 'train', 'test', 'fit' and 'val': P.json in COCO's format, with all 98 points of every face (also
     those that something covers), and images/ and labels/ (indices in `portraits.CLASSES`) of 160 x 160 pixels.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FetchError: A package with photographs cannot be downloaded.
     """
     return prepare_rendered(root, 'faces', 1, _COUNTS, _render, {'name': 'face'})
 

@@ -1,4 +1,4 @@
-"""People to draw: what they wear, the parts they are drawn of, and which of their keypoints are to be seen."""
+"""People to draw: their clothes, the parts of their bodies, and the visibility of their keypoints."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _OF_CLASS = (
 )
 _NUMBER = {part: number for number, part in enumerate((part for parts in _OF_CLASS for part in parts), 1)}
 _BITS = 5  # of a label that name the part; those above name the figure, 1 and up
-THING = 1  # the label of what is no figure
+THING = 1  # the label of all other shapes
 _CLASS = np.array([0, *(index for index, parts in enumerate(_OF_CLASS) for _ in parts)], np.uint8)
 
 # What belongs to a keypoint: a keypoint is visible where one of these parts is uppermost.
@@ -61,7 +61,7 @@ _TRUNK_OWNS = np.stack([_owners(_OF_TRUNK, name) for name in KEYPOINTS])
 
 @dataclass(frozen=True)
 class Look:
-    """What a figure wears: colours in B, G, R, and textures of upper and lower clothes."""
+    """The looks of a figure: colors in B, G, R, and textures of upper and lower clothes."""
 
     skin: Floats
     hair: Floats
@@ -83,13 +83,13 @@ class _Part:
     name: str
     depth: float
     circles: Floats
-    colour: Floats
+    color: Floats
     texture: Image | None = None
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One person to draw."""
+    """A person to draw."""
 
     skeleton: Skeleton
     build: Build
@@ -108,7 +108,7 @@ class Figure:
         self,
         name: str,
         ends: Sequence[tuple[Floats, float]],
-        colour: Floats,
+        color: Floats,
         texture: Image | None = None,
         nearer: float = 0,
     ) -> _Part:
@@ -116,17 +116,17 @@ class Figure:
         size, girth = self.skeleton.size, self.build.girth
         depth = sum(float(place[2]) for place, _ in ends) / len(ends) + size * nearer
         circles = np.array([(place[0], place[1], radius * girth * size) for place, radius in ends])
-        return _Part(name, depth, circles, colour, texture)
+        return _Part(name, depth, circles, color, texture)
 
     def _head(self, at: dict[str, Floats]) -> Iterator[_Part]:
         body, look, frame = self.skeleton, self.look, self.skeleton.head
         # Heads are not fatter in fat people.
         r = self.build.head * body.size
         k = self.build.head / self.build.girth
-        centre = at['head_top'] - frame @ (0, 1.25 * r, -0.2 * r)
+        center = at['head_top'] - frame @ (0, 1.25 * r, -0.2 * r)
 
         def place(x: float, y: float, z: float) -> Floats:
-            return np.asarray(centre + frame @ (x * r, y * r, z * r))
+            return np.asarray(center + frame @ (x * r, y * r, z * r))
 
         is_back = frame[2, 2] < 0.25
         yield self._part('neck', ((at['head_bottom'], 0.03), (place(0, -0.3, 0), 0.03)), look.skin, nearer=-0.02)
@@ -186,10 +186,10 @@ class Figure:
     def _arm(self, side: str, shoulder: Floats, elbow: Floats, wrist: Floats) -> Iterator[_Part]:
         look = self.look
         wide = 1.15 if look.long_sleeves else 1.0
-        colour, cloth = (look.upper, look.upper_cloth) if look.long_sleeves else (look.skin, None)
+        color, cloth = (look.upper, look.upper_cloth) if look.long_sleeves else (look.skin, None)
         hand = wrist + 0.036 * self.skeleton.size * _direction(elbow, wrist)
         yield self._part(f'{side}_hand', ((wrist, 0.016), (hand, 0.019)), look.skin, nearer=0.028)
-        yield self._part(f'{side}_forearm', ((elbow, 0.024 * wide), (wrist, 0.018 * wide)), colour, cloth, nearer=0.03)
+        yield self._part(f'{side}_forearm', ((elbow, 0.024 * wide), (wrist, 0.018 * wide)), color, cloth, nearer=0.03)
         upper = ((shoulder, 0.035), (elbow, 0.026 * wide))
         yield self._part(f'{side}_upper_arm', upper, look.upper, look.upper_cloth, nearer=0.02)
 
@@ -205,16 +205,16 @@ class Figure:
 
 
 def draw_look(random: np.random.Generator, photographs: Sequence[Image]) -> Look:
-    """Random colours and clothes."""
+    """Random colors and clothes."""
     skin, hair = draw_skin_and_hair(random)
-    upper, lower = _draw_colour(random), _draw_colour(random) * 0.8
+    upper, lower = _draw_color(random), _draw_color(random) * 0.8
     is_skirt = random.random() < 0.2
     return Look(
         skin=skin,
         hair=hair,
         upper=upper,
         lower=lower,
-        shoes=_draw_colour(random) * 0.6,
+        shoes=_draw_color(random) * 0.6,
         upper_cloth=make_cloth(random, photographs),
         lower_cloth=make_cloth(random, photographs) if random.random() < 0.5 else None,
         long_sleeves=random.random() < 0.55,
@@ -225,22 +225,22 @@ def draw_look(random: np.random.Generator, photographs: Sequence[Image]) -> Look
 
 
 def draw_skin_and_hair(random: np.random.Generator) -> tuple[Floats, Floats]:
-    """Random colours of people, in B, G, R."""
+    """Random colors of people, in B, G, R."""
     skin = np.array((120, 160, 215)) * random.uniform(0.35, 1.12) * random.uniform(0.93, 1.07, 3)
     hair = np.array([(20, 25, 35), (30, 55, 95), (70, 130, 175), (130, 130, 130), (35, 60, 130)][random.integers(5)])
     return np.clip(skin, 20, 240), hair * random.uniform(0.7, 1.3)
 
 
-def _draw_colour(random: np.random.Generator) -> Floats:
-    grey = random.uniform(25, 235)
-    return np.clip(grey + random.uniform(0.1, 1.0) * random.uniform(-90, 90, 3), 12, 245)
+def _draw_color(random: np.random.Generator) -> Floats:
+    gray = random.uniform(25, 235)
+    return np.clip(gray + random.uniform(0.1, 1.0) * random.uniform(-90, 90, 3), 12, 245)
 
 
 def draw_figure(canvas: Canvas, figure: Figure, number: int) -> None:
     """Draw a person, the farthest part first; `number`, 1 to 1000, names it in the canvas's labels."""
     for part in sorted(figure.parts(), key=lambda part: part.depth):
         label = number << _BITS | _NUMBER[part.name]
-        canvas.draw(part.circles, label, part.colour, part.texture)
+        canvas.draw(part.circles, label, part.color, part.texture)
 
 
 def read_visibility(canvas: Canvas, skeleton: Skeleton, number: int) -> npt.NDArray[np.int64]:
@@ -253,12 +253,12 @@ def read_visibility(canvas: Canvas, skeleton: Skeleton, number: int) -> npt.NDAr
 
 
 def figure_mask(canvas: Canvas, number: int) -> npt.NDArray[np.bool_]:
-    """Where a person is uppermost, `(H, W)`."""
+    """The mask `(H, W)` of the pixels where a person is uppermost."""
     return np.asarray(canvas.labels >> _BITS == number)
 
 
 def class_map(canvas: Canvas) -> Image:
-    """The index in `CLASSES` of what is uppermost at each pixel, `(H, W)`."""
+    """The index in `CLASSES` of the uppermost shape at each pixel, `(H, W)`."""
     return np.asarray(_CLASS[np.where(canvas.labels < 1 << _BITS, 0, canvas.labels & ((1 << _BITS) - 1))])
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .bodies import KEYPOINTS, NUM_COCO, SKELETON, draw_build, draw_pose, pose_body
+from ...tracking.persons import COCO_KEYPOINTS, COCO_SKELETON
+from .bodies import NUM_COCO, draw_build, draw_pose, pose_body
 from .dataset import Rendered, prepare_rendered
 from .drawing import Canvas, Floats, Image, Light, crop_photograph, pick
 from .figures import THING, Figure, class_map, draw_figure, draw_look, figure_mask, read_visibility
 
-# Of a figure less than this share is to be seen: its keypoints are not labelled, as COCO's annotators leave them out.
+# Figures of which a smaller share is visible have no labeled keypoints, as COCO's annotators leave them out.
 _LEAST_SHARE = 0.25
 
 _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
@@ -20,11 +21,14 @@ _COUNTS = {'fit': 1200, 'val': 300, 'test': 300}
 
 @dataclass(frozen=True)
 class Person:
-    """One person in an image.
+    """A person in an image.
 
-    `keypoints` `(19, 3)` as `KEYPOINTS` lists them: x and y in pixels with the first pixel's centre at (0, 0), and
-    COCO's flag (0 outside the image, 1 covered, 2 visible). `mask` `(H, W)` is what is to be seen of the person,
-    `share` how much of what lies in the image that is.
+    Attributes:
+        number: The person's number, from 1.
+        keypoints: `(19, 3)`, those of `KEYPOINTS`: x and y in pixels with the first pixel's center at (0, 0), and
+            COCO's flag (0 outside the image, 1 covered, 2 visible).
+        mask: `(H, W)`, the visible pixels.
+        share: The visible share of the person's pixels in the image.
     """
 
     number: int
@@ -39,8 +43,8 @@ class Person:
         return float(xs[0]), float(ys[0]), float(xs[-1] - xs[0] + 1), float(ys[-1] - ys[0] + 1)
 
     @property
-    def is_labelled(self) -> bool:
-        """Whether enough is to be seen of the person that an annotator would mark keypoints."""
+    def is_labeled(self) -> bool:
+        """Whether enough of the person is visible for an annotator to mark keypoints."""
         return self.share >= _LEAST_SHARE
 
 
@@ -56,7 +60,14 @@ class Scene:
 def render_people(
     random: np.random.Generator, photographs: Sequence[Image], width: int = 256, height: int = 256
 ) -> Scene:
-    """Draw one to four people, and in two of five images something in front of them."""
+    """Draw one to four people, and in two of five images an object in front of them.
+
+    Args:
+        random: The generator of all that varies.
+        photographs: Backgrounds and textures, `(H, W, 3)` in B, G, R.
+        width: In pixels.
+        height: In pixels.
+    """
     canvas = Canvas(crop_photograph(random, pick(random, photographs), width, height), draw_light(random))
     figures = []
     for size in sorted(height * random.uniform(0.45, 0.95, random.choice((1, 2, 3, 4), p=(0.42, 0.33, 0.17, 0.08)))):
@@ -82,7 +93,7 @@ def draw_figures(canvas: Canvas, figures: Sequence[Figure]) -> list[int]:
 
 
 def read_people(canvas: Canvas, figures: Sequence[Figure], drawn: Sequence[int]) -> list[Person]:
-    """The figures of which something is to be seen; `drawn` is what `draw_figures` returned."""
+    """The visible figures; `drawn` is the result of `draw_figures`."""
     people = []
     for number, (figure, pixels) in enumerate(zip(figures, drawn, strict=True), 1):
         mask = figure_mask(canvas, number)
@@ -124,19 +135,29 @@ def draw_occluder(
         circles = [(x + i * wide, y + j * high, 3.0) for i in (-1, 1) for j in (-1, 1)]
     else:
         circles = [(x, y, width * random.uniform(0.05, 0.13))]
-    colour = random.uniform(60, 220, 3)
+    color = random.uniform(60, 220, 3)
     side = min(photograph.shape[:2])
-    canvas.draw(circles, label, colour, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
+    canvas.draw(circles, label, color, photograph[:side, :side], relief=0.0 if kind == 'box' else 1.0)
 
 
 def prepare_people(root: Path, name: str = 'people', counts: Mapping[str, int] = _COUNTS) -> Path:
-    """Write the people under `root`/`name`, unless they are there, and return that folder.
+    """Write the people to `root`/`name`, unless they are there.
 
     For each part P of 'train', 'test', 'fit' and 'val': P.json in COCO's format, with 17 keypoints, boxes and masks,
-    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels. `counts` are the numbers of images of
-    'fit', 'val' and 'test'.
+    and images/ and labels/ (indices in `figures.CLASSES`) of 256 x 256 pixels.
+
+    Args:
+        root: The parent of the folder.
+        name: The name of the folder.
+        counts: The numbers of images of 'fit', 'val' and 'test'.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FetchError: A package with photographs cannot be downloaded.
     """
-    category = {'name': 'person', 'keypoints': KEYPOINTS[:NUM_COCO], 'skeleton': SKELETON}
+    category = {'name': 'person', 'keypoints': COCO_KEYPOINTS, 'skeleton': COCO_SKELETON}
     return prepare_rendered(root, name, 1, counts, _render, category)
 
 
@@ -147,5 +168,5 @@ def _render(random: np.random.Generator, photographs: Sequence[Image]) -> Render
 
 def _label(person: Person) -> dict[str, object]:
     keypoints = person.keypoints[:NUM_COCO]
-    keypoints = np.where((keypoints[:, 2:] > 0) & person.is_labelled, keypoints, 0).round(2)
+    keypoints = np.where((keypoints[:, 2:] > 0) & person.is_labeled, keypoints, 0).round(2)
     return {'keypoints': keypoints.ravel().tolist(), 'num_keypoints': int((keypoints[:, 2] > 0).sum())}

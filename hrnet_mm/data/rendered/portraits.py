@@ -21,11 +21,14 @@ _BLACK, _WHITE = np.array((25, 22, 28)), np.array((228, 232, 238))
 
 @dataclass(frozen=True)
 class Portrait:
-    """An image `(H, W, 3)` in B, G, R of one face.
+    """An image of a face.
 
-    `points` `(98, 3)` are x and y in pixels with the first pixel's centre at (0, 0), and COCO's flag (0 outside the
-    image, 1 covered, 2 visible). `mask` `(H, W)` is what is to be seen of the face, `classes` `(H, W)` are indices in
-    `CLASSES`.
+    Attributes:
+        image: `(H, W, 3)` in B, G, R.
+        points: `(98, 3)`: x and y in pixels with the first pixel's center at (0, 0), and COCO's flag (0 outside the
+            image, 1 covered, 2 visible).
+        mask: `(H, W)`, the visible pixels of the face.
+        classes: `(H, W)`, indices in `CLASSES`.
     """
 
     image: Image
@@ -35,7 +38,7 @@ class Portrait:
 
 
 def render_face(random: np.random.Generator, photographs: Sequence[Image], size: int = 160) -> Portrait:
-    """Draw one person from the shoulders up, and in every fourth image something in front; `size` pixels square."""
+    """Draw one person from the shoulders up, and in every fourth image an object in front; `size` pixels square."""
     canvas = Canvas(crop_photograph(random, pick(random, photographs), size, size), draw_light(random))
     x, y = size * (0.5 + random.uniform(-0.06, 0.06)), size * (0.42 + random.uniform(-0.05, 0.05))
     skin, hair = draw_skin_and_hair(random)
@@ -53,7 +56,7 @@ def render_face(random: np.random.Generator, photographs: Sequence[Image], size:
 
 
 class _Sitter:
-    """Draws a face part by part; `scale` is half of the face's width in pixels, (x, y) the place between the eyes."""
+    """Painter of a face; `scale` is half of the face's width in pixels, (x, y) the place between the eyes."""
 
     def __init__(
         self,
@@ -116,23 +119,23 @@ class _Sitter:
         self._canvas.draw(neck, _SKIN, self._skin * 0.72)
         sides = [(x + side * 1.35 * scale, y + 2.7 * scale, 0.6 * scale) for side in (-1, 1)]
         circles = [*sides, (x, y + 2.45 * scale, 0.6 * scale)]
-        colour = self._random.uniform(20, 235, 3)
-        self._canvas.draw(circles, _CLOTHES, colour, make_cloth(self._random, photographs), relief=0.6)
+        color = self._random.uniform(20, 235, 3)
+        self._canvas.draw(circles, _CLOTHES, color, make_cloth(self._random, photographs), relief=0.6)
 
     def _draw_relief(self) -> None:
-        """Eye sockets, cheeks and nose: the skin's colour changes, without sharp edges."""
+        """Eye sockets, cheeks and nose: the skin's color changes, without sharp edges."""
         dark, red = self._skin * 0.6, self._skin * (0.75, 0.75, 1.05)
         eyes = [self.points[eye] for eye in (shapes.LEFT_EYE, shapes.RIGHT_EYE)]
         cheeks = self._at([(side * 0.55, 0.5, 0.25) for side in (-1, 1)])
         spots = [(eye.mean(0), 0.3, dark) for eye in eyes] + [(cheek, 0.3, red) for cheek in cheeks]
-        for place, radius, colour in spots:
+        for place, radius, color in spots:
             for share in (1.0, 0.8, 0.6, 0.4):
-                self._canvas.draw([(*place, share * radius * self._scale)], None, colour, relief=0, opacity=0.07)
+                self._canvas.draw([(*place, share * radius * self._scale)], None, color, relief=0, opacity=0.07)
         bridge, base = self.points[shapes.BRIDGE], self.points[shapes.NOSTRILS]
         # The side of the nose that turns away from the light lies in the shade.
         ends = base[[0, 4]] if self._canvas.light.direction[0] > 0 else base[[4, 0]]
-        for end, colour in zip(ends, (dark, self._skin * 1.15), strict=True):
-            self._canvas.fill([np.stack([bridge[0], bridge[3], base[2], end])], _NOSE, colour, opacity=0.3)
+        for end, color in zip(ends, (dark, self._skin * 1.15), strict=True):
+            self._canvas.fill([np.stack([bridge[0], bridge[3], base[2], end])], _NOSE, color, opacity=0.3)
         tip = 0.12 * self._scale
         self._canvas.draw([(*bridge[3], tip)], _NOSE, self._skin * 1.12, relief=0, opacity=0.5)
         for nostril in base[[1, 3]]:
@@ -153,19 +156,19 @@ class _Sitter:
 
     def _draw_mouth(self) -> None:
         lips, mouth = self.points[shapes.LIPS], self.points[shapes.MOUTH]
-        colour = self._skin * self._random.uniform((0.5, 0.45, 0.75), (0.75, 0.65, 1.0))
-        self._canvas.fill([lips], _LIPS, colour)
-        self._canvas.fill([lips[[0, 1, 2, 3, 4, 5, 6]]], _LIPS, colour * 0.85)
+        color = self._skin * self._random.uniform((0.5, 0.45, 0.75), (0.75, 0.65, 1.0))
+        self._canvas.fill([lips], _LIPS, color)
+        self._canvas.fill([lips[[0, 1, 2, 3, 4, 5, 6]]], _LIPS, color * 0.85)
         self._canvas.fill([mouth], _MOUTH, (30, 20, 60))
         if self._face.mouth_open > 0.15:
             upper, lower = mouth[:5], mouth[[4, 5, 6, 7, 0]][::-1]
             self._canvas.fill([np.concatenate([upper, (0.6 * upper + 0.4 * lower)[::-1]])], _MOUTH, _WHITE * 0.95)
 
-    def _draw_eye(self, outline: Floats, pupil: Floats, colour: Floats) -> None:
+    def _draw_eye(self, outline: Floats, pupil: Floats, color: Floats) -> None:
         scale = self._face.eye_size * self._scale
         self._canvas.fill([outline], _EYES, _WHITE)
         hull = cv2.convexHull(outline.astype(np.float32))
-        for radius, paint in ((0.48, colour), (0.22, _BLACK)):
+        for radius, paint in ((0.48, color), (0.22, _BLACK)):
             disc = (pupil + radius * scale * _CIRCLE).astype(np.float32)
             area, common = cv2.intersectConvexConvex(hull, disc)
             if area > 0:

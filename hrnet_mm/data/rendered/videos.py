@@ -1,6 +1,5 @@
 """Short videos of rendered people who walk past one another, with their identities, in the form of PoseTrack 2018."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...tracking.posetrack import JOINTS
-from .bodies import KEYPOINTS, SKELETON, Build, Pose, draw_build, pose_body, walk
+from ...tracking.posetrack import JOINTS, PERSON
+from ..coco import write_coco
+from .bodies import KEYPOINTS, Build, Pose, draw_build, pose_body, walk
 from .drawing import Canvas, Image, crop_photograph, pick
 from .figures import Figure, Look, draw_look
 from .people import Person, draw_figures, draw_light, draw_occluder, read_people
@@ -19,7 +19,7 @@ _HEAD = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'head_bottom'
 
 @dataclass(frozen=True)
 class Video:
-    """Frames `(H, W, 3)` in B, G, R, and for each the people who are to be seen; their numbers are identities."""
+    """Frames `(H, W, 3)` in B, G, R, and the visible people of each; their numbers are identities."""
 
     frames: list[Image]
     people: list[list[Person]]
@@ -27,7 +27,7 @@ class Video:
 
 @dataclass(frozen=True)
 class _Walker:
-    """Someone who passes the place `x` in the frame `passes`, `speed` pixels to the right in each frame."""
+    """A person who passes the place `x` in the frame `passes`, `speed` pixels to the right in each frame."""
 
     build: Build
     look: Look
@@ -41,7 +41,7 @@ class _Walker:
     waves: bool
 
     def figure(self, frame: float, pan: float) -> Figure:
-        # A cycle of two steps is 0.75 body heights long; someone who stands sways a little.
+        # A cycle of two steps is 0.75 body heights long; a person who stands sways a little.
         phase = self.phase + self.speed * frame / (0.75 * self.size)
         vigour = min(abs(self.speed) / (0.02 * self.size), 1.2)
         moving = walk(phase if self.speed >= 0 else -phase, vigour)
@@ -64,7 +64,10 @@ def render_video(
 ) -> Video:
     """Draw people who walk past one another behind a post, or stand and wave, before a camera that pans.
 
-    The same arguments give the same video. Raises ValueError for fewer than one frame or person.
+    The same arguments give the same video.
+
+    Raises:
+        ValueError: There is less than one frame or person.
     """
     if frames < 1 or people < 1:
         raise ValueError(f'a video needs at least one frame and one person, got frames={frames}, people={people}')
@@ -115,10 +118,19 @@ def _draw_walker(
 
 
 def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
-    """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json and return the latter.
+    """Write `folder`/images/`name`/*.jpg and `folder`/annotations/`name`.json in the form of PoseTrack 2018.
 
-    `number`, up to six digits, is the video's in PoseTrack's ids. Covered keypoints and the ears are left out, as in
-    PoseTrack's own files; people of whom less than a quarter is to be seen are too.
+    Covered keypoints and the ears are left out, as in PoseTrack's own files, and so are people of whom less than a
+    quarter is visible.
+
+    Args:
+        folder: The folder.
+        name: The name of the video.
+        video: The video.
+        number: The number of the video in PoseTrack's ids, up to six digits.
+
+    Returns:
+        The file of annotations.
     """
     (folder / 'images' / name).mkdir(parents=True, exist_ok=True)
     (folder / 'annotations').mkdir(exist_ok=True)
@@ -139,16 +151,9 @@ def write_posetrack(folder: Path, name: str, video: Video, number: int) -> Path:
                 'height': pixels.shape[0],
             }
         )
-        annotations += [_annotation(person, image_id) for person in people if person.is_labelled]
-    category = {
-        'supercategory': 'person',
-        'id': 1,
-        'name': 'person',
-        'keypoints': JOINTS,
-        'skeleton': SKELETON,  # PoseTrack's files hold COCO's
-    }
+        annotations += [_annotation(person, image_id) for person in people if person.is_labeled]
     path = folder / 'annotations' / f'{name}.json'
-    path.write_text(json.dumps({'categories': [category], 'images': images, 'annotations': annotations}))
+    write_coco(path, images, annotations, PERSON)
     return path
 
 

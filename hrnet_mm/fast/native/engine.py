@@ -1,6 +1,6 @@
 """The native engine: a whole network in one call, on the matrix unit (AMX) of recent Xeons.
 
-`native.cpp` does the work and says how; here a network is exported, its memory planned and its weights packed.
+This module exports a network, plans its memory and packs its weights; `native.cpp` computes.
 """
 
 import mmap
@@ -22,7 +22,7 @@ from .lowering import Conv, Input, Map, Op, Output, Sum, lower
 __all__ = ['PRECISIONS', 'NativeEngine', 'compile_native', 'is_available']
 
 PRECISIONS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1}
-"""How many bfloat16 numbers add up to a number: three make a float32, two keep 17 of its 24 bits."""
+"""The number of bfloat16 numbers that add up to a float32: three are exact, two keep 17 of its 24 bits."""
 
 _TILE, _DEPTH, _BLOCK = 16, 32, 2  # as in native.cpp
 _CACHE_LINE, _CHUNK = 64, 1 << 26  # bytes
@@ -37,22 +37,28 @@ def is_available() -> bool:
 
 
 def compile_native(model: nn.Module, *examples: Tensor, precision: str = 'fp32') -> 'NativeEngine':
-    """A callable that computes `model` in inference for inputs of the examples' shapes; see NativeEngine."""
+    """Compile a network for inputs of the examples' shapes; see `NativeEngine`."""
     return NativeEngine(model, *examples, precision=precision)
 
 
 class NativeEngine:
-    """Computes a network of images or maps, float32 `(N, C, H, W)` each, all sizes fixed by `examples`.
+    """A network of images or maps, compiled for one size.
 
-    `precision` 'fp32' is as exact as float32, by six bfloat16 products each; 'bf16x3' keeps 16 bits, by three; 'bf16'
-    has one. Threads are `torch.get_num_threads()`. The model's weights are copied: later changes of them do not show.
-    One engine serves one caller at a time, because its activations lie in memory of its own.
+    It has as many threads as PyTorch. The weights are copied: later changes of them do not show. One engine serves one
+    caller at a time, because its activations lie in memory of its own.
 
-    Where a value is infinite or NaN, what depends on it is NaN: eager PyTorch may keep an infinity or, after ReLU, turn
-    a negative one to zero. Where channels are no multiple of 32 a neighbouring pixel may turn NaN with it.
+    Where a value is infinite or NaN, all that depends on it is NaN: eager PyTorch may keep an infinity or, after ReLU,
+    turn a negative one to zero. Where channels are no multiple of 32 a neighboring pixel may turn NaN with it.
 
-    Raises ValueError for a precision, input or operator that the engine does not know, and RuntimeError without AMX,
-    or without ninja and a C++ compiler, with which the engine is built at first use.
+    Args:
+        model: The network, in evaluation mode.
+        examples: Its inputs, float32 `(N, C, H, W)` each.
+        precision: 'fp32' is as exact as float32, by six bfloat16 products each; 'bf16x3' keeps 17 of 24 bits, by
+            three; 'bf16' has one product.
+
+    Raises:
+        ValueError: The engine does not know the precision, an input or an operator.
+        RuntimeError: The CPU has no AMX, or ninja and a C++ compiler, which build the engine at first use, are missing.
     """
 
     def __init__(self, model: nn.Module, *examples: Tensor, precision: str = 'fp32') -> None:
@@ -75,15 +81,16 @@ class NativeEngine:
         self._program.calibrate(*pointers, 5)
 
     def __call__(self, *xs: Tensor) -> Any:
-        """The model's outputs for `xs`, in the structure in which it gives them.
+        """The model's outputs for `xs`, in its own structure.
 
-        Raises ValueError for inputs unlike the examples.
+        Raises:
+            ValueError: The inputs are unlike the examples.
         """
         if [tuple(x.shape) for x in xs] != self._shapes or any(
             x.dtype != torch.float32 or x.device.type != 'cpu' for x in xs
         ):
             given = ', '.join(f'{x.dtype} {tuple(x.shape)} on {x.device}' for x in xs)
-            raise ValueError(f'compiled for float32 {", ".join(map(str, self._shapes))} on the CPU, got {given}')
+            raise ValueError(f'the inputs are {given}; expected float32 {", ".join(map(str, self._shapes))} on the CPU')
         xs = tuple(x.contiguous() for x in xs)
         pointers, outputs = self._pointers(xs)
         self._program.run(*pointers, torch.get_num_threads())
@@ -120,7 +127,7 @@ def _library() -> Any:
 
 
 def _add(program: Any, op: Op, memory: '_Memory', parts: int) -> None:
-    """Enters an operation into the compiled program."""
+    """Add an operation to the compiled program."""
     if isinstance(op, Input):
         program.input(op.level, memory[op.out], op.index)
     elif isinstance(op, Output):
@@ -171,7 +178,7 @@ class _Arena:
         self._used = 0  # bytes of the last chunk
 
     def take(self, size: int) -> Tensor:
-        """So many bytes, from the beginning of a cache line on."""
+        """`size` bytes, aligned to a cache line."""
         if not self._chunks or self._used + size > len(self._chunks[-1]):
             memory = mmap.mmap(-1, max(size, _CHUNK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             with suppress(OSError):  # a kernel without huge pages
@@ -184,7 +191,7 @@ class _Arena:
 
 
 class _Memory:
-    """Where maps and weights lie.
+    """The addresses of maps and weights.
 
     Two maps share a buffer if they have the same shape and are never needed at the same time. Nothing ever writes the
     zeros between a map's rows, so buffers of different shapes must not overlap.
@@ -208,7 +215,7 @@ class _Memory:
         return _library().Map(*m.shape, m.root.shape[1], full, split)
 
     def hold(self, x: Tensor) -> int:
-        """Copies a tensor and returns the address of its first number."""
+        """Copy a tensor and return the address of its first number."""
         memory = self._arena.take(x.nbytes)
         memory.view(x.dtype).copy_(x)
         return memory.data_ptr()

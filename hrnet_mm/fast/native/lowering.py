@@ -1,4 +1,4 @@
-"""A folded network as a flat list of operations in levels, for the native engine."""
+"""Lowering of a folded network to a flat list of operations in levels, for the native engine."""
 
 import operator
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _ATEN = torch.ops.aten
 
 @dataclass(eq=False)
 class Map:
-    """An activation `(N, C, H, W)`, or some channels of another map, and who needs it in which form."""
+    """An activation `(N, C, H, W)`, or some channels of another map, with the levels that write and read it."""
 
     shape: tuple[int, int, int, int]
     base: 'Map | None' = None
@@ -53,7 +53,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Term:
-    """A map to be added, resampled along both axes."""
+    """A summand: a map, resampled along both axes."""
 
     map: Map
     y: Axis
@@ -136,7 +136,7 @@ class _PendingConv:
 
 @dataclass
 class _Pending:
-    """A sum not computed yet, because what follows may be done along with it."""
+    """A sum that is not computed yet, because the operation behind it may be computed along with it."""
 
     shape: tuple[int, int, int, int]
     convs: list[_PendingConv] = field(default_factory=list)
@@ -147,7 +147,8 @@ class _Pending:
 def lower(program: ExportedProgram) -> list[Op]:
     """The operations of an exported network of maps, in an order in which they can run.
 
-    Raises ValueError for an operation that the native engine does not know.
+    Raises:
+        ValueError: The native engine does not know an operation.
     """
     return _Lowering(program).ops
 
@@ -203,7 +204,7 @@ class _Lowering:
         return result
 
     def _add(self, op: Op) -> None:
-        """Appends an operation, in the first level in which all that it reads is there."""
+        """Append an operation as a level of its own."""
         reads = _reads(op)
         if isinstance(op, Conv):
             op.source.root.split = True
@@ -215,7 +216,7 @@ class _Lowering:
         self.ops.append(op)
 
     def _commit(self, pending: _Pending, out: Map | None = None) -> Map:
-        """Emits what computes a sum."""
+        """Emit the operations of a sum."""
         out = out or Map(pending.shape)
         terms, convs = list(pending.terms), list(pending.convs)
         # The last convolution adds the rest, if that is one map.

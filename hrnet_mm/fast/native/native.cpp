@@ -482,7 +482,7 @@ struct Level {
   Counter done;
   int tasks = 0;
 
-  // Equal parts: neighbouring operations, the first and last of them in part.
+  // Equal parts: neighboring operations, the first and last of them in part.
   void share(int threads) {
     constexpr double kTask = 20e-6; // seconds, below which dividing a share costs more than it can gain
     shares.assign(threads, {});

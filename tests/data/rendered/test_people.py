@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[3] / 'data' / 'demo'
 GREY = np.full((256, 256, 3), 128, np.uint8)
 
 
-def make_look(**colours):
+def make_look(**colors):
     kinds = ('skin', 'hair', 'upper', 'lower', 'shoes')
-    return Look(**{kind: np.array(colours.get(kind, (90, 90, 90)), float) for kind in kinds})
+    return Look(**{kind: np.array(colors.get(kind, (90, 90, 90)), float) for kind in kinds})
 
 
 def make_figure(pose=None, x=128.0, y=128.0, size=220.0):
@@ -179,19 +179,19 @@ def test_annotations_fit_the_images(folder, split):
     coco = json.loads((folder / f'{split}.json').read_text())
     assert coco['categories'][0]['keypoints'] == list(KEYPOINTS[:NUM_COCO])
     assert len({one['id'] for one in coco['annotations']}) == len(coco['annotations']) > 1.5 * len(coco['images'])
-    labelled = 0
+    labeled = 0
     for annotation in coco['annotations']:
         keypoints = np.array(annotation['keypoints']).reshape(NUM_COCO, 3)
         assert annotation['num_keypoints'] == (keypoints[:, 2] > 0).sum()
         assert (keypoints[:, :2] > -0.51).all()
         assert (keypoints[:, :2] < 255.51).all()
-        labelled += annotation['num_keypoints'] > 0
+        labeled += annotation['num_keypoints'] > 0
         x, y, width, height = annotation['bbox']
         seen = keypoints[keypoints[:, 2] == 2, :2]
         # What is visible lies in the mask, hence in its box.
         assert (seen >= (x - 0.51, y - 0.51)).all()
         assert (seen <= (x + width - 0.49, y + height - 0.49)).all()
-    assert labelled > 0.85 * len(coco['annotations'])
+    assert labeled > 0.85 * len(coco['annotations'])
     image = coco['images'][0]
     labels = cv2.imread(str(folder / 'labels' / f'{Path(image["file_name"]).stem}.png'), cv2.IMREAD_UNCHANGED)
     assert cv2.imread(str(folder / 'images' / image['file_name'])).shape == (256, 256, 3)
@@ -219,8 +219,8 @@ def test_libraries_read_it(folder):
     mask = coco.annToMask(annotation)
     assert mask.sum() == annotation['area']
     dataset = CocoDataset(ann_file='test.json', data_root=str(folder), data_prefix={'img': 'images/'}, test_mode=True)
-    labelled = [one for one in coco.loadAnns(coco.getAnnIds()) if one['num_keypoints']]
-    assert len(dataset) == len(labelled)
+    labeled = [one for one in coco.loadAnns(coco.getAnnIds()) if one['num_keypoints']]
+    assert len(dataset) == len(labeled)
     info = dataset.get_data_info(0)
-    expected = np.array(next(one for one in labelled if one['id'] == info['id'])['keypoints']).reshape(17, 3)
+    expected = np.array(next(one for one in labeled if one['id'] == info['id'])['keypoints']).reshape(17, 3)
     np.testing.assert_allclose(info['keypoints'][0], expected[:, :2], atol=1e-3)

@@ -43,10 +43,10 @@ def test_keypoints_move_with_the_pixels(plain_photographs):
     """Optical flow between two frames agrees with the keypoints: the drawing and the truth are of the same moment."""
     video = render_video(5, plain_photographs, frames=6, people=1, width=320, height=192)
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video.frames]
+    gray = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video.frames]
     errors = []
     for frame in range(5):
-        moved = flow.calc(grey[frame], grey[frame + 1], None)
+        moved = flow.calc(gray[frame], gray[frame + 1], None)
         (before,), (after,) = video.people[frame], video.people[frame + 1]
         for index in (KEYPOINTS.index(name) for name in ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')):
             if before.keypoints[index, 2] == 2:
@@ -86,7 +86,7 @@ def test_file_has_the_form_of_posetrack(video, tmp_path):
     frames = read_video(file)
     assert len(frames) == 24
     assert [set(frame.ids) for frame in frames] == [
-        {person.number for person in people if person.is_labelled} for people in video.people
+        {person.number for person in people if person.is_labeled} for people in video.people
     ]
 
 
@@ -95,7 +95,7 @@ def test_mmpose_reads_it(video, tmp_path):
 
     file = write_posetrack(tmp_path, '000001_rendered', video, number=1)
     dataset = PoseTrack18Dataset(ann_file=str(file), data_prefix={'img': f'{tmp_path}/'}, test_mode=True)
-    people = [person for frame in video.people for person in frame if person.is_labelled]
+    people = [person for frame in video.people for person in frame if person.is_labeled]
     assert len(dataset) == len(people)
     info = dataset.get_data_info(0)
     shoulder = people[0].keypoints[KEYPOINTS.index('left_shoulder')]
