@@ -1,4 +1,4 @@
-"""Annotations in PoseTrack's form: three videos of which one frame is annotated, as in its validation part's samples."""
+"""Annotations in PoseTrack's form: three videos, each with one annotated frame, as its validation part has them."""
 
 import json
 from pathlib import Path
