@@ -109,7 +109,6 @@ def read_config(path: str) -> Config:
     return config
 
 
-@cache
 def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
     """Parameters, and MACs of convolutions and linear layers for one RGB image, of the config at `path`.
 
@@ -117,11 +116,22 @@ def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
     counted at the finest resolution, as published; this package applies them to every stream at its own, with fewer.
     """
     config = read_config(path)
-    model_cfg = copy.deepcopy(config.model)
+    model = copy.deepcopy(config.model)
     if config.default_scope == 'mmpretrain':
-        model_cfg.data_preprocessor = config.data_preprocessor
-    with DefaultScope.overwrite_default_scope(config.default_scope), torch.device('meta'):
-        model = MODELS.build(model_cfg).eval()
+        model.data_preprocessor = config.data_preprocessor
+    key = (config.default_scope, repr(model), size)
+    if key not in _COUNTED:
+        _COUNTED[key] = _count(config.default_scope, model, size)
+    return _COUNTED[key]
+
+
+_COUNTED: dict[tuple[str, str, tuple[int, int]], tuple[int, int]] = {}
+"""By library, model and input size, which many configs share."""
+
+
+def _count(scope: str, config: Any, size: tuple[int, int]) -> tuple[int, int]:
+    with DefaultScope.overwrite_default_scope(scope), torch.device('meta'):
+        model = MODELS.build(config).eval()
         with count_macs(model) as cost:
             _forward(model, torch.empty(1, 3, *size))
     # The published figures leave out the products of OCR's attention.
