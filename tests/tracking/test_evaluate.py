@@ -3,6 +3,7 @@
 import json
 import math
 
+import motmetrics as mot
 import numpy as np
 import pytest
 from posetrack_sample import PERSONS, write_sample
@@ -155,7 +156,6 @@ def test_errors_name_what_is_wrong():
 
 
 def test_counts_are_those_of_motmetrics():
-    mot = pytest.importorskip('motmetrics')
     metrics = ['num_objects', 'num_misses', 'num_false_positives', 'num_switches']
     for seed in range(20):
         random = np.random.default_rng(seed)
