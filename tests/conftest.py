@@ -24,6 +24,10 @@ from torch import nn
 
 import hrnet_mm
 
+# Where no bytecode is kept, every process compiles the libraries anew, which takes 20 seconds for all of them.
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+sys.dont_write_bytecode = False
+
 # The processes that tests start find the folder by the variable.
 _OFFLINE = Path(__file__).parent / 'offline'
 os.environ['PYTHONPATH'] = os.pathsep.join([str(_OFFLINE), *filter(None, [os.environ.get('PYTHONPATH')])])

@@ -126,7 +126,6 @@ def read_config(path: str) -> Config:
     return config
 
 
-@cache
 def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
     """Return the parameters of a config's network, and its MACs for one RGB image.
 
@@ -139,11 +138,22 @@ def count(path: str, size: tuple[int, int]) -> tuple[int, int]:
         size: Height and width of the image in pixels.
     """
     config = read_config(path)
-    model_cfg = copy.deepcopy(config.model)
+    model = copy.deepcopy(config.model)
     if config.default_scope == 'mmpretrain':
-        model_cfg.data_preprocessor = config.data_preprocessor
-    with DefaultScope.overwrite_default_scope(config.default_scope), torch.device('meta'):
-        model = MODELS.build(model_cfg).eval()
+        model.data_preprocessor = config.data_preprocessor
+    key = (config.default_scope, repr(model), size)
+    if key not in _COUNTED:
+        _COUNTED[key] = _count(config.default_scope, model, size)
+    return _COUNTED[key]
+
+
+_COUNTED: dict[tuple[str, str, tuple[int, int]], tuple[int, int]] = {}
+"""By library, model and input size, which many configs share."""
+
+
+def _count(scope: str, config: Any, size: tuple[int, int]) -> tuple[int, int]:
+    with DefaultScope.overwrite_default_scope(scope), torch.device('meta'):
+        model = MODELS.build(config).eval()
         with count_macs(model) as cost:
             _forward(model, torch.empty(1, 3, *size))
     # The published figures omit the products of OCR's attention.

@@ -18,7 +18,7 @@ Content = Mapping[str, Any]
 folder; with classes it has its `category_id`, and there are no annotations."""
 
 FORMATS = (
-    'known are COCO (images/, train.json, and val.json or a part of train.json in its place), '
+    'supported: COCO (images/, train.json, and val.json or a part of train.json in its place), '
     'DeepLabCut (CollectedData_*.csv, alone or in labeled-data/) and a folder of images for each class'
 )
 

@@ -4,7 +4,10 @@ No other module uses any. tests/engine/test_mmengine.py calls each function on t
 attribute and the function if a release lacks it.
 """
 
+import copy
 import functools
+import os
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -137,15 +140,33 @@ def content_of(config: Any) -> Any:
 
 @contextmanager
 def quick_reading() -> Iterator[None]:
-    """Cache, within a `with` block, the paths of `library::path` bases; mmengine reads all metafiles for each."""
-    find_base = Config._get_cfg_path
+    """Read each config file once within a `with` block; the files must not change in it.
+
+    Each `library::path` base is found once too. mmengine reads the bases anew for each config, and all metafiles of a
+    library for each base in it.
+    """
+    find_base, read = Config._get_cfg_path, Config._file2dict
+    known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    def read_once(filename: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        key = (os.path.abspath(filename), args, tuple(kwargs.items()))
+        if key not in known:
+            found = read(filename, *args, **kwargs)
+            if re.search(r'{{\s*\$', found[1]):  # an environment variable, which may change
+                return found
+            known[key] = found
+        copied: tuple[Any, ...] = copy.deepcopy(known[key])
+        return copied
+
     Config._get_cfg_path = staticmethod(
         lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
     )
+    Config._file2dict = staticmethod(read_once)
     try:
         yield
     finally:
         Config._get_cfg_path = staticmethod(find_base)
+        Config._file2dict = staticmethod(read)
 
 
 _find_base: Callable[[str, str], tuple[str, str | None]] = Config._get_cfg_path

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.visualization.vis_backend import TensorboardVisBackend
@@ -23,6 +24,7 @@ Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 _AT = 'curves/iteration_of/'
 _MEANS = 100  # points of the smoothed line
+_WIDTH = 9.0  # of the picture, in inches
 
 
 @HOOKS.register_module()
@@ -94,21 +96,30 @@ def draw_curves(file: Path, losses: Mapping[str, Curve], metrics: Mapping[str, C
         CheckpointError: The file cannot be written.
     """
     panels = 2 if metrics else 1
-    figure = Figure(figsize=(9, 3.8 * panels), layout='constrained')
+    # All places are given: matplotlib draws every text several times to find them, which takes longer than the picture.
+    height, left, legend = 3.8 * panels, 0.8, 0.6 + 0.075 * max(map(len, [*losses, *metrics]))  # in inches
+    figure = Figure(figsize=(_WIDTH, height))
+    edges = {'left': left / _WIDTH, 'right': 1 - legend / _WIDTH, 'bottom': 0.5 / height, 'top': 1 - 0.4 / height}
+    figure.subplots_adjust(**edges, hspace=0.08)
     upper, *lower = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
     for name, (at, values) in sorted(losses.items(), key=lambda item: item[0] != 'loss'):
         values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
         (line,) = upper.plot(*_means(at, values), linewidth=2.2 if name == 'loss' else 1.2, label=name)
         if name == 'loss':
             upper.plot(at, values, color=line.get_color(), linewidth=0.6, alpha=0.3, zorder=0)
-    upper.set(yscale='log', ylabel='loss', title=file.absolute().parent.name)
+    upper.set(yscale='log', ylabel='loss')
+    upper.set_title(file.absolute().parent.name, y=1.02)
+    upper.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    upper.yaxis.set_major_formatter('{x:g}')
+    upper.yaxis.set_minor_locator(NullLocator())
     for axes in lower:
         for name, (at, values) in metrics.items():
             axes.plot(at, np.where(np.isfinite(values), values, np.nan), marker='o', markersize=3, label=name)
         axes.set(ylabel='validation')
     for axes in (upper, *lower):
-        axes.grid(alpha=0.3, which='both')
+        axes.grid(alpha=0.3)
         axes.legend(loc='center left', bbox_to_anchor=(1, 0.5), fontsize=8)
+        axes.yaxis.set_label_coords(-0.75 * left / (_WIDTH - left - legend), 0.5)
     (lower or [upper])[-1].set_xlabel('iteration')
     with written_aside(file) as aside:
         figure.savefig(aside, dpi=120, format='png')

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..errors import UserError
@@ -58,16 +59,30 @@ def count_macs(module: nn.Module) -> Iterator[Cost]:
         cost.saved += sum(x.shape[1] * out.shape[1] * (area - x.shape[2:].numel()) for x in inputs[0])
 
     handles = [part.register_forward_hook(add_saved) for part in module.modules() if isinstance(part, StreamMix)]
+    # Batch norms count nothing, and on the meta device take more time than all else.
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and _is_meta(part)]
+    for norm in norms:
+        norm.forward = _identity  # type: ignore[assignment, method-assign]
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             yield cost
     finally:
         for handle in handles:
             handle.remove()
+        for norm in norms:
+            del norm.forward
     flops = counter.get_flop_counts().get('Global', {})
     # PyTorch's counter counts a multiplication and an addition as two.
     cost.products = sum(n for op, n in flops.items() if op is torch.ops.aten.bmm) // 2
     cost.layers = sum(n for op, n in flops.items() if op is not torch.ops.aten.bmm) // 2
+
+
+def _is_meta(module: nn.Module) -> bool:
+    return any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
 
 
 def macs(module: nn.Module, inputs: Iterable[Tensor]) -> int:

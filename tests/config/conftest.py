@@ -22,7 +22,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize('path', PATHS)
 
 
-@pytest.fixture(scope='session', autouse=True)
+@pytest.fixture(scope='module', autouse=True)
 def _quick_reading():
     with quick_reading():
         yield

@@ -1,6 +1,5 @@
 """Every HRNet config that the libraries ship: one iteration by `hrnet-mm train` with the drop-in, on made data."""
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -8,30 +7,26 @@ from pathlib import Path
 import pytest
 from made_data import make_data
 from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.utils import import_modules_from_strings
 from quick import quick_runs
-from shrink import loader_options, shrinking_options
+from shrink import loader_options, shrinking_options, with_options
 from upstream import COUNTS, configs_root, upstream_paths
 
 from hrnet_mm.cli import main
 from hrnet_mm.engine import launch
-from hrnet_mm.weights import read_checkpoint
+from hrnet_mm.weights import read_checkpoint, write_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
 
-_BODY = 'body_2d_keypoint'
-_NO_ALBUMENTATIONS = '' if importlib.util.find_spec('albumentations') else 'albumentations is not installed'
-_NOT_RUN = {
-    f'{_BODY}/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py': (
-        'its train_pipeline is empty: mmpose ships it for the test of published weights'
-    ),
-    f'{_BODY}/topdown_heatmap/coco/td-hm_hrnet-w32_coarsedropout-8xb64-210e_coco-256x192.py': _NO_ALBUMENTATIONS,
-    f'{_BODY}/topdown_heatmap/coco/td-hm_hrnet-w32_gridmask-8xb64-210e_coco-256x192.py': _NO_ALBUMENTATIONS,
-}
+_FOR_TESTS = 'body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py'
+"""Its train_pipeline is empty: mmpose ships it for the test of published weights."""
 
 
-def _config(library, path):
-    reason = _NOT_RUN.get(path)
-    return pytest.param(library, path, id=f'{library}/{path}', marks=[pytest.mark.skip(reason)] if reason else [])
+@pytest.fixture(scope='module', autouse=True)
+def _quick_runs():
+    with quick_runs():
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -67,21 +62,20 @@ def one_iteration(config):
     return options
 
 
-CONFIGS = [_config(library, path) for library in COUNTS for path in upstream_paths(library)]
+CONFIGS = [(library, path) for library in COUNTS for path in upstream_paths(library)]
 
 
-@pytest.mark.parametrize(('library', 'path'), CONFIGS)
+@pytest.mark.parametrize(('library', 'path'), [config for config in CONFIGS if config[1] != _FOR_TESTS])
 def test_trains_an_iteration(library, path, place, runners, monkeypatch):
     monkeypatch.chdir(place)
     file = configs_root(library) / path
-    with quick_runs():
-        config = Config.fromfile(file)
-        make_data(config, place)
-        drop_in = [f'custom_imports.imports=[hrnet_mm.drop_in.{library}]', 'custom_imports.allow_failed_imports=False']
-        options = [*drop_in, *shrinking_options(config), *loader_options(config), *one_iteration(config)]
-        work_dir = Path('work_dirs', library, path).with_suffix('')
-        amp = ['--amp'] if config.optim_wrapper.get('type') == 'AmpOptimWrapper' else []  # bfloat16, on a CPU
-        assert main(['train', str(file), *amp, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
+    config = Config.fromfile(file)
+    make_data(config, place)
+    drop_in = [f'custom_imports.imports=[hrnet_mm.drop_in.{library}]', 'custom_imports.allow_failed_imports=False']
+    options = [*drop_in, *shrinking_options(config), *loader_options(config), *one_iteration(config)]
+    work_dir = Path('work_dirs', library, path).with_suffix('')
+    amp = ['--amp'] if config.optim_wrapper.get('type') == 'AmpOptimWrapper' else []  # bfloat16, on a CPU
+    assert main(['train', str(file), *amp, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
 
     (runner,) = runners
     assert type(runner.model.backbone).__module__ == f'hrnet_mm.drop_in.{library}'
@@ -92,3 +86,21 @@ def test_trains_an_iteration(library, path, place, runners, monkeypatch):
     checkpoint = read_checkpoint(Path((work_dir / 'last_checkpoint').read_text()))
     assert checkpoint['meta']['iter'] == 1
     assert any(name.startswith('backbone.stage4.') for name in checkpoint['state_dict'])
+
+
+def test_the_config_that_only_tests(place, monkeypatch):
+    monkeypatch.chdir(place)
+    file = configs_root('mmpose') / _FOR_TESTS
+    config = Config.fromfile(file)
+    assert config.train_pipeline == []
+    make_data(config, place)
+    drop_in = ['custom_imports.imports=[hrnet_mm.drop_in.mmpose]', 'custom_imports.allow_failed_imports=False']
+    options = [*drop_in, *shrinking_options(config), *loader_options(config)]
+    small = with_options(config, options)
+    import_modules_from_strings(**small.custom_imports)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        weights = write_checkpoint(place / 'random.pth', MODELS.build(small.model).state_dict())
+    work_dir = Path('work_dirs', 'mmpose', _FOR_TESTS).with_suffix('')
+    assert main(['test', str(file), str(weights), '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
+    (written,) = work_dir.glob('*/*.json')
+    assert math.isfinite(json.loads(written.read_text())['coco/AP'])

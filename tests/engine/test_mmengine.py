@@ -135,7 +135,11 @@ def test_private_names_are_recognized():
 
 def test_patches_are_recognized():
     own = ast.parse(Path(_mmengine.__file__).read_text())
-    assert set(patches(own)) == {'Config._get_cfg_path', 'mmengine.config.config.FormatCode'}
+    assert set(patches(own)) == {
+        'Config._file2dict',
+        'Config._get_cfg_path',
+        'mmengine.config.config.FormatCode',
+    }
 
 
 def test_a_model_is_had_without_its_wrappers():
@@ -290,11 +294,12 @@ def test_keys_leave_the_content_of_a_config():
     assert _mmengine.content_of(part) is part
 
 
-def test_places_of_bases_are_remembered(tmp_path, monkeypatch):
+def test_configs_and_places_of_bases_are_remembered(tmp_path, monkeypatch):
     function = _mmengine.quick_reading
     require(Config, '_get_cfg_path', function)
+    require(Config, '_file2dict', function)
     base = 'mmdet::_base_/default_runtime.py'
-    find, before, calls = _mmengine._find_base, Config._get_cfg_path, []
+    find, before, calls = _mmengine._find_base, (Config._get_cfg_path, Config._file2dict), []
     monkeypatch.setattr(_mmengine, '_find_base', lambda *args: (calls.append(args[0]), find(*args))[1])
     _mmengine._external_path.cache_clear()
     (tmp_path / 'base.py').write_text('x = 1')
@@ -303,9 +308,22 @@ def test_places_of_bases_are_remembered(tmp_path, monkeypatch):
     with function():
         with function():
             assert Config.fromfile(tmp_path / 'config.py').to_dict() == expected.to_dict()
-        Config.fromfile(tmp_path / 'config.py')
+        Config.fromfile(tmp_path / 'config.py').x = 2
+        (tmp_path / 'base.py').write_text('x = 3')
+        again = Config.fromfile(tmp_path / 'config.py')
+        assert (again.x, again.text) == (1, expected.text)
+    assert Config.fromfile(tmp_path / 'config.py').x == 3
     assert calls.count(base) == 1
-    assert Config._get_cfg_path is before
+    assert (Config._get_cfg_path, Config._file2dict) == before
+
+
+def test_a_config_that_reads_the_environment_is_read_again(tmp_path, monkeypatch):
+    (tmp_path / 'base.py').write_text("x = '{{$X:none}}'")
+    (tmp_path / 'config.py').write_text("_base_ = ['./base.py']")
+    with _mmengine.quick_reading():
+        assert Config.fromfile(tmp_path / 'config.py').x == 'none'
+        monkeypatch.setenv('X', 'some')
+        assert Config.fromfile(tmp_path / 'config.py').x == 'some'
 
 
 def test_a_text_is_formatted_once(monkeypatch):

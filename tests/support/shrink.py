@@ -1,8 +1,12 @@
 """Options with which any HRNet config, this package's or a library's own, trains in a second: a tiny architecture."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+from mmengine.config import DictAction
+
+from hrnet_mm.engine.settings import apply_settings
 
 ARCH, WIDTHS = 'test-w4', (4, 8, 16, 32)
 IMAGE_SCALE = 4  # 1333x800 becomes 333x200
@@ -52,6 +56,51 @@ def loader_options(config: Any) -> list[str]:
         if config.get(loader) is not None:
             options += [f'{loader}.num_workers=0', f'{loader}.persistent_workers=False']
     return options
+
+
+def with_options(config: Any, options: Iterable[str]) -> Any:
+    """The config as the commands see it, with these `--cfg-options`."""
+    changed = copy.deepcopy(config)
+    settings = (option.partition('=') for option in options)
+    apply_settings(changed, {key: DictAction._parse_iterable(value) for key, _, value in settings})
+    return changed
+
+
+def body_of(config: Any, options: Iterable[str]) -> str:
+    """What a run does, as text: equal for configs that, with these options, differ in names and in numbers alone.
+
+    The numbers are those of the schedule, the optimizer and the batches.
+    """
+    content = with_options(config, options).to_dict()
+    sections = {name: content[name] for name in sorted(content) if name.endswith(_SECTIONS)}
+    for name in ('optim_wrapper', 'param_scheduler', 'train_cfg'):
+        sections[name] = _without_numbers(sections.get(name))
+    for name in ('val_dataloader', 'test_dataloader'):
+        if sections.get(name):
+            sections[name].pop('batch_size', None)
+    return repr(sections)
+
+
+_SECTIONS = (
+    'model',
+    'loader',
+    'evaluator',
+    'cfg',
+    'hooks',
+    'scope',
+    'imports',
+    'optim_wrapper',
+    'scheduler',
+    'processor',
+)
+
+
+def _without_numbers(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        return {key: _without_numbers(value) for key, value in sorted(part.items())}
+    if isinstance(part, list | tuple):
+        return [_without_numbers(value) for value in part]
+    return None if isinstance(part, int | float) and not isinstance(part, bool) else part
 
 
 def _backbone(backbone: Any) -> None:

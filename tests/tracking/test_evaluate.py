@@ -1,18 +1,17 @@
-"""mAP and MOTA on cases counted by hand, on PoseTrack's sample, and against the MOT code that poseval uses."""
+"""mAP and MOTA on cases counted by hand, on a sample in PoseTrack's form, and against poseval's MOT code."""
 
 import json
 import math
-from pathlib import Path
 
+import motmetrics as mot
 import numpy as np
 import pytest
+from posetrack_sample import PERSONS, write_sample
 from shapely import Point, Polygon
 
 from hrnet_mm.tracking import Frame, evaluate_poses, evaluate_tracking, read_videos
 from hrnet_mm.tracking.evaluate import main
 from hrnet_mm.tracking.posetrack import EVALUATED
-
-SAMPLE = Path(__file__).parents[3] / 'shared/data/fixtures_mmpose/posetrack18/annotations/val'
 
 # The diagonal of a head box of which 0.6 is 10 pixels: a joint is right within 5.
 HEAD = 10 / 0.6  # the diagonal of a head box of which 0.6 is 10 pixels
@@ -157,7 +156,6 @@ def test_errors_name_what_is_wrong():
 
 
 def test_counts_are_those_of_motmetrics():
-    mot = pytest.importorskip('motmetrics')
     metrics = ['num_objects', 'num_misses', 'num_false_positives', 'num_switches']
     for seed in range(20):
         random = np.random.default_rng(seed)
@@ -177,11 +175,10 @@ def test_counts_are_those_of_motmetrics():
         assert counts(truth, found) == tuple(expected[name] for name in metrics), seed
 
 
-@pytest.mark.skipif(not SAMPLE.is_dir(), reason="PoseTrack's sample is not there")
-def test_the_sample_of_posetrack(tmp_path, capsys, monkeypatch):
-    videos = read_videos(SAMPLE, SAMPLE)
-    assert len(videos) == 3
-    assert sum(len(truth[0].ids) for truth, _ in videos) == 14
+def test_a_sample_in_the_form_of_posetrack(tmp_path, capsys, monkeypatch):
+    sample, found = write_sample(tmp_path / 'truth'), tmp_path / 'found'
+    videos = read_videos(sample, sample)
+    assert [len(truth[0].ids) for truth, _ in videos] == list(PERSONS.values())
     poses, tracks = evaluate_poses(videos), evaluate_tracking(videos, as_poseval=False)
     # The truth finds itself, unless an ignore region hides part of it, which then is not there to be found either.
     assert list(poses.ap.values()) == pytest.approx([100] * 8)
@@ -195,21 +192,22 @@ def test_the_sample_of_posetrack(tmp_path, capsys, monkeypatch):
     assert outside < sum(int(frame.present.sum()) for (frame,), _ in videos)
 
     # Without the nose of everybody, that joint alone is lost.
-    for file in SAMPLE.glob('*.json'):
+    found.mkdir()
+    for file in sample.glob('*.json'):
         content = json.loads(file.read_text())
         place = content['categories'][0]['keypoints'].index('nose')
         for annotation in content['annotations']:
             annotation['keypoints'][3 * place : 3 * place + 3] = [0, 0, 0]
-        (tmp_path / file.name).write_text(json.dumps(content))
-    videos = read_videos(SAMPLE, tmp_path)
+        (found / file.name).write_text(json.dumps(content))
+    videos = read_videos(sample, found)
     noses_there = sum(int(truth[0].present[:, NOSE].sum()) for truth, _ in videos)
     assert evaluate_poses(videos).ap['Head'] == pytest.approx(200 / 3)
     assert evaluate_tracking(videos, as_poseval=False).misses == noses_there > 0
 
-    monkeypatch.setattr('sys.argv', ['evaluate', str(SAMPLE), str(tmp_path), '--all-frames'])
+    monkeypatch.setattr('sys.argv', ['evaluate', str(sample), str(found), '--all-frames'])
     assert main() == 0
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
     assert rows['AP'] == ['66.7', *['100.0'] * 6, '93.3']
-    (tmp_path / '003418_mpii_test.json').unlink()
+    (found / '003418_mpii_test.json').unlink()
     assert main() == 2
     assert 'lacks 1 of 3 videos' in capsys.readouterr().err

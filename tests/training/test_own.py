@@ -5,7 +5,7 @@ import io
 import json
 import multiprocessing
 import operator
-import os
+import re
 import shlex
 import shutil
 from dataclasses import replace
@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from deeplabcut_files import write_deeplabcut
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from rich.console import Console
@@ -29,7 +30,6 @@ from hrnet_mm.training.job import Failure, Job
 from hrnet_mm.training.runs import _follow
 
 ROOT = Path(__file__).parents[2]
-OPENFIELD = Path(os.environ.get('HRNET_MM_DATA') or ROOT.parent / 'shared' / 'data') / 'pose_mouse' / 'openfield'
 PARTS = ('left_ear', 'right_ear', 'tail')
 COLORS = ((0, 0, 255), (255, 60, 0), (0, 255, 0))
 
@@ -75,8 +75,11 @@ def draw_animals(count, animals=1):
         yield image, points
 
 
-def write_animals_coco(folder, count=10, **category):
-    """One file without a validation part and without boxes; the last point of the first image is not labeled."""
+def write_animals_coco(folder, count=10, boxes=False, **category):
+    """One file without a validation part, with the frames for boxes or none.
+
+    The last point of the first image is not labeled.
+    """
     (folder / 'images').mkdir(parents=True)
     images, annotations = [], []
     for index, (image, points) in enumerate(draw_animals(count)):
@@ -85,26 +88,10 @@ def write_animals_coco(folder, count=10, **category):
         values = [value for point in points[0].tolist() for value in (*point, 2)]
         if index == 0:
             values[6:] = 0, 0, 0
-        annotations.append({'id': index + 1, 'image_id': index, 'category_id': 1, 'keypoints': values})
+        box = {'bbox': [0, 0, 60, 60]} if boxes else {}
+        annotations.append({'id': index + 1, 'image_id': index, 'category_id': 1, 'keypoints': values, **box})
     dump(folder, 'annotations', images, annotations, [{'id': 1, 'name': 'animal', 'keypoints': PARTS, **category}])
     return folder
-
-
-def write_deeplabcut(file, parts, rows, animals=('',)):
-    """`rows`: the image as its cells in the index, and `(animals, parts, 2)` points, NaN where not labeled."""
-    columns = len(rows[0][0])
-    empty, number = [''] * (columns - 1), len(animals) * len(parts) * 2
-    header = [['scorer', *empty, *['me'] * number]]
-    if animals != ('',):
-        header.append(['individuals', *empty, *(name for name in animals for _ in range(2 * len(parts)))])
-    header.append(['bodyparts', *empty, *(part for _ in animals for part in parts for _ in 'xy')])
-    header.append(['coords', *empty, *('xy' * (number // 2))])
-    with file.open('w', newline='') as opened:
-        writer = csv.writer(opened)
-        writer.writerows(header)
-        for cells, points in rows:
-            values = np.asarray(points).reshape(-1).tolist()
-            writer.writerow([*cells, *('' if np.isnan(value) else value for value in values)])
 
 
 def write_animals_deeplabcut(folder, count=10, animals=('',), in_cells=False):
@@ -267,30 +254,23 @@ def test_deeplabcut_files_of_one_animal(tmp_path, in_cells, start):
         assert (folder.path / folder.train['images'][0]['file_name']).is_file()
 
 
-@pytest.mark.skipif(not OPENFIELD.is_dir(), reason=f'{OPENFIELD} is not at hand; docs/learn.md says where it is from')
-def test_real_labels_are_the_same_in_both_forms(tmp_path):
-    """DeepLabCut's own example, converted to COCO by others and back to a table here."""
-    coco = read_folder(OPENFIELD, 'keypoints')
-    rows, images = [], {image['id']: OPENFIELD / image['file_name'] for image in coco.train['images']}
-    video = tmp_path / 'labeled-data' / 'm4s1'
-    video.mkdir(parents=True)
-    for one in coco.train['annotations']:
-        image, points = images[one['image_id']], np.array(one['keypoints'], float).reshape(-1, 3)
-        points[points[:, 2] == 0] = np.nan
-        (video / image.name).symlink_to(image)
-        rows.append((['labeled-data', 'm4s1', image.name], points[:, :2]))
-    write_deeplabcut(video / 'CollectedData_Pranav.csv', coco.points.names, rows)
-    table = read_folder(tmp_path, 'keypoints')
-    assert table.points.names == ('snout', 'leftear', 'rightear', 'tailbase')
-    files = {
-        image['id']: Path(image['file_name']).name for part in (table.train, table.val) for image in part['images']
-    }
-    found = {files[one['image_id']]: one for part in (table.train, table.val) for one in part['annotations']}
-    assert len(found) == len(rows) == 93
-    for one in coco.train['annotations']:
-        other = found[images[one['image_id']].name]
-        assert other['bbox'] == one['bbox']
-        np.testing.assert_allclose(other['keypoints'], one['keypoints'])
+def test_labels_are_the_same_in_both_forms(tmp_path):
+    """A set of drawn animals as COCO has it, with the frames for boxes, and as a table of DeepLabCut."""
+    write_animals_coco(tmp_path / 'coco', boxes=True)
+    write_animals_deeplabcut(tmp_path / 'table')
+    coco, table = (read_folder(tmp_path / form, 'keypoints') for form in ('coco', 'table'))
+    assert coco.points.names == table.points.names == PARTS
+    found = []
+    for folder in (coco, table):
+        parts = (folder.train, folder.val)
+        indices = {
+            image['id']: int(re.findall(r'\d+', image['file_name'])[-1]) for part in parts for image in part['images']
+        }
+        found.append({indices[one['image_id']]: one for part in parts for one in part['annotations']})
+    assert found[0].keys() == found[1].keys() == set(range(10))
+    for index, one in found[0].items():
+        assert one['bbox'] == found[1][index]['bbox']
+        np.testing.assert_allclose(one['keypoints'], found[1][index]['keypoints'])
 
 
 def test_deeplabcut_files_of_several_animals(tmp_path):
@@ -459,7 +439,7 @@ def edit(name, function):
     [
         (
             lambda folder: (folder / 'train.json').unlink(),
-            r'train\.json does not exist; known are COCO \(images/, train',
+            r'train\.json does not exist; supported: COCO \(images/, train',
         ),
         (lambda folder: (folder / 'images/2.png').unlink(), r'2\.png does not exist, but train\.json lists it'),
         (lambda folder: (folder / 'train.json').write_text('{'), r'train\.json is not JSON'),
@@ -546,14 +526,14 @@ def test_broken_tables_are_described(tmp_path, change, message):
         (
             lambda folder: folder.mkdir(),
             'keypoints',
-            r'keypoints need train\.json with "keypoints", or CollectedData_\*\.csv; known are',
+            r'keypoints need train\.json with "keypoints", or CollectedData_\*\.csv; supported:',
         ),
-        (lambda folder: folder.mkdir(), 'boxes', r'boxes need a COCO file, and there is no train\.json; known are'),
-        (lambda folder: folder.mkdir(), 'classes', 'classes need a folder of images for each class; known are'),
+        (lambda folder: folder.mkdir(), 'boxes', r'boxes need a COCO file, and there is no train\.json; supported:'),
+        (lambda folder: folder.mkdir(), 'classes', 'classes need a folder of images for each class; supported:'),
         (lambda folder: write_classes(folder, [('a', 9)]), 'classes', r'images of one class only \(a\)'),
         (lambda folder: write_classes(folder, [('a', 9), ('b', 4)]), 'classes', '4 images are too few'),
         (lambda folder: write_regions(folder, False), 'regions', 'regions need a "segmentation" for every'),
-        (lambda folder: None, 'keypoints', 'mine is not a folder; known are COCO'),
+        (lambda folder: None, 'keypoints', 'mine is not a folder; supported: COCO'),
         (lambda folder: None, 'keypoint', "unknown annotations 'keypoint'; did you mean 'keypoints'"),
     ],
 )
@@ -565,7 +545,7 @@ def test_what_the_annotations_need_is_said(tmp_path, write, annotations, message
 
 def test_folder_of_no_known_layout(tmp_path, capsys):
     assert main(['demo', '--data', str(tmp_path)]) == 2
-    assert 'holds no annotations of a known format; known are COCO' in capsys.readouterr().err
+    assert 'holds no annotations of a known format; supported: COCO' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

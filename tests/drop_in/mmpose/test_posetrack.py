@@ -1,4 +1,4 @@
-"""PoseTrack's measures as a metric of mmpose: a case worked out by hand, and PoseTrack's sample."""
+"""PoseTrack's measures as a metric of mmpose: a case worked out by hand, and a sample in PoseTrack's form."""
 
 import json
 import math
@@ -10,12 +10,12 @@ from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, METRICS
 from mmpose.utils import register_all_modules
+from posetrack_sample import write_sample
 
 import hrnet_mm.drop_in.mmpose.official  # noqa: F401  # registers what is built here by name
 from hrnet_mm.tracking.posetrack import JOINTS
 
 ROOT = Path(__file__).parents[3]
-SAMPLE = ROOT.parent / 'shared/data/fixtures_mmpose/posetrack18'
 META = {'from_file': 'configs/_base_/datasets/posetrack18.py'}
 
 FIGURE = np.random.default_rng(0).uniform(0, 50, (len(JOINTS), 2))
@@ -112,15 +112,15 @@ def test_videos_must_be_beside_the_annotations(ann_file):
         METRICS.build({'type': 'PoseTrackMetric', 'ann_file': str(ann_file)})
 
 
-@pytest.mark.skipif(not SAMPLE.is_dir(), reason="PoseTrack's sample is not there")
 @pytest.mark.parametrize('name', sorted(file.name for file in (ROOT / 'configs' / 'pose').glob('*posetrack18*')))
-def test_shipped_configs_measure_the_sample(name):
+def test_shipped_configs_measure_a_sample(name, tmp_path):
     """The annotated poses, given as found, are all right."""
     register_all_modules()
     config = Config.fromfile(ROOT / 'configs' / 'pose' / name)
-    ann_file = str(SAMPLE / 'annotations' / 'test_posetrack18_val.json')
+    write_sample(tmp_path)
+    ann_file = str(tmp_path / 'posetrack18_val.json')
     dataset = DATASETS.build(
-        {**config.val_dataloader.dataset, 'data_root': str(SAMPLE), 'ann_file': ann_file, 'bbox_file': None}
+        {**config.val_dataloader.dataset, 'data_root': str(tmp_path), 'ann_file': ann_file, 'bbox_file': None}
     )
     assert config.test_evaluator == config.val_evaluator
     metric = METRICS.build({**config.val_evaluator, 'ann_file': ann_file})
