@@ -151,12 +151,11 @@ def quick_reading() -> Iterator[None]:
     def read_once(filename: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         key = (os.path.abspath(filename), args, tuple(kwargs.items()))
         if key not in known:
-            found = read(filename, *args, **kwargs)
+            found: tuple[Any, ...] = read(filename, *args, **kwargs)
             if re.search(r'{{\s*\$', found[1]):  # an environment variable, which may change
                 return found
             known[key] = found
-        copied: tuple[Any, ...] = copy.deepcopy(known[key])
-        return copied
+        return copy.deepcopy(known[key])
 
     Config._get_cfg_path = staticmethod(
         lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
