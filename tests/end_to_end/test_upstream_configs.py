@@ -101,6 +101,9 @@ def test_the_config_that_only_tests(place, monkeypatch):
     with DefaultScope.overwrite_default_scope('mmpose'):
         weights = write_checkpoint(place / 'random.pth', MODELS.build(small.model).state_dict())
     work_dir = Path('work_dirs', 'mmpose', _FOR_TESTS).with_suffix('')
-    assert main(['test', str(file), str(weights), '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
+    assert (
+        main(['test', str(file), '--weights', str(weights), '--work-dir', str(work_dir), '--cfg-options', *options])
+        == 0
+    )
     (written,) = work_dir.glob('*/*.json')
     assert math.isfinite(json.loads(written.read_text())['coco/AP'])
