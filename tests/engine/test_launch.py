@@ -159,7 +159,7 @@ def test_synchronised_norm_is_refused_on_several_cpu_processes(tiny_config, monk
     ('arguments', 'message'),
     [
         (['--out', 'predictions.json'], r'predictions\.json does not end in \.pkl'),
-        (['--show-dir', 'drawn', '--cfg-options', 'default_hooks.visualization=None'], 'but missing'),
+        (['--show-dir', 'drawn', '--cfg-options', 'default_hooks.visualization=None'], 'is missing; expected'),
     ],
 )
 def test_test_refuses(arguments, message, tiny_config, tmp_path):

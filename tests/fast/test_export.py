@@ -236,7 +236,7 @@ def test_heads_that_follow_one_another():
         (['hrnet_w32', '--out', 'a.onnx', '--precision', 'int8'], 'int8 needs --calibration DIR'),
         (['hrnet_w32', '--out', 'a.onnx', '--batch', '0'], 'at least one image'),
         (['hrnet_w32', '--out', 'a.tflite'], 'Allowed: .onnx, .xml, .pt2'),
-        (['c.py', '--out', 'a.pt2', '--num-classes', '3'], 'only a network by name takes one'),
+        (['c.py', '--out', 'a.pt2', '--num-classes', '3'], 'only a network by name takes it'),
     ],
 )
 def test_mistakes_end_in_one_sentence(arguments, message, capsys):

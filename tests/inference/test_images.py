@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -81,8 +82,8 @@ def test_examples_run(documented, output, checkpoint, tiny_data, tmp_path, monke
     checkpoint('mmdet').rename('weights.pth')
     shutil.copytree(tiny_data / 'images', 'images')
     shutil.copy(Path('images', '0.png'), 'image.jpg')
-    (example,) = re.findall(r'```python\n(.*?)```', inspect.getdoc(documented), re.DOTALL)
-    exec(example, {})
+    (example,) = re.findall(r'```python\n(.*?) *```', inspect.getdoc(documented), re.DOTALL)
+    exec(textwrap.dedent(example), {})
     assert Path(output).is_file()
 
 

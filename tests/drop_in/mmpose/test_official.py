@@ -170,5 +170,5 @@ def test_each_data_set_has_its_norm(name, count, size):
 def test_an_unknown_data_set_needs_a_norm():
     metric = METRICS.build({'type': 'FaceAlignmentMetric'})
     metric.dataset_meta = {'dataset_name': 'lapa'}
-    with pytest.raises(ValueError, match=r"data set 'lapa', only for .*'wflw'.*give `norm`"):
+    with pytest.raises(ValueError, match=r"data set 'lapa' is unknown, known are .*'wflw'.*give `norm`"):
         metric.process(None, [data_sample([[0, 0]], [[0, 0]])])

@@ -128,7 +128,7 @@ def test_another_head_is_refused(kwargs, message):
 
 def test_streams_of_other_channels_are_refused():
     _, ours = pair()
-    with pytest.raises(ValueError, match=r'maps of 60 channels together, got \[4, 8, 16\]'):
+    with pytest.raises(ValueError, match=r'branches with 60 channels in total, got \[4, 8, 16\]'):
         ours.convs(streams()[:3])
 
 
