@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
         UserError: The input cannot be read.
     """
     from dataclasses import replace
+    from itertools import chain
 
     import numpy as np
 
@@ -70,24 +71,31 @@ def run(args: argparse.Namespace) -> None:
     from ..tracking.flow import FLOWS
     from ..tracking.posetrack import write_video
     from ..tracking.tracker import PoseTracker, Settings, without_short_tracks
-    from ..tracking.video import frame_names, read_frames, title, write_images, write_mp4
+    from ..tracking.video import read_frames, title, write_images, write_mp4
 
     ignore_library_warnings()
-    names = frame_names(args.data)
-    if not names:
+    images = read_frames(args.data)
+    first = next(images, None)
+    if first is None:
         raise UserError(f'{args.data} holds no images; expected a video that OpenCV reads, or a folder of images')
     pose = PoseNetwork(args.model, args.weights, args.device)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
+    names: list[str] = []  # of the frames so far
     tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
-    found = [tracker(image) for image in read_frames(args.data)]
+    found = []
+    for name, image in chain([first], images):
+        names.append(name)
+        found.append(tracker(image))
     frames = [pose.in_places(persons) for persons in without_short_tracks(found, args.least_frames)]
     args.out.mkdir(parents=True, exist_ok=True)
-    name = title(args.data)
-    results = args.out / f'{name}.json'
+    video = title(args.data)
+    results = args.out / f'{video}.json'
     write_video(results, names, frames, args.joint_score)
-    images = (draw_persons(image, persons) for image, persons in zip(read_frames(args.data), frames, strict=True))
-    drawn = args.out / (name if args.frames else f'{name}.mp4')
-    (write_images if args.frames else write_mp4)(images, drawn)
+    drawn = args.out / (video if args.frames else f'{video}.mp4')
+    pictures = (
+        draw_persons(image, persons) for (_, image), persons in zip(read_frames(args.data), frames, strict=True)
+    )
+    (write_images if args.frames else write_mp4)(pictures, drawn)
     persons = len(np.unique(np.concatenate([one.ids for one in frames])))
     print(f'{len(frames)} frames, {persons} persons: {results}, {drawn}')
     if args.truth is not None:
@@ -105,11 +113,10 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Any:
     if args.detector_weights is not None:
         raise UserError('--detector-weights needs --detector, a config of mmdet')
     try:
-        image_ids = [image_id_of(name, index) for index, name in enumerate(names)]
-        boxes = iter(listed_boxes(json.loads(args.boxes.read_text()), image_ids))
+        boxes = listed_boxes(json.loads(args.boxes.read_text()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f'{args.boxes} is not a list of image_id, bbox and score ({type(error).__name__}: {error}); '
             "expected COCO's format of results"
         ) from error
-    return lambda image: next(boxes)
+    return lambda image: boxes[image_id_of(names[-1], len(names) - 1)]

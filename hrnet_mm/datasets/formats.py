@@ -52,7 +52,7 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
     Raises:
         UserError: Something is missing or wrong; the sentence names the file and the formats.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> import numpy as np
         >>> with TemporaryDirectory() as path:

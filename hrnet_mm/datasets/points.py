@@ -63,7 +63,7 @@ def mirrored(names: Sequence[str]) -> dict[str, str] | None:
 
     None if no name has a side, or a partner is missing: such images must not be mirrored.
 
-    Example:
+    Examples:
         >>> mirrored(['left_ear', 'right_ear', 'tail'])
         {'left_ear': 'right_ear', 'right_ear': 'left_ear', 'tail': 'tail'}
     """

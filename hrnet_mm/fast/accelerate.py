@@ -153,7 +153,7 @@ def accelerate(
         UserError: An argument is unknown, or the outputs on the example are not finite.
         EngineError: No engine can compute it here within the tolerance; the message has the reason of each.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from hrnet_mm import create_model
         >>> x = torch.randn(1, 3, 64, 64)

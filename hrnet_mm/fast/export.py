@@ -110,7 +110,7 @@ def export(
         UserError: An argument does not fit, or the outputs on the example are not finite.
         EngineError: A library is missing, the network cannot be exported, or the outputs differ by more.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> from hrnet_mm import create_model
         >>> model = create_model('hrnetv1_test-w8').eval()

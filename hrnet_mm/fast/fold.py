@@ -29,7 +29,7 @@ def fold(module: nn.Module, concurrent: bool = False) -> 'Folded':
     Returns:
         A module with the same outputs, for inference, that loads and saves the same checkpoints.
 
-    Example:
+    Examples:
         >>> from hrnet_mm import create_model
         >>> folded = fold(create_model('hrnetv1_test-w8').eval())
         >>> [type(module).__name__ for module in folded.network.backbone.children()][:4]

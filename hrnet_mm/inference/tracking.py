@@ -1,6 +1,7 @@
 """Detector and pose estimator for tracking, from networks of mmdet and mmpose."""
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,28 +102,29 @@ class DetectorNetwork:
         return found.bboxes.cpu().numpy().astype(np.float64), found.scores.cpu().numpy().astype(np.float64)
 
 
-def listed_boxes(results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> list[tuple[Array, Array]]:
+def listed_boxes(results: Sequence[Mapping[str, Any]]) -> Mapping[int, tuple[Array, Array]]:
     """Return boxes and scores for each image, from COCO's result format.
 
     Args:
         results: Dicts with image_id, bbox (x, y, width, height) and score.
-        image_ids: The images, in the order of the output.
 
     Returns:
-        For each image, boxes (x1, y1, x2, y2) `(N, 4)` and scores `(N,)`.
+        For an image_id, boxes (x1, y1, x2, y2) `(N, 4)` and scores `(N,)`; none for one that is not listed.
 
     Examples:
-        >>> [(boxes, scores)] = listed_boxes([{'image_id': 7, 'bbox': [10, 20, 30, 40], 'score': 0.9}], [7])
+        >>> boxes, scores = listed_boxes([{'image_id': 7, 'bbox': [10, 20, 30, 40], 'score': 0.9}])[7]
         >>> boxes.tolist(), scores.tolist()
         ([[10.0, 20.0, 40.0, 60.0]], [0.9])
     """
-    of_image: dict[int, list[tuple[float, ...]]] = {image_id: [] for image_id in image_ids}
+    rows: dict[int, list[tuple[float, ...]]] = {}
     for one in results:
-        if one['image_id'] in of_image:
-            x, y, width, height = one['bbox']
-            of_image[one['image_id']].append((x, y, x + width, y + height, one.get('score', 1.0)))
-    arrays = [np.array(of_image[image_id], dtype=np.float64).reshape(-1, 5) for image_id in image_ids]
-    return [(array[:, :4], array[:, 4]) for array in arrays]
+        x, y, width, height = one['bbox']
+        rows.setdefault(one['image_id'], []).append((x, y, x + width, y + height, one.get('score', 1.0)))
+    boxes: dict[int, tuple[Array, Array]] = defaultdict(lambda: (np.zeros((0, 4)), np.zeros(0)))
+    for image_id, of_image in rows.items():
+        array = np.array(of_image, dtype=np.float64)
+        boxes[image_id] = array[:, :4], array[:, 4]
+    return boxes
 
 
 def _open(model: Name, weights: Name | None, library: str, device: str) -> tuple[Any, Mapping[str, Any]]:

@@ -122,7 +122,7 @@ class Readout:
     """The cost of one readout for one image.
 
     Attributes:
-        name: 'backbone', 'V1', 'V2', 'V2p' or 'C'.
+        name: 'backbone', or a key of `READOUTS`.
         parameters: The number of parameters.
         macs: Multiply-adds.
         shapes: The output maps, (C, H, W) each.
@@ -149,7 +149,7 @@ def readouts(arch: str, size: tuple[int, int]) -> tuple[Readout, ...]:
 
     Examples:
         >>> [readout.shapes[0] for readout in readouts('w18', (224, 224))]
-        [(18, 56, 56), (18, 56, 56), (270, 56, 56), (256, 56, 56), (2048, 7, 7)]
+        [(18, 56, 56), (2048, 7, 7), (18, 56, 56), (270, 56, 56), (256, 56, 56)]
     """
     if min(size) < 1:
         raise UserError(f'the input size must be at least 1 x 1, got {size[0]} x {size[1]}')

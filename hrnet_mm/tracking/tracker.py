@@ -72,7 +72,7 @@ class PoseTracker:
         settings: The thresholds.
         sigmas: `(K,)`, of the joints that `pose` gives.
 
-    Example:
+    Examples:
         >>> boxes = np.array([[10.0, 10.0, 60.0, 110.0]])
         >>> joints = np.linspace([20.0, 20.0], [50.0, 100.0], 17)[None]
         >>> detector, pose = lambda image: (boxes, np.ones(1)), lambda image, boxes: (joints, np.ones((1, 17)))

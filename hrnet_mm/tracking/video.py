@@ -10,7 +10,7 @@ from ..errors import UserError
 from .draw import VideoFile
 from .flow import Image
 
-__all__ = ['frame_names', 'read_frames', 'title', 'write_images', 'write_mp4']
+__all__ = ['read_frames', 'title', 'write_images', 'write_mp4']
 
 _SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
 
@@ -20,18 +20,14 @@ def title(video: Path) -> str:
     return video.name if video.is_dir() else video.stem
 
 
-def frame_names(video: Path) -> list[str]:
-    """A name for each frame: an image's path, or TITLE/000000.jpg and so on."""
-    if video.is_dir():
-        return [str(file) for file in _files(video)]
-    return [f'{title(video)}/{index:06d}.jpg' for index, _ in enumerate(read_frames(video))]
-
-
-def read_frames(video: Path) -> Iterator[Image]:
-    """Read the frames `(H, W, 3)` in B, G, R, one at a time.
+def read_frames(video: Path) -> Iterator[tuple[str, Image]]:
+    """Read the frames of a video, one at a time.
 
     Args:
         video: A file, or a folder of images in the order of their names.
+
+    Returns:
+        For each frame its name, an image's path or TITLE/000000.jpg and so on, and the image `(H, W, 3)` in B, G, R.
 
     Raises:
         UserError: An image cannot be read.
@@ -41,11 +37,13 @@ def read_frames(video: Path) -> Iterator[Image]:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
                 raise UserError(f'{file} is not an image that OpenCV can read')
-            yield np.asarray(image, dtype=np.uint8)
+            yield str(file), np.asarray(image, dtype=np.uint8)
         return
     capture = cv2.VideoCapture(str(video))
+    index = 0
     while (read := capture.read())[0]:
-        yield np.asarray(read[1], dtype=np.uint8)
+        yield f'{title(video)}/{index:06d}.jpg', np.asarray(read[1], dtype=np.uint8)
+        index += 1
     capture.release()
 
 
