@@ -150,7 +150,7 @@ def quick_reading() -> Iterator[None]:
     def read_once(filename: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         key = (os.path.abspath(filename), args, tuple(kwargs.items()))
         if key not in known:
-            found = read(filename, *args, **kwargs)
+            found: tuple[Any, ...] = read(filename, *args, **kwargs)
             if re.search(r'{{\s*\$', found[1]):  # an environment variable, which may change
                 return found
             known[key] = found
