@@ -35,6 +35,16 @@ _spec = importlib.util.spec_from_file_location('hrnet_mm_tests_offline', _OFFLIN
 _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as quick the first case of every test that is not slow."""
+    seen = set()
+    for item in items:
+        test = item.nodeid.partition('[')[0]
+        if test not in seen and item.get_closest_marker('slow') is None:
+            seen.add(test)
+            item.add_marker('quick')
+
+
 @pytest.fixture(autouse=True)
 def _no_default_scope(monkeypatch):
     """mmengine keeps the scope of the last config built, and the next test would look names up in it."""

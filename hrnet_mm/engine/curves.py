@@ -97,7 +97,8 @@ def draw_curves(file: Path, losses: Mapping[str, Curve], metrics: Mapping[str, C
     """
     panels = 2 if metrics else 1
     # All places are given: matplotlib draws every text several times to find them, which takes longer than the picture.
-    height, left, legend = 3.8 * panels, 0.8, 0.6 + 0.075 * max(map(len, [*losses, *metrics]))  # in inches
+    longest = min(max(map(len, [*losses, *metrics])), 50)
+    height, left, legend = 3.8 * panels, 0.8, 0.6 + 0.075 * longest  # in inches
     figure = Figure(figsize=(_WIDTH, height))
     edges = {'left': left / _WIDTH, 'right': 1 - legend / _WIDTH, 'bottom': 0.5 / height, 'top': 1 - 0.4 / height}
     figure.subplots_adjust(**edges, hspace=0.08)

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -109,66 +110,101 @@ def test_mim_train_library(library, path, iterations, mim, prepared, place):
     trained(work_dir, iterations)
 
 
-@pytest.mark.parametrize(
-    ('path', 'iterations'),
-    [
-        ('detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py', 2),
-        ('demo/fcn_hrnetv2_nuclei.py', 2),
-        ('face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py', 4),
-        ('ablations/hrnet-w36-ci_8xb32_in1k.py', 2),
-    ],
-)
-def test_mim_train_by_name(path, iterations, mim, prepared, place):
-    _, options = prepared(f'configs/{path}', loaders=True)
-    work_dir, name = (place / 'mim' / path).with_suffix(''), Path(path).name
-    run_options = ['--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options]
-    output = mim('train', 'hrnet_mm', name, *run_options, cwd=place)
+def test_mim_train_by_name(mim, prepared, place):
+    name = 'td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py'
+    _, options = prepared(f'configs/face/{name}', loaders=True)
+    work_dir = place / 'mim' / 'by_name'
+    output = mim('train', 'hrnet_mm', name, '--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options, cwd=place)
     assert 'hrnet_mm/.mim/tools/train.py' in output
-    trained(work_dir, iterations)
+    trained(work_dir, 4)
 
 
 @pytest.mark.parametrize(
-    ('path', 'iterations'),
+    'path',
     [
-        ('detection/htc_hrnetv2p-w18_20e_coco.py', 2),
-        ('segmentation/fcn_hr18_4xb2-160k_cityscapes-512x1024.py', 2),
-        ('pose/td-hm_hrnet-w32_4xb32-210e_mpii-256x256.py', 4),
-        ('classification/hrnet-w18_8xb32_in1k.py', 2),
+        'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
+        'demo/fcn_hrnetv2_nuclei.py',
+        'ablations/hrnet-w36-ci_8xb32_in1k.py',
     ],
 )
-def test_scripts_with_worker_processes(path, iterations, prepared, place):
-    config, options = prepared(f'configs/{path}', loaders=False)
+def test_a_config_of_the_wheel(path, wheel, prepared, place, tmp_path):
+    """The wheel's copies of the configs, where MIM finds each by its name, find their bases."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    (file,) = (tmp_path / 'hrnet_mm' / '.mim').rglob(Path(path).name)
+    _, options = prepared(file, loaders=True)
+    work_dir = (place / 'wheel' / path).with_suffix('')
+    with quick_runs():
+        assert main(['train', str(file), '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
+    trained(work_dir, 2)
+
+
+OTHERS = {
+    'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py': 2,
+    'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py': 2,
+    'pose/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py': 4,
+}
+"""A config of each library but mmpretrain and its iterations; several_commands.py spares each its imports."""
+SEVERAL = Path(__file__).with_name('several_commands.py')
+TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+
+
+def worker_options(config, options):
     assert config.train_dataloader.num_workers > 0
     if config.default_scope != 'mmpretrain':  # whose configs leave it out
         assert config.train_dataloader.persistent_workers
-    options += ['train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
-    work_dir = (place / 'scripts' / path).with_suffix('')
-    common = ['--work-dir', work_dir, '--cfg-options', *options]
-    run(sys.executable, ROOT / 'tools' / 'train.py', f'configs/{path}', *common)
-    trained(work_dir, iterations)
-    checkpoint = (work_dir / 'last_checkpoint').read_text()
-    run(sys.executable, ROOT / 'tools' / 'test.py', f'configs/{path}', checkpoint, *common)
+    return [*options, 'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
+
+
+def tested(work_dir):
     (metrics,) = work_dir.glob('*/*.json')
     assert all(isinstance(value, int | float) for value in json.loads(metrics.read_text()).values())
 
 
-@pytest.mark.parametrize(
-    ('path', 'iterations'),
-    [
-        ('detection/faster-rcnn_hrnetv2p-w18_1x_coco.py', 2),
-        ('segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py', 2),
-        ('pose/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py', 4),
-        ('classification/hrnet-w18_8xb32_in1k.py', 2),
-    ],
-)
-def test_two_processes(path, iterations, prepared, place):
-    _, options = prepared(f'configs/{path}', loaders=True)
+def test_scripts_with_worker_processes(prepared, place):
+    path, work_dir = 'configs/classification/hrnet-w18_8xb32_in1k.py', place / 'scripts'
+    common = ['--work-dir', work_dir, '--cfg-options', *worker_options(*prepared(path, loaders=False))]
+    run(sys.executable, ROOT / 'tools' / 'train.py', path, *common)
+    trained(work_dir, 2)
+    run(sys.executable, ROOT / 'tools' / 'test.py', path, (work_dir / 'last_checkpoint').read_text(), *common)
+    tested(work_dir)
+
+
+def test_worker_processes_of_each_other_library(prepared, place):
+    work_dirs = {path: (place / 'workers' / path).with_suffix('') for path in OTHERS}
+    calls = []
+    for path, work_dir in work_dirs.items():
+        options = worker_options(*prepared(f'configs/{path}', loaders=False))
+        common = ['--work-dir', str(work_dir), '--cfg-options', *options]
+        last = 'epoch_1.pth' if 'train_cfg.max_epochs=1' in options else 'iter_2.pth'
+        calls.append(['train', f'configs/{path}', *common])
+        calls.append(['test', f'configs/{path}', str(work_dir / last), *common])
+    run(sys.executable, SEVERAL, json.dumps(calls))
+    for path, iterations in OTHERS.items():
+        trained(work_dirs[path], iterations)
+        tested(work_dirs[path])
+
+
+def test_two_processes(prepared, place):
+    path, work_dir = 'configs/classification/hrnet-w18_8xb32_in1k.py', place / 'two_processes'
+    _, options = prepared(path, loaders=True)
     options += ['train_dataloader.batch_size=1']  # two together
-    work_dir = (place / 'two_processes' / path).with_suffix('')
-    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-    script = [ROOT / 'tools' / 'train.py', f'configs/{path}', '--launcher', 'pytorch', '--work-dir', work_dir]
-    run(*torchrun, *script, '--cfg-options', *options)
-    trained(work_dir, iterations)
+    script = [ROOT / 'tools' / 'train.py', path, '--launcher', 'pytorch', '--work-dir', work_dir]
+    run(*TORCHRUN, *script, '--cfg-options', *options)
+    trained(work_dir, 2)
+
+
+def test_two_processes_of_each_other_library(prepared, place):
+    work_dirs = {path: (place / 'two_processes' / path).with_suffix('') for path in OTHERS}
+    calls = []
+    for path, work_dir in work_dirs.items():
+        _, options = prepared(f'configs/{path}', loaders=True)
+        options += ['train_dataloader.batch_size=1']
+        arguments = ['--launcher', 'pytorch', '--work-dir', str(work_dir)]
+        calls.append(['train', f'configs/{path}', *arguments, '--cfg-options', *options])
+    run(*TORCHRUN, SEVERAL, json.dumps(calls))
+    for path, iterations in OTHERS.items():
+        trained(work_dirs[path], iterations)
 
 
 @pytest.mark.parametrize('path', FAMILIES)
