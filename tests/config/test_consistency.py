@@ -48,7 +48,12 @@ def found(config, **how):
             {'arch': 'w18'},
             r'model.decode_head\[0\].in_channels: .*18, 36, 72, 144 channels',
         ),
-        (SEGMENTER, 'model.backbone', {'multiscale_output': False}, r'decode_head\[0\].in_index: .* returns 1 map of 48'),
+        (
+            SEGMENTER,
+            'model.backbone',
+            {'multiscale_output': False},
+            r'decode_head\[0\].in_index: .* returns 1 map of 48',
+        ),
         (
             CLASSIFIER,
             'model.head',
