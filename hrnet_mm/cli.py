@@ -13,7 +13,7 @@ __all__ = ['main']
 
 _COMMANDS = (
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
-    *('verify', 'verify-checkpoint'),
+    *('verify', 'verify-checkpoint', 'doctor'),
 )
 """Each is a module of `commands`, with an underscore for a hyphen."""
 

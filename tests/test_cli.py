@@ -10,7 +10,7 @@ from hrnet_mm.models.cost import readouts
 
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
-    *('verify', 'verify-checkpoint'),
+    *('verify', 'verify-checkpoint', 'doctor'),
 ]
 
 

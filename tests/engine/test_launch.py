@@ -57,7 +57,9 @@ def test_train_resume_and_test(library, tiny_config, tmp_path):
 
 def test_a_config_is_a_file_or_of_a_library(tmp_path):
     assert launch.read_config('mmpretrain::hrnet/hrnet-w18_4xb32_in1k.py').model.backbone.type == 'HRNet'
-    with pytest.raises(UserError, match=r'in1\.py: no such config file; the nearest name is .*/hrnet-w18_4xb32_in1k\.py'):
+    with pytest.raises(
+        UserError, match=r'in1\.py: no such config file; the nearest name is .*/hrnet-w18_4xb32_in1k\.py'
+    ):
         launch.read_config('mmpretrain::hrnet/hrnet-w18_4xb32_in1.py')
     with pytest.raises(UserError, match=r'mmdett::hrnet/w0\.py: mmdett is not installed'):
         launch.read_config('mmdett::hrnet/w0.py')
