@@ -1,4 +1,4 @@
-"""The installed packages that matter here, and what does not fit together."""
+"""Versions of the installed packages, and incompatibilities among them."""
 
 import importlib.metadata
 import importlib.util
@@ -16,7 +16,7 @@ __all__ = ['Finding', 'inspect_environment']
 
 _LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
 _DISTRIBUTIONS = {'mmseg': ('mmsegmentation',), 'mmcv': ('mmcv', 'mmcv-lite')}
-"""Of modules whose distribution has another name, or several; the forks of OneDL have a prefix."""
+"""Distributions of modules whose name differs, or that have several; the forks of OneDL have a prefix."""
 
 _SECONDS = 300
 
@@ -41,7 +41,7 @@ class Finding:
 def inspect_environment() -> list[Finding]:
     """Inspect this Python environment: versions, whether they fit, and whether each library can be imported.
 
-    Each library is imported in a process of its own, because a broken one may end it.
+    Each library is imported in a separate process, because a broken one may end it.
 
     Returns:
         A finding for each part, in the order of dependence.
@@ -77,7 +77,7 @@ def _versions(names: list[str]) -> Iterator[Finding]:
 
 
 def _distribution(name: str) -> tuple[str, str] | None:
-    """The project that provides a module, and its version."""
+    """Return the project that provides a module, and its version."""
     known = _DISTRIBUTIONS.get(name, (name,))
     for project in (*known, *(f'onedl-{one}' for one in (*known, 'mmdetection' * (name == 'mmdet')) if one)):
         try:
@@ -88,7 +88,7 @@ def _distribution(name: str) -> tuple[str, str] | None:
 
 
 def _requirements() -> dict[str, Requirement]:
-    """The requirements of this package by module: its own, and those of the libraries that are installed."""
+    """Return the requirements of this package and of the installed libraries, by module."""
     modules = {project: name for name, projects in _DISTRIBUTIONS.items() for project in projects}
     needs = {}
     for line in importlib.metadata.requires('hrnet_mm') or ():
@@ -101,7 +101,7 @@ def _requirements() -> dict[str, Requirement]:
 
 
 def _operators() -> Finding:
-    """Whether mmcv has its operators, without an import of it."""
+    """Determine the kind of mmcv's operators, without importing it."""
     mmcv = importlib.util.find_spec('mmcv')
     if mmcv is None:
         return Finding('operators of mmcv', 'no mmcv')
@@ -117,7 +117,7 @@ def _operators() -> Finding:
 
 
 def _with_imports(findings: list[Finding]) -> list[Finding]:
-    """Import what is installed, and add what went wrong."""
+    """Import the installed packages, and add their errors."""
     modules = {'opencv-python': 'cv2', 'setuptools': 'pkg_resources'}
 
     def tried(finding: Finding) -> Finding:

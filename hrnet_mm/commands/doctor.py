@@ -1,10 +1,10 @@
-"""`hrnet-mm doctor`: the versions of what is installed, and what does not fit together."""
+"""`hrnet-mm doctor`: installed versions and incompatibilities."""
 
 import argparse
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'show the versions of Python, torch and the libraries, what does not fit together, and how to repair it'
+HELP = 'show the versions of Python, torch and the libraries, incompatibilities, and their repair'
 EXAMPLE = '  hrnet-mm doctor'
 
 
@@ -13,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report, which belongs into an issue; 1 if something that is installed does not work."""
+    """Print the report, which belongs in an issue.
+
+    Returns:
+        1 if an installed package does not work.
+    """
     from ..environment import inspect_environment
 
     findings = inspect_environment()

@@ -1,4 +1,4 @@
-"""Tables of results as CSV files: the published ones, and those of measurements and trainings."""
+"""Tables of results as CSV files: published results, measurements and trainings."""
 
 import csv
 import os
@@ -15,7 +15,14 @@ Row = Mapping[str, Any]
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """The rows of a table, every value as printed; none if there is no file."""
+    """Return the rows of a table, with every value as printed.
+
+    Args:
+        path: The CSV file.
+
+    Returns:
+        One dict for each row; none if there is no file.
+    """
     if not Path(path).exists():
         return []
     with open(path, encoding='utf-8', newline='') as file:
@@ -23,7 +30,22 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
 
 
 def write_rows(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
-    """Write a table of one row or more, whose columns are those of the first, in place of an older file."""
+    """Write a table, in place of an older file.
+
+    Args:
+        path: The CSV file.
+        rows: One row or more; the columns are those of the first.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_rows(f'{folder}/results.csv', [{'task': 'pose', 'AP': 74.4}])
+        ...     read_rows(f'{folder}/results.csv')
+        [{'task': 'pose', 'AP': '74.4'}]
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside, aside.open('w', encoding='utf-8', newline='') as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
@@ -32,13 +54,24 @@ def write_rows(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
 
 
 def replace_rows(path: str | os.PathLike[str], rows: Sequence[Row], key: str) -> None:
-    """Write rows to a table in place of those that have the same value in the column `key`; the others stay."""
+    """Write rows to a table in place of those with the same value in one column.
+
+    Args:
+        path: The CSV file.
+        rows: The rows.
+        key: The column.
+    """
     replaced = {str(row[key]) for row in rows}
     write_rows(path, [*(row for row in read_rows(path) if row[key] not in replaced), *rows])
 
 
 def append_rows(path: str | os.PathLike[str], rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Append rows to a table, with a header if the file is new.
+
+    Args:
+        path: The CSV file.
+        rows: The rows.
+        columns: The columns of the table.
 
     Raises:
         UserError: The file has other columns; nothing is written.
