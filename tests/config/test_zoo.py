@@ -34,14 +34,16 @@ def test_bases_are_short():
         assert len(base.read_text().splitlines()) <= MAX_LINES, base
 
 
-def test_the_model_builds_and_a_dump_is_equal(path, read):
+def test_the_model_builds_and_a_dump_is_equal(path, read, monkeypatch):
     config = read(path)
-    if (model_text := str(config.model)) not in SOUND:  # many differ in their schedules alone
+    if (model_text := str(config.model)) in SOUND:  # many differ in their schedules alone
+        monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, False))
+    else:
         assert contradictions(config, training=True, on_cpu=True, processes=1) == []
+        with torch.device('meta'):
+            model = build_model(config)
+        assert type(model.backbone).__module__.startswith('hrnet_mm')
         SOUND.add(model_text)
-    with torch.device('meta'):
-        model = build_model(config)
-    assert type(model.backbone).__module__.startswith('hrnet_mm')
     again = Config.fromstring(config.pretty_text, '.py')
     assert again.model == config.model
     assert again.train_dataloader == config.train_dataloader
