@@ -1,8 +1,4 @@
-"""Every shipped config by its own command, on made data in its data sets' form: train, validate, save, resume, test.
-
-Configs that, shrunk, differ in numbers of the schedule alone would do the same thing again: the first of them that
-passes here is resumed and tested, and the others are trained, validated and saved.
-"""
+"""Every shipped config by its own command, on generated data in its data sets' form."""
 
 import json
 import math
@@ -12,7 +8,7 @@ import pytest
 from made_data import make_data
 from mmengine.config import Config
 from quick import await_new_folder, quick_runs
-from shrink import body_of, loader_options, round_options, shrinking_options
+from shrink import loader_options, round_options, shrinking_options
 
 from hrnet_mm.cli import main
 from hrnet_mm.weights import read_checkpoint
@@ -24,12 +20,6 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob('configs/*/*.py') if file.parent.name != '_base_')
-
-
-@pytest.fixture(scope='module')
-def known_bodies():
-    """The bodies of the configs that were resumed and tested."""
-    return set()
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -53,7 +43,6 @@ class Runs:
         self.config = Config.fromfile(path)
         self._path = path
         self._options = [*shrinking_options(self.config), *loader_options(self.config)]
-        self.body = body_of(self.config, self._options)
         self.work_dir = Path('work_dirs', path).with_suffix('')
 
     def call(self, command, *arguments, options=()):
@@ -79,7 +68,7 @@ def metrics(logged):
 
 
 @pytest.mark.parametrize('path', PATHS)
-def test_trains_validates_resumes_and_tests(path, place, known_bodies, monkeypatch):
+def test_trains_validates_resumes_and_tests(path, place, monkeypatch):
     monkeypatch.chdir(place)
     runs = Runs(path)
     make_data(runs.config, place)
@@ -92,8 +81,6 @@ def test_trains_validates_resumes_and_tests(path, place, known_bodies, monkeypat
     assert len(validations) == (runs.config.get('val_cfg') is not None)
     saved = read_checkpoint(checkpoint)
     assert saved['meta']['iter'] == end
-    if runs.body in known_bodies:
-        return
 
     # A checkpoint that was written before its validation lets the next run begin with that; one of a new best does not.
     again = [] if saved['resume']['validated'] else validations
@@ -114,4 +101,3 @@ def test_trains_validates_resumes_and_tests(path, place, known_bodies, monkeypat
     assert all(isinstance(value, int | float) for value in tested.values())
     if all(runs.config[f'test_{part}'] == runs.config.get(f'val_{part}') for part in ('dataloader', 'evaluator')):
         assert tested == validations[-1]
-    known_bodies.add(runs.body)

@@ -66,43 +66,6 @@ def with_options(config: Any, options: Iterable[str]) -> Any:
     return changed
 
 
-def body_of(config: Any, options: Iterable[str]) -> str:
-    """What a run does, as text: equal for configs that, with these options, differ in names and in numbers alone.
-
-    The numbers are those of the schedule, the optimizer and the batches.
-    """
-    content = with_options(config, options).to_dict()
-    sections = {name: content[name] for name in sorted(content) if name.endswith(_SECTIONS)}
-    for name in ('optim_wrapper', 'param_scheduler', 'train_cfg'):
-        sections[name] = _without_numbers(sections.get(name))
-    for name in ('val_dataloader', 'test_dataloader'):
-        if sections.get(name):
-            sections[name].pop('batch_size', None)
-    return repr(sections)
-
-
-_SECTIONS = (
-    'model',
-    'loader',
-    'evaluator',
-    'cfg',
-    'hooks',
-    'scope',
-    'imports',
-    'optim_wrapper',
-    'scheduler',
-    'processor',
-)
-
-
-def _without_numbers(part: Any) -> Any:
-    if isinstance(part, Mapping):
-        return {key: _without_numbers(value) for key, value in sorted(part.items())}
-    if isinstance(part, list | tuple):
-        return [_without_numbers(value) for value in part]
-    return None if isinstance(part, int | float) and not isinstance(part, bool) else part
-
-
 def _backbone(backbone: Any) -> None:
     if backbone.type == 'ComparisonResNet':
         return
