@@ -91,6 +91,7 @@ def stopped(process, is_due):
     return code, [line for line in err.splitlines() if line.startswith('hrnet-mm') or 'Traceback' in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('hook', 'error'),
     [
@@ -133,6 +134,7 @@ def test_unreadable_images_are_counted_and_fail_only_if_all_are(broken, weights,
     assert '1 of 3 images done, 2 could not be read' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_error_of_a_pipeline_is_no_unreadable_image(weights, tiny_data, mine, tmp_path):
     command = predict(tiny_data / 'images', weights, mine(transform="results['no_such_key']"), tmp_path / 'out')
     code, _, err = ended(start(*command))
@@ -141,6 +143,7 @@ def test_an_error_of_a_pipeline_is_no_unreadable_image(weights, tiny_data, mine,
     assert "KeyError: 'no_such_key'" in err
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_names_the_checkpoint_and_the_command(mine, tmp_path):
     work = tmp_path / 'work'
     slow = mine('time.sleep(0.2 if runner.iter < 100 else 60)')
@@ -159,6 +162,7 @@ def test_an_interrupted_training_names_the_checkpoint_and_the_command(mine, tmp_
     assert read_checkpoint(work / f'epoch_{done // 2 + 1}.pth')['meta']['iter'] == done + 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_prediction_names_the_folder_and_the_command(weights, tiny_data, mine, tmp_path):
     images, out = tmp_path / 'images', tmp_path / 'out'
     images.mkdir()
