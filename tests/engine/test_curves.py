@@ -20,6 +20,7 @@ JOB = {'checkpoint': {'interval': 3, 'by_epoch': False}}  # 4 epochs of 5 iterat
 BLUE = (180, 119, 31)  # matplotlib's first colour, in B, G, R
 
 
+@pytest.mark.slow
 def test_curves_of_a_run_that_was_killed_twice_are_whole(trainings: Any, tmp_path: Path) -> None:
     straight, killed = tmp_path / 'straight' / 'run', tmp_path / 'killed' / 'run'
     assert trainings.run(straight, **JOB) == [0]

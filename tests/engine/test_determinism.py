@@ -86,6 +86,7 @@ print(t.digest(config))
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bits(tiny_config, tmp_path):
     here = digest(augmented_config('mmseg', tiny_config, tmp_path, 0))
     command = [sys.executable, '-c', SCRIPT, str(Path(__file__).parent), str(tmp_path / 'other')]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 
 def differences(a: Any, b: Any, path: str = 'end') -> list[str]:
     """The places where two nested containers of tensors differ in a bit."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FAULTS = {
     'raise:1': r"rank 1 \(process \d+ on \S+, forward pass of iteration 3: KeyError: 'the fault of the test'\) failed",
     'kill:1': r'rank 1 \(process \d+ on \S+, .*\) died',
