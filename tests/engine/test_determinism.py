@@ -61,6 +61,7 @@ def _no_inventory(monkeypatch):
     monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # starts compilers to ask for their versions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('library', 'loop'),
     [('mmdet', 'epochs'), ('mmseg', 'iterations'), ('mmpose', 'epochs'), ('mmpretrain', 'iterations')],
@@ -70,6 +71,7 @@ def test_workers_do_not_matter(library, loop, tiny_config, tmp_path):
     assert digests[0] == digests[1]
 
 
+@pytest.mark.slow
 def test_with_stock_mmengine_they_do(tiny_config, tmp_path):
     """The reason for the seeding; if this fails, mmengine has become deterministic."""
     digests = [digest(augmented_config('mmpretrain', tiny_config, tmp_path, workers, stock=True)) for workers in (0, 2)]

@@ -244,6 +244,7 @@ runner.train()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != 'linux', reason='limits of the address space are a matter of Linux')
 def test_out_of_memory_names_the_batch_and_what_needs_less(tmp_path):
     command = [sys.executable, '-c', OUT_OF_MEMORY, str(tmp_path)]

@@ -34,6 +34,7 @@ def run_test(config, weights, *arguments):
     test_command.run(parser.parse_args([str(argument) for argument in (config, '--weights', weights, *arguments)]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_train_resume_and_test(library, tiny_config, tmp_path):
     config = tiny_config(library)
@@ -75,6 +76,7 @@ def test_options_reach_the_training(tiny_config, tmp_path):
     assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.001 / 8)
 
 
+@pytest.mark.slow
 def test_a_second_training_in_a_process_logs_into_its_own_folder(tiny_config, tmp_path):
     options = ['visualizer.name=visualizer', 'train_cfg.max_epochs=1', 'default_hooks.logger.interval=1']
     for name in ('first', 'second'):
@@ -83,6 +85,7 @@ def test_a_second_training_in_a_process_logs_into_its_own_folder(tiny_config, tm
         assert log.read_text().count('"loss"') == 2
 
 
+@pytest.mark.slow
 def test_resume_from_a_named_checkpoint(tiny_config, tmp_path):
     config = tiny_config('mmpretrain')
     run_train(config, '--work-dir', tmp_path / 'first')
@@ -168,6 +171,7 @@ def test_test_refuses(arguments, message, tiny_config, tmp_path):
         run_test(tiny_config('mmpretrain'), tmp_path / 'weights.pth', *arguments)
 
 
+@pytest.mark.slow
 def test_resume_with_a_schedule_that_keeps_functions(tiny_config, tmp_path):
     schedule = ['param_scheduler.type=OneCycleLR', 'param_scheduler.eta_max=0.01', 'param_scheduler.total_steps=3']
     options = ['--cfg-options', *schedule, 'param_scheduler._delete_=True']
@@ -200,6 +204,7 @@ tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), di
 """
 
 
+@pytest.mark.slow
 def test_augmented_tests_load_the_weights_and_differ_by_the_flip(tiny_config, tmp_path):
     work, scores = tmp_path / 'work', {}  # mmengine writes the config it ran into its work directory
     run_train(tiny_config('mmseg'), '--work-dir', work)

@@ -67,6 +67,7 @@ def trained_weights(config):
     return runner, after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_odd_images_are_read_as_they_are_seen(library, make_config):
     config = make_config(library, dict.fromkeys(READABLE_BY[library]))
@@ -143,6 +144,7 @@ def test_a_data_set_of_nothing_else_does_not_go_round_for_ever(make_config):
         RUNNERS.build(config).train()
 
 
+@pytest.mark.slow
 def test_skipping_does_not_depend_on_workers(make_config):
     weights = []
     for num_workers in (0, 2):
