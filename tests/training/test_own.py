@@ -28,6 +28,7 @@ from hrnet_mm.training import runs
 from hrnet_mm.training.adapt import adapt
 from hrnet_mm.training.job import Failure, Job
 from hrnet_mm.training.runs import _follow
+from hrnet_mm.training.worker import train_and_test
 
 ROOT = Path(__file__).parents[2]
 PARTS = ('left_ear', 'right_ear', 'tail')
@@ -135,6 +136,17 @@ def results(work_dir):
     return {(row['task'], row['metric']): row for row in rows}
 
 
+@pytest.fixture
+def _in_this_process(monkeypatch):
+    """Trains without a process for each job, whose imports take longer than the training."""
+
+    def run(job, console):
+        job.work_dir.mkdir(parents=True)
+        return train_and_test(job, lambda progress: None)
+
+    monkeypatch.setattr(runs, '_run', run)
+
+
 @pytest.mark.slow
 def test_pose_is_learned_from_deeplabcut_files(tmp_path, capsys):
     folder = write_animals_deeplabcut(tmp_path / 'mine', 60)
@@ -147,6 +159,7 @@ def test_pose_is_learned_from_deeplabcut_files(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('_in_this_process')
 def test_faces_are_trained_from_boxless_points(tmp_path):
     folder = write_animals_coco(tmp_path / 'mine')
     argv = ['demo', 'faces', '--data', str(folder), '--iterations', '3', '--work-dir', str(tmp_path / 'out')]
@@ -155,6 +168,8 @@ def test_faces_are_trained_from_boxless_points(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
+@pytest.mark.usefixtures('_in_this_process')
 def test_boxes_are_trained(tmp_path):
     folder = write_regions(tmp_path / 'mine', with_masks=False)
     assert main(['demo', '--data', str(folder), '--minutes', '0.03', '--work-dir', str(tmp_path / 'out')]) == 0
