@@ -87,6 +87,7 @@ def test_the_same_losses_over_50_steps(
     assert fast_model.seen.is_contiguous(memory_format=torch.channels_last), 'the activations follow the weights'
 
 
+@pytest.mark.slow
 # Dynamo looks at every attribute of a tensor that it meets between two compiled parts.
 @pytest.mark.filterwarnings('ignore:The .grad attribute of a Tensor')
 def test_compiled_parts_are_whole_graphs(start: Regression, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_compile_engine() -> None:
     torch.testing.assert_close(fast(X), model(X), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('training', [False, True])
 @pytest.mark.parametrize(
     ('name', 'kwargs'),

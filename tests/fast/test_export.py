@@ -91,6 +91,7 @@ def test_a_compiled_package_runs_the_folded_network(small, tmp_path):
         torch.testing.assert_close(package(x), small(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'run'), [('small.onnx', run_onnx), ('small.xml', run_openvino)])
 def test_int8_files_are_quantized(name, run, small, tmp_path):
     x = images(1)[0]
