@@ -11,6 +11,7 @@ import torchvision  # noqa: F401 - registers torch.ops.torchvision
 from torch import Tensor
 
 Array = npt.NDArray[np.floating]
+BLOCK = 64  # boxes whose overlaps with all others are in memory at once
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
@@ -23,7 +24,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         # mmcv compares with a threshold in float32.
         kept: Tensor = torch.ops.torchvision.nms(ordered, ranks, float(np.float32(iou_threshold)))
         return order[kept]
-    groups = _greedy(ordered.cpu().numpy(), offset, np.greater, iou_threshold)
+    groups = _greedy(ordered.detach().cpu().numpy(), offset, np.greater, iou_threshold)
     return order[[int(group[0]) for group in groups]]
 
 
@@ -64,38 +65,39 @@ def softnms(
     Returns:
         The indices of the boxes that are kept.
     """
-    corners, score = boxes.numpy(), scores.numpy().copy()
-    remaining = np.arange(len(corners))
-    kept, final = [], []
+    state = np.concatenate(
+        [_corners(boxes.detach().numpy(), offset), scores.detach().numpy()[None]]
+    )  # (6, N), the scores last
+    indices = np.arange(state.shape[1])
+    end = len(indices)
+    start = 0
     with np.errstate(divide='ignore', invalid='ignore'):
-        areas = _area(corners, offset)
-        while remaining.size:
-            # The first of the highest; NaN counts only in the first place, where every comparison with it fails.
-            current = score[remaining]
-            best = 0 if np.isnan(current[0]) else int(np.nanargmax(current))
-            chosen = remaining[best]
-            remaining[best] = remaining[0]
-            rest = remaining[1:]
-            kept.append(chosen)
-            final.append(score[chosen])
+        while start < end:
+            best = start + _first_highest(state[5, start:end])
+            state[:, [start, best]] = state[:, [best, start]]
+            indices[[start, best]] = indices[[best, start]]
+            chosen, rest = state[:, start], state[:, start + 1 : end]
+            start += 1
 
-            overlap = _overlap(corners[chosen], corners[rest], areas[chosen], areas[rest], offset)
+            overlap = _overlap(chosen, rest, offset)
             if method == 2:
                 # In float64 and rounded, as the C library's expf; numpy's in float32 has another last bit.
-                weight = np.exp((-(overlap * overlap) / score.dtype.type(sigma)).astype(np.float64))
+                rest[5] *= np.exp((-(overlap * overlap) / state.dtype.type(sigma)).astype(np.float64)).astype(
+                    state.dtype
+                )
             else:
-                weight = np.where(overlap >= iou_threshold, 1 - overlap if method == 1 else 0, 1)
-            score[rest] *= weight.astype(score.dtype)
+                rest[5] *= np.where(overlap >= iou_threshold, 1 - overlap if method == 1 else 0, 1).astype(state.dtype)
 
-            # mmcv moves the last box into the place of a dropped one, which decides between equal scores later.
-            alive = ~(score[rest] < min_score)
-            count = np.count_nonzero(alive)
-            rest[:count][~alive[:count]] = rest[count:][alive[count:]][::-1]
-            remaining = rest[:count]
-    indices = torch.tensor(kept, dtype=torch.long)
-    dets[: len(kept), :4] = boxes[indices]
-    dets[: len(kept), 4] = torch.tensor(np.array(final, score.dtype))
-    return indices
+            dropped = rest[5] < min_score
+            if dropped.any():
+                # The last boxes move into the places of the dropped ones, which decides between equal scores later.
+                left = start + np.count_nonzero(~dropped)
+                holes = start + np.flatnonzero(dropped[: left - start])
+                moved = left + np.flatnonzero(~dropped[left - start :])[::-1]
+                state[:, holes], indices[holes] = state[:, moved], indices[moved]
+                end = left
+    dets[:end] = torch.from_numpy(state[[0, 1, 2, 3, 5], :end].T)
+    return torch.from_numpy(indices[:end])
 
 
 def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
@@ -115,25 +117,42 @@ def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, ali
 def _greedy(boxes: Array, offset: int, exceeds: np.ufunc, threshold: float) -> list[Array]:
     """For boxes in the order of their scores: each box that is kept, then those that it suppresses."""
     groups = []
+    corners = _corners(boxes, offset)
     remaining = np.arange(len(boxes))
-    with np.errstate(divide='ignore', invalid='ignore'):
-        areas = _area(boxes, offset)
-        while remaining.size:
-            best, rest = remaining[0], remaining[1:]
-            suppressed = exceeds(_overlap(boxes[best], boxes[rest], areas[best], areas[rest], offset), threshold)
-            groups.append(np.concatenate([remaining[:1], rest[suppressed]]))
-            remaining = rest[~suppressed]
+    while remaining.size:
+        # The overlaps of the next boxes with all others at once; all of these boxes are kept or suppressed below.
+        block = corners[:, remaining[:BLOCK], None]
+        with np.errstate(divide='ignore', invalid='ignore'):
+            hits = exceeds(_overlap(block, corners[:, None, remaining], offset), threshold)
+        alive = np.ones(len(remaining), bool)
+        for row, hit in enumerate(hits):
+            if alive[row]:
+                alive[row] = False
+                suppressed = np.flatnonzero(hit & alive)
+                alive[suppressed] = False
+                groups.append(remaining[np.concatenate([[row], suppressed])])
+        remaining = remaining[alive]
     return groups
 
 
-def _area(boxes: Array, offset: int) -> Array:
-    width, height = (boxes[:, 2:] - boxes[:, :2] + offset).T
-    return width * height
+def _corners(boxes: Array, offset: int) -> Array:
+    """The coordinates and the area of boxes, `(5, N)`."""
+    x1, y1, x2, y2 = boxes.T
+    return np.stack([x1, y1, x2, y2, (x2 - x1 + offset) * (y2 - y1 + offset)])
 
 
-def _overlap(box: Array, boxes: Array, area: float, areas: Array, offset: int) -> Array:
-    """Intersection over union of one box with others, NaN for a box without a size."""
-    extent = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]) + offset
-    width, height = np.fmax(extent, 0).T
+def _overlap(first: Array, second: Array, offset: int) -> Array:
+    """Intersection over union of coordinates and areas, `(5, ...)`; NaN for a box without a size."""
+    # As std::max, fmax has no NaN where one argument is a number.
+    width = np.fmax(np.minimum(first[2], second[2]) - np.maximum(first[0], second[0]) + offset, 0)
+    height = np.fmax(np.minimum(first[3], second[3]) - np.maximum(first[1], second[1]) + offset, 0)
     shared = width * height
-    return shared / (area + areas - shared)
+    return shared / (first[4] + second[4] - shared)
+
+
+def _first_highest(scores: Array) -> int:
+    """The first of the highest scores; NaN counts only in the first place, where every comparison with it fails."""
+    highest = int(scores.argmax())
+    if np.isnan(scores[highest]):
+        highest = 0 if np.isnan(scores[0]) else int(np.nanargmax(scores))
+    return highest

@@ -136,6 +136,17 @@ def test_arrays_and_no_boxes(call, in_python):
     assert mmcv.ops.nms_match(torch.empty(0, 5), 0.5) == []
 
 
+@pytest.mark.parametrize('offset', [0, 1])
+def test_boxes_that_need_gradients(offset, in_python):
+    in_python('nms')
+    boxes, scores, *_ = random_case(2)
+    expected = mmcv.ops.nms(boxes, scores, 0.5, offset)[1], mmcv.ops.soft_nms(boxes, scores, 0.5, offset=offset)[1]
+    boxes, scores = boxes.requires_grad_(), scores.requires_grad_()
+    found = mmcv.ops.nms(boxes, scores, 0.5, offset)[1], mmcv.ops.soft_nms(boxes, scores, 0.5, offset=offset)[1]
+    assert len(boxes) > 3
+    assert all(map(torch.equal, found, expected))
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 @pytest.mark.parametrize('mode', ['iou', 'iof'])
 @pytest.mark.parametrize('aligned', [False, True])
