@@ -65,37 +65,32 @@ def softnms(
     Returns:
         The indices of the boxes that are kept.
     """
-    state = np.concatenate(
-        [_corners(boxes.detach().numpy(), offset), scores.detach().numpy()[None]]
-    )  # (6, N), the scores last
+    corners = _corners(boxes.detach().numpy(), offset)
+    state = np.concatenate([corners, scores.detach().numpy()[None]])  # (6, N), the scores last
     indices = np.arange(state.shape[1])
-    end = len(indices)
-    start = 0
-    with np.errstate(divide='ignore', invalid='ignore'):
-        while start < end:
-            best = start + _first_highest(state[5, start:end])
-            state[:, [start, best]] = state[:, [best, start]]
-            indices[[start, best]] = indices[[best, start]]
-            chosen, rest = state[:, start], state[:, start + 1 : end]
-            start += 1
+    start, end = 0, len(indices)
+    while start < end:
+        best = start + _first_highest(state[5, start:end])
+        state[:, [start, best]] = state[:, [best, start]]
+        indices[[start, best]] = indices[[best, start]]
+        overlap = _overlap(state[:, start], state[:, start + 1 : end], offset)
+        start += 1
 
-            overlap = _overlap(chosen, rest, offset)
-            if method == 2:
-                # In float64 and rounded, as the C library's expf; numpy's in float32 has another last bit.
-                rest[5] *= np.exp((-(overlap * overlap) / state.dtype.type(sigma)).astype(np.float64)).astype(
-                    state.dtype
-                )
-            else:
-                rest[5] *= np.where(overlap >= iou_threshold, 1 - overlap if method == 1 else 0, 1).astype(state.dtype)
+        if method == 2:
+            # In float64 and rounded, as the C library's expf; numpy's in float32 has another last bit.
+            weight = np.exp((-(overlap * overlap) / state.dtype.type(sigma)).astype(np.float64))
+        else:
+            weight = np.where(overlap >= iou_threshold, 1 - overlap if method == 1 else 0, 1)
+        state[5, start:end] *= weight.astype(state.dtype)
 
-            dropped = rest[5] < min_score
-            if dropped.any():
-                # The last boxes move into the places of the dropped ones, which decides between equal scores later.
-                left = start + np.count_nonzero(~dropped)
-                holes = start + np.flatnonzero(dropped[: left - start])
-                moved = left + np.flatnonzero(~dropped[left - start :])[::-1]
-                state[:, holes], indices[holes] = state[:, moved], indices[moved]
-                end = left
+        dropped = state[5, start:end] < min_score
+        if dropped.any():
+            # The last boxes move into the places of the dropped ones, which decides between equal scores later.
+            left = start + np.count_nonzero(~dropped)
+            holes = start + np.flatnonzero(dropped[: left - start])
+            moved = left + np.flatnonzero(~dropped[left - start :])[::-1]
+            state[:, holes], indices[holes] = state[:, moved], indices[moved]
+            end = left
     dets[:end] = torch.from_numpy(state[[0, 1, 2, 3, 5], :end].T)
     return torch.from_numpy(indices[:end])
 
@@ -122,8 +117,7 @@ def _greedy(boxes: Array, offset: int, exceeds: np.ufunc, threshold: float) -> l
     while remaining.size:
         # The overlaps of the next boxes with all others at once; all of these boxes are kept or suppressed below.
         block = corners[:, remaining[:BLOCK], None]
-        with np.errstate(divide='ignore', invalid='ignore'):
-            hits = exceeds(_overlap(block, corners[:, None, remaining], offset), threshold)
+        hits = exceeds(_overlap(block, corners[:, None, remaining], offset), threshold)
         alive = np.ones(len(remaining), bool)
         for row, hit in enumerate(hits):
             if alive[row]:
@@ -135,12 +129,14 @@ def _greedy(boxes: Array, offset: int, exceeds: np.ufunc, threshold: float) -> l
     return groups
 
 
+@np.errstate(invalid='ignore')
 def _corners(boxes: Array, offset: int) -> Array:
     """The coordinates and the area of boxes, `(5, N)`."""
     x1, y1, x2, y2 = boxes.T
     return np.stack([x1, y1, x2, y2, (x2 - x1 + offset) * (y2 - y1 + offset)])
 
 
+@np.errstate(divide='ignore', invalid='ignore')
 def _overlap(first: Array, second: Array, offset: int) -> Array:
     """Intersection over union of coordinates and areas, `(5, ...)`; NaN for a box without a size."""
     # As std::max, fmax has no NaN where one argument is a number.
