@@ -156,7 +156,7 @@ def worker_options(config, options):
     return [*options, 'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
 
 
-def tested(work_dir):
+def has_metrics(work_dir):
     (metrics,) = work_dir.glob('*/*.json')
     assert all(isinstance(value, int | float) for value in json.loads(metrics.read_text()).values())
 
@@ -167,7 +167,7 @@ def test_scripts_with_worker_processes(prepared, place):
     run(sys.executable, ROOT / 'tools' / 'train.py', path, *common)
     trained(work_dir, 2)
     run(sys.executable, ROOT / 'tools' / 'test.py', path, (work_dir / 'last_checkpoint').read_text(), *common)
-    tested(work_dir)
+    has_metrics(work_dir)
 
 
 def test_worker_processes_of_each_other_library(prepared, place):
@@ -178,11 +178,11 @@ def test_worker_processes_of_each_other_library(prepared, place):
         common = ['--work-dir', str(work_dir), '--cfg-options', *options]
         last = 'epoch_1.pth' if 'train_cfg.max_epochs=1' in options else 'iter_2.pth'
         calls.append(['train', f'configs/{path}', *common])
-        calls.append(['test', f'configs/{path}', str(work_dir / last), *common])
+        calls.append(['test', f'configs/{path}', '--weights', str(work_dir / last), *common])
     run(sys.executable, SEVERAL, json.dumps(calls))
     for path, iterations in OTHERS.items():
         trained(work_dirs[path], iterations)
-        tested(work_dirs[path])
+        has_metrics(work_dirs[path])
 
 
 def test_two_processes(prepared, place):
