@@ -104,6 +104,7 @@ def test_nms_match(compiled, python):
             assert python.nms_match(dets, iou_threshold=threshold) == expected, seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['nms', 'soft_nms'])
 def test_batched_nms(name, compiled, in_python):
     """As mmdet calls it: one or many classes, class-agnostic, a limit, a threshold of the score, in groups."""
