@@ -8,7 +8,6 @@ mmcv compiles for GPUs only have no compiled time.
 """
 
 import argparse
-import csv
 import statistics
 import sys
 import time
@@ -23,11 +22,8 @@ from torch import Tensor
 
 from hrnet_mm.fast.machine import machine
 from hrnet_mm.ops.extension import create_module
+from hrnet_mm.weights.tables import write_rows
 
-COLUMNS = [
-    *('operator', 'size', 'pass', 'python_ms', 'compiled_ms', 'python/compiled', 'repeats', 'threads'),
-    *('torchvision', 'mmcv', 'device', 'driver', 'torch', 'commit'),
-]
 RESULTS = Path(__file__).parent / 'results' / 'ops.csv'
 # An operator at a size: its name, the size, the module of mmcv.ops, the call, the tensors that need gradients.
 Case = tuple[str, str, str, Callable[..., object], list[Tensor]]
@@ -39,36 +35,34 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
     compiled, python = sys.modules['mmcv._ext'], create_module()
-    with RESULTS.open('w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
-        writer.writeheader()
-        for name, size, module, call, leaves in cases():
-            has_compiled = not name.endswith('*')
-            extensions = {'python': python, **({'compiled': compiled} if has_compiled else {})}
-            times: dict[tuple[str, str], list[float]] = {}
-            for repeat in range(repeats + 1):
-                for kind, extension in extensions.items():
-                    for stage, seconds in measure(sys.modules[f'mmcv.ops.{module}'], extension, call, leaves).items():
-                        if repeat:  # the first run warms up
-                            times.setdefault((stage, kind), []).append(1000 * seconds)
-            for stage in ('forward', 'backward') if leaves else ('forward',):
-                medians = {kind: statistics.median(times[stage, kind]) for kind in extensions}
-                row = {
-                    'operator': name.rstrip('*'),
-                    'size': size,
-                    'pass': stage,
-                    'python_ms': f'{medians["python"]:.1f}',
-                    'compiled_ms': f'{medians["compiled"]:.1f}' if has_compiled else '',
-                    'python/compiled': f'{medians["python"] / medians["compiled"]:.2f}' if has_compiled else '',
-                    'repeats': repeats,
-                    'threads': 1,
-                    'torchvision': version('torchvision'),
-                    'mmcv': version('mmcv'),
-                    **machine(),
-                }
-                writer.writerow(row)
-                file.flush()
-                print(*list(row.values())[:6], flush=True)
+    rows: list[dict[str, object]] = []
+    for name, size, module, call, leaves in cases():
+        has_compiled = not name.endswith('*')
+        extensions = {'python': python, **({'compiled': compiled} if has_compiled else {})}
+        times: dict[tuple[str, str], list[float]] = {}
+        for repeat in range(repeats + 1):
+            for kind, extension in extensions.items():
+                for stage, seconds in measure(sys.modules[f'mmcv.ops.{module}'], extension, call, leaves).items():
+                    if repeat:  # the first run warms up
+                        times.setdefault((stage, kind), []).append(1000 * seconds)
+        for stage in ('forward', 'backward') if leaves else ('forward',):
+            medians = {kind: statistics.median(times[stage, kind]) for kind in extensions}
+            row = {
+                'operator': name.rstrip('*'),
+                'size': size,
+                'pass': stage,
+                'python_ms': f'{medians["python"]:.1f}',
+                'compiled_ms': f'{medians["compiled"]:.1f}' if has_compiled else '',
+                'python/compiled': f'{medians["python"] / medians["compiled"]:.2f}' if has_compiled else '',
+                'repeats': repeats,
+                'threads': 1,
+                'torchvision': version('torchvision'),
+                'mmcv': version('mmcv'),
+                **machine(),
+            }
+            rows.append(row)
+            print(*list(row.values())[:6], flush=True)
+        write_rows(RESULTS, rows)  # after each operator, because all of them take long
 
 
 def measure(
