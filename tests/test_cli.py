@@ -26,6 +26,7 @@ def error_of(capsys, *argv):
     return capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_help_needs_torch_and_mmengine_alone():
     """Each library that mmengine does not bring itself is blocked, and every command's help is printed."""
     code = f"""
@@ -137,6 +138,7 @@ def test_info_rejects_an_empty_image(capsys):
     assert 'at least 1 x 1, got 0 x 64' in error_of(capsys, 'info', 'test-w4', '--size', '0', '64')
 
 
+@pytest.mark.slow
 def test_readouts_of_w18_are_the_known_counts():
     """Backbone and classifier of the official W18: 9.56 M with four outputs, 21,295,164 with its linear layer."""
     by_name = {readout.name: readout for readout in readouts('w18', (224, 224))}

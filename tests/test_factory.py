@@ -57,6 +57,7 @@ def test_maps_without_a_head() -> None:
     assert dense.shape == (2, 60, 16, 16)
 
 
+@pytest.mark.slow
 def test_names() -> None:
     assert hrnet_mm.list_models('*w32*') == ['hrnet_w32', 'hrnetv1_w32', 'hrnetv2_w32', 'hrnetv2p_w32']
     assert 'w32-imagenet' in hrnet_mm.list_models('*imagenet', pretrained=True)
@@ -227,6 +228,7 @@ def test_a_network_that_must_be_whole_needs_its_head() -> None:
         fill_network(model, 'a.pth', conversion, None, whole=True)
 
 
+@pytest.mark.slow
 def test_no_openmmlab_library_is_needed() -> None:
     code = (
         'import sys\n'

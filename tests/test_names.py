@@ -106,6 +106,7 @@ def test_a_command_is_a_file_of_the_same_form(command):
     assert list(inspect.signature(module.run).parameters) == ['args']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('registry', SCOPED)
 def test_scoped_names_need_no_import_line(registry):
     code = (

@@ -25,6 +25,7 @@ def requirement_lines(name):
     return {re.sub(r'\s', '', line.split('#')[0]) for line in lines if line.split('#')[0].strip()}
 
 
+@pytest.mark.slow
 def test_works_without_any_library():
     run_python(f"""
 import sys

@@ -45,6 +45,7 @@ def rows():
     return published_results()
 
 
+@pytest.mark.slow
 def test_tables_are_fresh():
     command = [sys.executable, ROOT / 'tools/make_tables.py', '--check']
     result = subprocess.run(command, capture_output=True, text=True)

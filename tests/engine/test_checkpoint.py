@@ -48,6 +48,7 @@ def written(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.glob('*.pth') if not file.name.startswith('end'))
 
 
+@pytest.mark.slow
 def test_every_file_is_plain(trainings: Any, tmp_path: Path) -> None:
     job = {'checkpoint': {**BEST['checkpoint'], 'max_keep_ckpts': 2}, 'rising': True, 'accumulate': 4, 'length': 2}
     assert trainings.run(tmp_path, **job) == [0]
@@ -121,6 +122,7 @@ def kill_when_written(folder: Path, name: str, size: int) -> Callable[[list[int]
     return watch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fraction', [0.0, *(round(part, 2) for part in np.random.default_rng(6).random(2))])
 def test_a_kill_at_any_byte_leaves_a_whole_checkpoint(fraction: float, trainings: Any, tmp_path: Path) -> None:
     watch = kill_when_written(tmp_path, '.epoch_2.pth.*', int(fraction * MEGABYTES * (1 << 20)))
@@ -171,6 +173,7 @@ def fill_the_disk(work: Path, disk: Path) -> Callable[[list[int]], None]:
     return watch
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_previous_checkpoint(trainings: Any, small_disk: Path, tmp_path: Path) -> None:
     work = tmp_path / 'work'
     job = {**LARGE, 'checkpoint': {**KEEP_ONE['checkpoint'], 'out_dir': str(small_disk)}}
@@ -191,6 +194,7 @@ def test_mmengine_alone_deletes_it_first(trainings: Any, small_disk: Path, tmp_p
     assert not Path((work / 'last_checkpoint').read_text()).exists()
 
 
+@pytest.mark.slow
 def test_the_previous_best_stays_until_the_next_is_whole(trainings: Any, tmp_path: Path) -> None:
     job = {**LARGE, **BEST, 'validate': 1, 'rising': True}
     watch = kill_when_written(tmp_path, '.best_mean_epoch_2.pth.*', 1 << 20)

@@ -67,6 +67,7 @@ def test_a_config_is_a_file_or_of_a_library(tmp_path):
         launch.read_config(tmp_path / 'w.pth')
 
 
+@pytest.mark.slow
 def test_options_reach_the_training(tiny_config, tmp_path):
     options = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1', 'param_scheduler=None']
     run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--auto-scale-lr', *options)

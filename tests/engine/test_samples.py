@@ -118,6 +118,7 @@ def test_a_damaged_image_fails_with_its_path_from_a_worker(make_config):
         RUNNERS.build(config).train()
 
 
+@pytest.mark.slow
 def test_a_label_of_one_pixel_fails_with_its_path(make_config):
     config = make_config('mmseg', {'plain': None, 'pixel': None})
     with pytest.raises(BadSampleError, match=r'images/pixel\.img'):
@@ -186,6 +187,7 @@ def test_an_empty_data_set(library, make_config):
         RUNNERS.build(make_config(library, {})).train()
 
 
+@pytest.mark.slow
 def test_an_empty_data_set_among_others(make_config, tmp_path):
     config = make_config('mmpose', {'plain': None})
     dataset, empty = config.train_dataloader.dataset, tmp_path / 'data' / 'empty.json'

@@ -100,6 +100,7 @@ def test_never_outside_the_tolerance(network: Any) -> None:
     assert fast(X)[0].dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_auto_keeps_the_fastest_and_remembers(network: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model = network('hrnetv1_test_w4')
     calls = []

@@ -62,6 +62,7 @@ def run_program(path, x):
         return torch.export.load(path).module()(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'run'),
     [
@@ -157,6 +158,7 @@ def test_a_network_in_training_is_refused(tmp_path):
         export(nn.Conv2d(3, 4, 1), tmp_path / 'a.pt2', images(1)[0])
 
 
+@pytest.mark.slow
 def test_command_quantizes_with_a_folder_of_images(tiny_data, pose, tmp_path, capsys):
     torch.save(pose.state_dict(), tmp_path / 'weights.pth')
     command = [
@@ -201,6 +203,7 @@ def build(config):
         return trained(MODELS.build(config))
 
 
+@pytest.mark.slow
 def test_command_exports_the_model_of_a_config(tmp_path, capsys):
     text = (
         "default_scope = 'mmseg'\n"

@@ -95,6 +95,7 @@ def test_every_batch_norm_is_gone(network: Any, name: str) -> None:
     assert plain.counts - Counter(norms) == fast.counts
 
 
+@pytest.mark.slow
 def test_checkpoint_is_the_ordinary_one(network: Any) -> None:
     model = network('hrnetv1_test_w4', num_classes=3)
     other = network('hrnetv1_test_w4', num_classes=3)

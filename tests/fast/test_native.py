@@ -35,6 +35,7 @@ def assert_close(model, x, precision='fp32', engine=None):
     return engine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['hrnetv1_test-w4', 'hrnetv2_test-w18', 'hrnetv2p_test-w4', 'hrnet_test-w4'])
 @pytest.mark.parametrize('shape', [(1, 3, 64, 64), (3, 3, 65, 39)])
 def test_readouts(network, name, shape):
@@ -47,6 +48,7 @@ def test_whole_networks(network, name):
     assert_close(network(name), torch.randn(1, 3, 64, 96))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('precision', ['bf16x3', 'bf16'])
 def test_precisions(network, precision):
     assert_close(network('hrnetv1_test-w16'), torch.randn(2, 3, 64, 48), precision)
@@ -92,6 +94,7 @@ def test_several_inputs():
         compile_native(model, *xs)(*xs[:3])
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_outputs(network):
     model, x = network('hrnetv1_test-w16'), torch.randn(1, 3, 96, 64)
     engine = compile_native(model, x)
@@ -107,6 +110,7 @@ def test_threads_do_not_change_outputs(network):
     assert torch.equal(results[0], results[2])
 
 
+@pytest.mark.slow
 def test_calls_do_not_depend_on_one_another(network):
     """Also not through activations of an earlier call that were not finite, nor through the other image."""
     model, x = network('hrnetv1_test-w18'), torch.randn(2, 3, 64, 48)
@@ -131,6 +135,7 @@ def test_infinities_stay_visible():
     assert torch.allclose(actual[expected.isfinite()], expected[expected.isfinite()], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_input_of_any_layout(network):
     model, x = network('hrnetv1_test-w4'), torch.randn(1, 3, 64, 64).to(memory_format=torch.channels_last)
     assert_close(model, x)

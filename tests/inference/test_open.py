@@ -137,6 +137,7 @@ def test_a_file_is_read_and_converted_once(what, saved, monkeypatch, tmp_path):
     assert calls == ['read_checkpoint', 'convert']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['test-w4', 'hrnet_test-w4', 'hrnetv1_test-w4', 'hrnetv2_test-w4', 'hrnetv2p_test-w4'])
 def test_commands_take_a_name(name, tiny_data, tmp_path, capsys):
     image, out = str(tiny_data / 'images' / '0.png'), str(tmp_path / 'out')

@@ -79,6 +79,7 @@ ROWS: list[tuple[Callable[..., nn.Module], tuple, tuple[int, int], int, float]] 
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('build', 'args', 'size', 'params', 'gimacs'),
     ROWS,

@@ -180,6 +180,7 @@ def test_norm_eval_keeps_statistics() -> None:
     assert all(m.training for m in norms(net().train()))
 
 
+@pytest.mark.slow
 def test_zero_init_residual_reaches_every_block() -> None:
     backbone = net(arch='w18', zero_init_residual=True)
     backbone.init_weights()
@@ -311,6 +312,7 @@ def test_bad_arguments(kwargs: dict[str, Any], message: str) -> None:
         net(**kwargs)
 
 
+@pytest.mark.slow
 def test_exports_as_one_graph() -> None:
     backbone = net().eval()
     x = image(65, 97, n=1)

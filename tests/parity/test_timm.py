@@ -52,6 +52,7 @@ def test_keys_and_shapes(theirs: str, ours: str) -> None:
         assert {k: v.shape for k, v in net.state_dict().items()} == {k: v.shape for k, v in expected.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['hrnet_w18_small', 'hrnet_w18_small_v2', 'hrnet_w18', 'hrnet_w32'])
 def test_logits(name: str) -> None:
     torch.manual_seed(0)

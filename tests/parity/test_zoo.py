@@ -65,6 +65,7 @@ def test_zoo_is_complete(library: str) -> None:
     assert len(zoo(library)) == COUNTS[library]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_whole_models_build_with_upstreams_keys(library: str) -> None:
     equal = []
@@ -95,6 +96,7 @@ def run(modules: list[nn.Module], x: Tensor) -> list[Tensor]:
     return list(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_outputs_equal_upstreams(library: str) -> None:
     bodies = distinct_bodies(library)

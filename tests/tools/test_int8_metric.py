@@ -30,6 +30,7 @@ def test_a_row_counts_what_was_lost(tool):
     assert (row['difference'], row['images']) == ('1.0000', 4)
 
 
+@pytest.mark.slow
 def test_every_row_is_measured(tool, tiny_config, tiny_data, tmp_path, monkeypatch, capsys):
     config = Config.fromfile(tiny_config('mmpretrain'))
     with DefaultScope.overwrite_default_scope('mmpretrain'):

@@ -46,6 +46,7 @@ def test_compared_networks_have_equal_multiply_adds(study, name):
     assert seen == set(study.define_networks(scale))
 
 
+@pytest.mark.slow
 def test_recorded_rows_are_of_the_networks_defined_here(study, small):
     networks = study.define_networks(small)
     rows = {row['network']: row for row in study.read_rows(study.ROWS) if row['scale'] == 'small'}
@@ -55,6 +56,7 @@ def test_recorded_rows_are_of_the_networks_defined_here(study, small):
         assert (counted.macs, counted.parameters) == (int(row['macs']), int(row['parameters'])), name
 
 
+@pytest.mark.slow
 def test_unequal_networks_are_refused(study, small):
     networks = study.define_networks(small)
     comparison = study.Comparison('', ('4x stream', 'U-Net'), ())
@@ -103,6 +105,7 @@ def call(study, tmp_path, monkeypatch):
     return call
 
 
+@pytest.mark.slow
 def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, nuclei, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(importlib.import_module('_study_data'), 'prepare_nuclei', lambda root: nuclei)
     options = ('segmentation-readout', '--iterations', '2', '--data', str(tmp_path))
@@ -132,6 +135,7 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, n
         call('--tables', '--document', str(document))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
 def test_detectors_run(study, call, nuclei, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.import_module('_study_data'), 'prepare_nuclei', lambda root: nuclei)
@@ -139,6 +143,7 @@ def test_detectors_run(study, call, nuclei, tmp_path, monkeypatch):
     assert [row['second_measure'] for row in rows] == ['box AP50'] * 3 + ['mask AP'] * 2
 
 
+@pytest.mark.slow
 def test_the_large_scale_reads_idx_files(study, call, tmp_path, monkeypatch):
     monkeypatch.setattr(study, 'WORKERS', 1)
     random = np.random.default_rng(0)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 FILE = Path(__file__).parents[2] / 'tools' / 'research' / 'track_study.py'
 
 
+@pytest.mark.slow
 def test_the_study_measures_every_variant(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location('track_study', FILE)
     study = importlib.util.module_from_spec(spec)

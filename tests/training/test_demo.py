@@ -148,6 +148,7 @@ def test_points_are_drawn_at_their_places(tmp_path):
     assert cv2.imread(str(tmp_path / 'points.png')).std() > 5
 
 
+@pytest.mark.slow
 def test_images_with_most_labeled_points_are_drawn_and_faces_have_lines(tmp_path):
     """The last image may have more instances in the next batch, and is left out."""
     random = np.random.default_rng(0)

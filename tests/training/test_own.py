@@ -614,6 +614,7 @@ def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
     assert 'instances needs no_such_library, which is not installed; in a checkout, bash' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_read_are_a_sentence(tmp_path, capsys):
     folder = write_regions(tmp_path / 'mine')
     (tmp_path / 'no.pth').write_bytes(b'nothing of torch')

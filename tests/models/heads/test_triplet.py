@@ -218,6 +218,7 @@ def detector(backbone):
     )
 
 
+@pytest.mark.slow
 def test_a_detector_learns_one_image_and_finds_its_box(monkeypatch):
     monkeypatch.setattr('hrnet_mm.drop_in.mmdet.heads._CHANNELS', 32)
     monkeypatch.setattr('hrnet_mm.models.heads.triplet._INNER_CHANNELS', 16)
