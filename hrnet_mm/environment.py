@@ -5,19 +5,30 @@ import importlib.util
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement
+
+from .ops.extension import is_compiled
 
 __all__ = ['Finding', 'inspect_environment']
 
 _LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
-_DISTRIBUTIONS = {'mmseg': ('mmsegmentation',), 'mmcv': ('mmcv', 'mmcv-lite')}
-"""Distributions of modules whose name differs, or that have several; the forks of OneDL have a prefix."""
+_PROJECTS = {
+    'mmcv': ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
+    'mmdet': ('mmdet', 'onedl-mmdetection'),
+    'mmengine': ('mmengine', 'onedl-mmengine'),
+    'mmpretrain': ('mmpretrain', 'onedl-mmpretrain'),
+    'mmseg': ('mmsegmentation', 'onedl-mmsegmentation'),
+}
+"""Projects that provide a module, where not only the one of its name does; OneDL's forks have versions of their own."""
 
+_MODULES = {'opencv-python': 'cv2', 'setuptools': 'pkg_resources'}
+"""Modules of projects with another name."""
+
+_MISSING = 'not installed'
 _SECONDS = 300
 
 
@@ -44,91 +55,71 @@ def inspect_environment() -> list[Finding]:
     Each library is imported in a separate process, because a broken one may end it.
 
     Returns:
-        A finding for each part, in the order of dependence.
+        A finding for each part; mmcv's operators are the last.
     """
     libraries = [name for name in _LIBRARIES if importlib.util.find_spec(name) is not None]
-    findings = [_python(), *_versions(['torch', 'torchvision', 'numpy', 'opencv-python', 'mmengine', 'mmcv'])]
-    findings += [_operators(), *_versions(libraries), *_versions(['xtcocotools', 'setuptools'])]
-    findings += [Finding(name, 'not installed') for name in _LIBRARIES if name not in libraries]
-    return _with_imports(findings)
+    needs = _requirements(libraries)
+    names = ['torch', 'torchvision', 'numpy', 'opencv-python', 'mmengine', 'mmcv', *_LIBRARIES]
+    versions = [_version(name, needs.get(name)) for name in (*names, 'xtcocotools', 'setuptools')]
+    with ThreadPoolExecutor(2) as pool:
+        return [_python(), *pool.map(_with_import, versions), _operators()]
 
 
 def _python() -> Finding:
     return Finding('Python', f'{platform.python_version()}, {sys.executable}, {platform.platform()}')
 
 
-def _versions(names: list[str]) -> Iterator[Finding]:
-    needs = _requirements()
-    for name in names:
-        distribution = _distribution(name)
-        if distribution is None:
-            needed = str(needs[name]) if name in needs else ''
-            problem = f'{name} is missing; expected {needed}' if needed else ''
-            yield Finding(name, 'not installed', problem, f"pip install '{needed}'" if needed else '')
-            continue
-        project, version = distribution
-        state = version if project == name else f'{version} ({project})'
-        requirement = needs.get(name)
-        if requirement is not None and not requirement.specifier.contains(version, prereleases=True):
-            problem = f'{name} is {version}; expected {requirement.specifier}'
-            yield Finding(name, state, problem, f"pip install '{project}{requirement.specifier}'")
-        else:
-            yield Finding(name, state)
+def _version(name: str, requirement: Requirement | None) -> Finding:
+    project, version = _installed(name)
+    if not version:
+        if requirement is None:
+            return Finding(name, _MISSING)
+        return Finding(name, _MISSING, f'{name} is missing; expected {requirement}', f"pip install '{requirement}'")
+    state = version if project == name else f'{version} ({project})'
+    if requirement is None or project.startswith('onedl-') or requirement.specifier.contains(version, True):
+        return Finding(name, state)
+    problem = f'{name} is {version}; expected {requirement.specifier}'
+    return Finding(name, state, problem, f"pip install '{project}{requirement.specifier}'")
 
 
-def _distribution(name: str) -> tuple[str, str] | None:
-    """Return the project that provides a module, and its version."""
-    known = _DISTRIBUTIONS.get(name, (name,))
-    for project in (*known, *(f'onedl-{one}' for one in (*known, 'mmdetection' * (name == 'mmdet')) if one)):
-        try:
+def _installed(name: str) -> tuple[str, str]:
+    """Return the project that provides a module and its version, '' if there is none."""
+    for project in _PROJECTS.get(name, (name,)):
+        with suppress(importlib.metadata.PackageNotFoundError):
             return project, importlib.metadata.version(project)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    return name, ''
 
 
-def _requirements() -> dict[str, Requirement]:
-    """Return the requirements of this package and of the installed libraries, by module."""
-    modules = {project: name for name, projects in _DISTRIBUTIONS.items() for project in projects}
+def _requirements(libraries: list[str]) -> dict[str, Requirement]:
+    """Return the requirements of this package and of the libraries, by module."""
+    modules = {project: name for name, projects in _PROJECTS.items() for project in projects}
     needs = {}
-    for line in importlib.metadata.requires('hrnet_mm') or ():
-        requirement = Requirement(line)
-        extras = [name for name in _LIBRARIES if importlib.util.find_spec(name) is not None]
+    for requirement in map(Requirement, importlib.metadata.requires('hrnet_mm') or ()):
         marker = requirement.marker
-        if marker is None or any(marker.evaluate({'extra': extra}) for extra in extras):
+        if marker is None or any(marker.evaluate({'extra': library}) for library in libraries):
             needs[modules.get(requirement.name, requirement.name)] = requirement
     return needs
 
 
 def _operators() -> Finding:
-    """Determine the kind of mmcv's operators, without importing it."""
-    mmcv = importlib.util.find_spec('mmcv')
-    if mmcv is None:
-        return Finding('operators of mmcv', 'no mmcv')
-    folders = mmcv.submodule_search_locations or ()
-    compiled = [
-        file.name for folder in folders for file in Path(folder).glob('_ext*') if file.suffix in ('.so', '.pyd')
-    ]
-    if compiled:
-        return Finding('operators of mmcv', f'compiled ({compiled[0]})')
-    if importlib.util.find_spec('mmcv._ext') is not None:
-        return Finding('operators of mmcv', 'Python (hrnet_mm.ops)')
-    return Finding('operators of mmcv', 'none', 'mmcv has no operators', 'hrnet-mm doctor --fix')
+    """Determine whether mmcv has its operators, without importing it."""
+    subject = 'operators of mmcv'
+    if importlib.util.find_spec('mmcv') is None:
+        return Finding(subject, _MISSING)
+    if is_compiled():
+        return Finding(subject, 'compiled')
+    repair = 'pip uninstall mmcv mmcv-lite, then pip install --no-build-isolation mmcv==2.1.0, with a C++ compiler'
+    repair += '; or call hrnet_mm.ops.install() before mmcv.ops is imported'
+    return Finding(subject, _MISSING, 'mmcv has no operators, and mmdet, mmseg and mmpose import them', repair)
 
 
-def _with_imports(findings: list[Finding]) -> list[Finding]:
-    """Import the installed packages, and add their errors."""
-    modules = {'opencv-python': 'cv2', 'setuptools': 'pkg_resources'}
-
-    def tried(finding: Finding) -> Finding:
-        module = modules.get(finding.subject, finding.subject)
-        if finding.problem or not module.isidentifier() or module == 'Python' or finding.state == 'not installed':
-            return finding
-        problem = _import_problem(f'{module}.apis' if module in _LIBRARIES else module)
-        return Finding(finding.subject, finding.state, problem) if problem else finding
-
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(tried, findings))
+def _with_import(finding: Finding) -> Finding:
+    """Import an installed package, and add its error."""
+    module = _MODULES.get(finding.subject, finding.subject)
+    if finding.problem or finding.state == _MISSING:
+        return finding
+    problem = _import_problem(f'{module}.apis' if module in _LIBRARIES else module)
+    return replace(finding, problem=problem)
 
 
 def _import_problem(module: str) -> str:

@@ -1,4 +1,4 @@
-"""The report on the environment: what is right is a line, what is broken is named with its repair."""
+"""The report on the environment: versions in lines, and each defect with its repair."""
 
 import importlib.metadata
 import importlib.util
@@ -12,21 +12,30 @@ from hrnet_mm.environment import inspect_environment
 
 @pytest.fixture
 def no_imports(monkeypatch):
-    """The imports in processes of their own take most of the time, and have a test of their own."""
+    """The imports in separate processes take most of the time, and have a separate test."""
     monkeypatch.setattr(environment, '_import_problem', lambda module: '')
 
 
-def versions(monkeypatch, **changed):
-    given = importlib.metadata.version
+@pytest.fixture
+def versions(monkeypatch):
+    """Set versions of projects; None removes one."""
 
-    def version(project):
-        if project in changed:
-            if changed[project] is None:
+    def set_versions(changed):
+        given = importlib.metadata.version
+
+        def version(project):
+            found = changed[project] if project in changed else given(project)
+            if found is None:
                 raise importlib.metadata.PackageNotFoundError(project)
-            return changed[project]
-        return given(project)
+            return found
 
-    monkeypatch.setattr(importlib.metadata, 'version', version)
+        monkeypatch.setattr(importlib.metadata, 'version', version)
+
+    return set_versions
+
+
+def findings():
+    return {finding.subject: finding for finding in inspect_environment()}
 
 
 @pytest.mark.slow
@@ -39,23 +48,38 @@ def test_this_environment_is_sound(capsys):
     assert lines[-1] == '0 problems'
 
 
-def test_a_version_out_of_range_is_named_with_its_repair(no_imports, monkeypatch, capsys):
-    versions(monkeypatch, mmdet='3.9.0')
+@pytest.mark.parametrize(
+    ('project', 'version', 'problem', 'repair'),
+    [
+        ('mmdet', '3.9.0', 'mmdet is 3.9.0; expected <3.4,>=3.3', "pip install 'mmdet<3.4,>=3.3'"),
+        ('mmsegmentation', '1.3.0', 'mmseg is 1.3.0; expected <1.3,>=1.2.2', "'mmsegmentation<1.3,>=1.2.2'"),
+        ('setuptools', '82.0.0', 'setuptools is 82.0.0; expected <82', "pip install 'setuptools<82'"),
+        ('mmengine', None, 'mmengine is missing; expected mmengine>=0.10.7', "pip install 'mmengine>=0.10.7'"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_repair(project, version, problem, repair, no_imports, versions, capsys):
+    versions({project: version})
     assert main(['doctor']) == 1
     out = capsys.readouterr().out
-    assert 'mmdet is 3.9.0; expected <3.4,>=3.3' in out
-    assert "repair: pip install 'mmdet<3.4,>=3.3'" in out
+    assert problem in out
+    assert repair in out
     assert out.endswith('1 problem\n')
 
 
-def test_a_missing_requirement_is_named_and_a_missing_library_is_not(no_imports, monkeypatch):
-    versions(monkeypatch, safetensors=None, mmengine=None)
+def test_a_library_that_is_not_installed_is_no_problem(no_imports, versions, monkeypatch):
+    versions({'mmpose': None, 'xtcocotools': None})
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if name == 'mmpose' else found(name))
-    findings = {finding.subject: finding for finding in inspect_environment()}
-    assert findings['mmengine'].problem == 'mmengine is missing; expected mmengine>=0.10.7'
-    assert findings['mmpose'].state == 'not installed'
-    assert not findings['mmpose'].problem
+    for name in ('mmpose', 'xtcocotools'):
+        assert findings()[name].state == 'not installed'
+        assert not findings()[name].problem
+
+
+def test_forks_have_versions_of_their_own(no_imports, versions):
+    versions({'mmdet': None, 'onedl-mmdetection': '3.5.1', 'mmsegmentation': None, 'onedl-mmsegmentation': '1.4.2'})
+    assert findings()['mmdet'].state == '3.5.1 (onedl-mmdetection)'
+    assert not findings()['mmdet'].problem
+    assert not findings()['mmseg'].problem
 
 
 def test_an_import_that_fails_is_quoted(tmp_path, monkeypatch):
@@ -67,16 +91,9 @@ def test_an_import_that_fails_is_quoted(tmp_path, monkeypatch):
     assert environment._import_problem('json') == ''
 
 
-def test_an_mmcv_without_operators_is_a_problem(tmp_path, monkeypatch, no_imports):
-    (tmp_path / 'mmcv').mkdir()
-    (tmp_path / 'mmcv' / '__init__.py').touch()
-    spec = importlib.util.spec_from_file_location('mmcv', tmp_path / 'mmcv' / '__init__.py')
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        'find_spec',
-        lambda name: (
-            {'mmcv': spec, 'mmcv._ext': None}.get(name, ...) or None if name.startswith('mmcv') else found(name)
-        ),
-    )
-    assert environment._operators().problem == 'mmcv has no operators'
+def test_an_mmcv_without_operators_is_a_problem(no_imports, monkeypatch):
+    assert findings()['operators of mmcv'].state == 'compiled'
+    monkeypatch.setattr(environment, 'is_compiled', lambda: False)
+    finding = findings()['operators of mmcv']
+    assert 'mmcv has no operators' in finding.problem
+    assert 'hrnet_mm.ops.install()' in finding.repair

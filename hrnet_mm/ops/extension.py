@@ -146,7 +146,7 @@ def install() -> bool:
         Whether ``mmcv._ext`` is now the module in Python.
     """
     if NAME not in sys.modules:
-        if _is_compiled():
+        if is_compiled():
             return False
         sys.modules[NAME] = create_module()
     return getattr(sys.modules[NAME], '__file__', None) == __file__
@@ -162,8 +162,8 @@ def create_module() -> ModuleType:
     return module
 
 
-def _is_compiled() -> bool:
-    # Without an import of mmcv, which would import torch: a look into its folder for the shared library.
+def is_compiled() -> bool:
+    """Whether the installed mmcv has its compiled operators; found without importing mmcv, which imports torch."""
     mmcv = importlib.util.find_spec('mmcv')
     return (
         mmcv is not None and importlib.machinery.PathFinder.find_spec(NAME, mmcv.submodule_search_locations) is not None
