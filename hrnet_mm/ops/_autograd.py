@@ -9,7 +9,7 @@ from torch import Tensor
 def gradients(
     function: Callable[..., Tensor], inputs: Sequence[Tensor], grad_output: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """The gradient of ``function(*inputs)`` for each input, None for one that it does not use."""
+    """Return the gradient of `function(*inputs)` for each input, None for one that it does not use."""
     with torch.enable_grad():
         leaves = [tensor.detach().requires_grad_() for tensor in inputs]
         return torch.autograd.grad(function(*leaves), leaves, grad_output, allow_unused=True)

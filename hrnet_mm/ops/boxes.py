@@ -1,7 +1,7 @@
 """Suppression, matching and overlaps of boxes `(x1, y1, x2, y2)`, in the arithmetic of mmcv's CPU operators.
 
 Their decisions are equal to mmcv's, ties included, because each value is computed in the dtype of the boxes and in
-the same order. ``offset`` is 1 where x2 and y2 are the last pixels of a box, and 0 where they are its edges.
+the same order. `offset` is 1 where x2 and y2 are the last pixels of a box, and 0 where they are its edges.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ BLOCK = 64  # boxes whose overlaps with all others are in memory at once
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Indices of the boxes `(N, 4)` that greedy suppression keeps, the best first."""
+    """Return the indices of the boxes `(N, 4)` that greedy suppression keeps, the best first."""
     # Among equal scores the order is that of torch's sort, as in mmcv; torchvision's own sort is another one.
     order = scores.argsort(descending=True)
     ordered = boxes[order]
@@ -29,7 +29,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """For each detection that suppression keeps, the best first: its index, then those that it suppresses.
+    """Return, for each detection that suppression keeps, the best first, its index and those that it suppresses.
 
     Args:
         dets: Boxes and scores, `(N, 5)`.
@@ -50,7 +50,7 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Soft suppression (https://arxiv.org/abs/1704.04503): scores decay with the overlap with better boxes.
+    """Suppress softly: scores decay with the overlap with better boxes (https://arxiv.org/abs/1704.04503).
 
     Args:
         boxes: `(N, 4)`, on the CPU.
@@ -98,7 +98,7 @@ def softnms(
 def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
     """Write the intersection of boxes `(M, 4)` and `(N, 4)` over their union (mode 0) or over the first box (mode 1).
 
-    ``ious`` is `(M, N)`; with ``aligned`` it is `(M,)`, and each box is compared with the one in the same row.
+    `ious` is `(M, N)`; with `aligned` it is `(M,)`, and each box is compared with the one in the same row.
     """
     first = bboxes1 if aligned else bboxes1[:, None]
     extent = torch.min(first[..., 2:], bboxes2[..., 2:]) - torch.max(first[..., :2], bboxes2[..., :2]) + offset

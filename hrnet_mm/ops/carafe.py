@@ -1,8 +1,8 @@
 """CARAFE (https://arxiv.org/abs/1905.02188): upsampling with a kernel for each output pixel.
 
-Shapes: ``features`` `(N, C, H, W)`, ``masks`` `(N, group_size * kernel_size^2, sH, sW)`, ``output`` `(N, C, sH, sW)`,
-where s is ``scale_factor``. The ``r...`` tensors are the compiled operator's buffers in its own memory format; only
-``rfeatures`` is used here, because mmcv keeps it for the backward pass.
+Shapes: `features` `(N, C, H, W)`, `masks` `(N, group_size * kernel_size^2, sH, sW)`, `output` `(N, C, sH, sW)`,
+where s is `scale_factor`. The `r...` tensors are the compiled operator's buffers in its own memory format; only
+`rfeatures` is used here, because mmcv keeps it for the backward pass.
 """
 
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def carafe_forward(
     group_size: int,
     scale_factor: int,
 ) -> None:
-    """Write the same as ``carafe_naive_forward``, and the features that the backward pass receives."""
+    """Write the same as `carafe_naive_forward`, and the features that the backward pass receives."""
     rfeatures.copy_(features)
     carafe_naive_forward(features, masks, output, kernel_size, group_size, scale_factor)
 

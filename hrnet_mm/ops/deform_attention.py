@@ -1,15 +1,15 @@
 """Multi-scale deformable attention (https://arxiv.org/abs/2010.04159).
 
-Shapes: ``value`` `(N, sum of H * W, heads, C)`, ``value_spatial_shapes`` `(levels, 2)` with H before W,
-``sampling_locations`` `(N, queries, heads, levels, points, 2)` with x before y, from 0 to 1,
-``attention_weights`` `(N, queries, heads, levels, points)`.
+Shapes: `value` `(N, sum of H * W, heads, C)`, `value_spatial_shapes` `(levels, 2)` with H before W,
+`sampling_locations` `(N, queries, heads, levels, points, 2)` with x before y, from 0 to 1,
+`attention_weights` `(N, queries, heads, levels, points)`.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrnet_mm.ops._autograd import gradients
+from ._autograd import gradients
 
 
 def ms_deform_attn_forward(
@@ -20,7 +20,7 @@ def ms_deform_attn_forward(
     attention_weights: Tensor,
     im2col_step: int,
 ) -> Tensor:
-    """The sum of the sampled values, weighted: `(N, queries, heads * C)`."""
+    """Return the weighted sum of the sampled values, `(N, queries, heads * C)`."""
     return _attend(value_spatial_shapes, value, sampling_locations, attention_weights)
 
 

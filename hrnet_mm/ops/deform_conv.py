@@ -1,7 +1,7 @@
 """Deformable convolution by torchvision: v1 (https://arxiv.org/abs/1703.06211) and v2 (https://arxiv.org/abs/1811.11168).
 
-Shapes: ``input`` `(N, C, H, W)`, ``offset`` `(N, 2 * groups * kH * kW, H', W')` with y before x, ``mask``
-`(N, groups * kH * kW, H', W')`, ``output`` `(N, C', H', W')`. ``columns``, ``ones`` and ``im2col_step`` are the
+Shapes: `input` `(N, C, H, W)`, `offset` `(N, 2 * groups * kH * kW, H', W')` with y before x, `mask`
+`(N, groups * kH * kW, H', W')`, `output` `(N, C', H', W')`. `columns`, `ones` and `im2col_step` are the
 compiled operator's buffers and the size of its chunks.
 """
 
@@ -58,7 +58,7 @@ def deform_conv_backward_input(
     deformable_group: int,
     im2col_step: int,
 ) -> None:
-    """Write the gradients of the input and the offsets, and leave that of the weight in ``columns``."""
+    """Write the gradients of the input and the offsets, and leave that of the weight in `columns`."""
     geometry = (dH, dW, padH, padW, dilationH, dilationW, group, deformable_group)
     grads = _gradients(gradOutput, input, weight, offset, None, None, geometry)
     gradInput.copy_(grads[0])

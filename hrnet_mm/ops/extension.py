@@ -1,4 +1,4 @@
-"""The module ``mmcv._ext`` in Python: where each of its functions is, and which ones it refuses.
+"""The module `mmcv._ext` in Python: where each of its functions is, and which ones it refuses.
 
 It imports nothing but the standard library until mmcv asks for a function.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from hrnet_mm.errors import UserError
+from ..errors import UserError
 
 NAME = 'mmcv._ext'
 
@@ -140,10 +140,10 @@ _USES = {name: use for use, names in REFUSED.items() for name in names}
 def install() -> bool:
     """Give an mmcv without compiled operators those of this package, and leave a compiled one as it is.
 
-    It must run before ``mmcv.ops`` is imported.
+    It must run before `mmcv.ops` is imported.
 
     Returns:
-        Whether ``mmcv._ext`` is now the module in Python.
+        Whether `mmcv._ext` is now the module in Python.
     """
     if NAME not in sys.modules:
         if is_compiled():
@@ -153,7 +153,7 @@ def install() -> bool:
 
 
 def create_module() -> ModuleType:
-    """A module with every function of ``mmcv._ext``, each looked up when it is asked for."""
+    """Create a module with every function of `mmcv._ext`, each looked up when it is asked for."""
     module = ModuleType(NAME, 'The operators of mmcv in Python.')
     module.__file__ = __file__
     module.__spec__ = importlib.machinery.ModuleSpec(NAME, None, origin=__file__)

@@ -1,6 +1,6 @@
 """Sigmoid and softmax focal loss (https://arxiv.org/abs/1708.02002), for one label per row.
 
-``input`` is `(N, C)` and ``target`` `(N,)`; in the sigmoid loss the label C is the background. ``weight`` is one number
+`input` is `(N, C)` and `target` `(N,)`; in the sigmoid loss the label C is the background. `weight` is one number
 for each class, `(C,)`, or empty.
 """
 
@@ -35,7 +35,7 @@ def sigmoid_focal_loss_backward(
 def softmax_focal_loss_forward(
     input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Write the loss of each row, `(N,)`; ``input`` is the softmax, and a row with a negative label counts 0."""
+    """Write the loss of each row, `(N,)`; `input` is the softmax, and a row with a negative label counts 0."""
     p, scale = _of_label(input, target, weight)
     output.copy_(-alpha * (1 - p) ** gamma * _log(p) * scale)
 

@@ -62,7 +62,7 @@ def _axes(height: int, width: int, rows: int, columns: int, device: torch.device
 
 
 def _take(source: Tensor, row: Tensor, column: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """``source[:, row, column, y, x]``, 0 where the row or the column does not exist."""
+    """`source[:, row, column, y, x]`, 0 where the row or the column does not exist."""
     height, width = source.shape[1:3]
     exists = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     taken = source[:, row.clamp(0, height - 1), column.clamp(0, width - 1), y, x]

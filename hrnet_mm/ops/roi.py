@@ -1,11 +1,11 @@
 """Pooling of regions of interest: RoIAlign, RoIPool, deformable and precise RoI pooling.
 
-Shapes: ``input`` `(N, C, H, W)`, ``rois`` `(K, 5)` with the image's index before `(x1, y1, x2, y2)` in pixels of the
-image, ``output`` `(K, C, h, w)`. ``spatial_scale`` is the size of the feature map over that of the image. Each of the
+Shapes: `input` `(N, C, H, W)`, `rois` `(K, 5)` with the image's index before `(x1, y1, x2, y2)` in pixels of the
+image, `output` `(K, C, h, w)`. `spatial_scale` is the size of the feature map over that of the image. Each of the
 `B = K * h * w` cells of the output is a *bin*.
 
 RoIAlign's mean comes from torchvision. The other operators are written over a table of pixels, `(N * H * W, C)`: a mean
-is a bag of weighted rows of it (``embedding_bag``), a maximum compares one sample of all bins after the other.
+is a bag of weighted rows of it (`embedding_bag`), a maximum compares one sample of all bins after the other.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 import torchvision  # noqa: F401 - registers torch.ops.torchvision
 from torch import Tensor
 
-from hrnet_mm.ops._autograd import gradients
+from ._autograd import gradients
 
 MAXIMUM = 0  # RoIAlign's pool_mode; the other is the mean
 
@@ -164,7 +164,7 @@ def deform_roi_pool_forward(
 ) -> None:
     """Write the mean of bilinear samples of each bin, which moves by an offset.
 
-    ``offset`` is `(K, 2, h, w)`, x before y, in units of ``gamma`` times the size of the region, or empty.
+    `offset` is `(K, 2, h, w)`, x before y, in units of `gamma` times the size of the region, or empty.
     """
     size = (pooled_height, pooled_width)
     output.copy_(_deform_roi_pool(input, offset, rois, size, spatial_scale, sampling_ratio, gamma))
@@ -345,7 +345,7 @@ def _to_map(bins: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _weighted_sum(table: Tensor, rows: Tensor, weights: Tensor, first: Tensor) -> Tensor:
-    """For each bin the sum over its samples, from the ``first`` on, of weighted rows of the table, both `(T, taps)`."""
+    """For each bin the sum over its samples, from the `first` on, of weighted rows of the table, both `(T, taps)`."""
     return F.embedding_bag(
         rows.reshape(-1), table, first * rows.shape[1], mode='sum', per_sample_weights=weights.reshape(-1)
     )
@@ -354,7 +354,7 @@ def _weighted_sum(table: Tensor, rows: Tensor, weights: Tensor, first: Tensor) -
 def _maximum(
     count: Tensor, values: Callable[[Tensor, int], Tensor], channels: int, like: Tensor, lowest: float
 ) -> tuple[Tensor, Tensor]:
-    """The first largest of the samples of each bin that exceeds ``lowest``, and its number or -1: twice `(B, C)`."""
+    """The first largest of the samples of each bin that exceeds `lowest`, and its number or -1: twice `(B, C)`."""
     best = like.new_full((len(count), channels), lowest)
     number = torch.full_like(best, -1, dtype=torch.long)
     for sample in range(int(count.max()) if len(count) else 0):

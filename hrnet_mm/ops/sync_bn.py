@@ -1,6 +1,6 @@
-"""The local parts of mmcv's synchronized batch norm, ``MMSyncBN``; mmcv reduces the statistics between them.
+"""The local parts of mmcv's synchronized batch norm, `MMSyncBN`; mmcv reduces the statistics between them.
 
-``input``, ``norm`` and ``output`` are `(N, C, H * W)`; the statistics and parameters are `(C,)` in float32.
+`input`, `norm` and `output` are `(N, C, H * W)`; the statistics and parameters are `(C,)` in float32.
 """
 
 from torch import Tensor

@@ -1,11 +1,11 @@
-"""The two questions of mmcv's report on its environment."""
+"""Build information for mmcv's report on its environment."""
 
 
 def get_compiler_version() -> str:
-    """The compiler of the operators: none."""
+    """Return the compiler of the operators: none."""
     return 'none (operators in Python, hrnet_mm.ops)'
 
 
 def get_compiling_cuda_version() -> str:
-    """The CUDA version that the operators were compiled with: none; mmcv built for the CPU says the same."""
+    """Return the CUDA version that the operators were compiled with: none; mmcv built for the CPU says the same."""
     return 'not available'
