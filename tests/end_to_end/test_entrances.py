@@ -4,7 +4,6 @@ import json
 import math
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,27 +19,33 @@ from hrnet_mm.weights import read_checkpoint
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = [
-    'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py',
-    'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py',
-    'detection/cascade-mask-rcnn_hrnetv2p-w18_20e_coco.py',
-    'detection/htc_hrnetv2p-w18_20e_coco.py',
-    'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
-    'detection/centernet-triplet_hrnetv2p-w48_8xb6-480k_coco.py',
-    'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
-    'pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
-    'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
-    'pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py',
-    'face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py',
-    'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py',
-    'segmentation/ocrnet_hr48_ohem-4xb4-152k_ade20k-520x520.py',
-    'classification/hrnet-w18_8xb32_in1k.py',
-    'ablations/fcn_hr48_product_cityscapes-512x1024.py',
-    'ablations/td-hm_hrnet-w32_2x-stream_coco-256x192.py',
-    'ablations/hrnet-w27-ci_8xb32_in1k.py',
-    'demo/mask-rcnn_hrnetv2p_nuclei.py',
-    'learn/td-hm_hrnetv1_openfield.py',
-]
+FAMILIES = {
+    'mmdet': [
+        'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py',
+        'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py',
+        'detection/cascade-mask-rcnn_hrnetv2p-w18_20e_coco.py',
+        'detection/htc_hrnetv2p-w18_20e_coco.py',
+        'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
+        'detection/centernet-triplet_hrnetv2p-w48_8xb6-480k_coco.py',
+        'demo/mask-rcnn_hrnetv2p_nuclei.py',
+    ],
+    'mmseg': [
+        'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py',
+        'segmentation/ocrnet_hr48_ohem-4xb4-152k_ade20k-520x520.py',
+        'ablations/fcn_hr48_product_cityscapes-512x1024.py',
+    ],
+    'mmpose': [
+        'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
+        'pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
+        'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
+        'pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py',
+        'face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py',
+        'ablations/td-hm_hrnet-w32_2x-stream_coco-256x192.py',
+        'learn/td-hm_hrnetv1_openfield.py',
+    ],
+    'mmpretrain': ['classification/hrnet-w18_8xb32_in1k.py', 'ablations/hrnet-w27-ci_8xb32_in1k.py'],
+}
+SEVERAL = Path(__file__).with_name('several_scripts.py')
 
 
 @pytest.fixture(scope='module')
@@ -110,104 +115,59 @@ def test_mim_train_library(library, path, iterations, mim, prepared, place):
     trained(work_dir, iterations)
 
 
-def test_mim_train_by_name(mim, prepared, place):
-    name = 'td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py'
-    _, options = prepared(f'configs/face/{name}', loaders=True)
-    work_dir = place / 'mim' / 'by_name'
-    output = mim('train', 'hrnet_mm', name, '--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options, cwd=place)
-    assert 'hrnet_mm/.mim/tools/train.py' in output
-    trained(work_dir, 4)
-
-
 @pytest.mark.parametrize(
-    'path',
+    ('path', 'iterations'),
     [
-        'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
-        'demo/fcn_hrnetv2_nuclei.py',
-        'ablations/hrnet-w36-ci_8xb32_in1k.py',
+        ('detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py', 2),
+        ('demo/fcn_hrnetv2_nuclei.py', 2),
+        ('face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py', 4),
+        ('ablations/hrnet-w36-ci_8xb32_in1k.py', 2),
     ],
 )
-def test_a_config_of_the_wheel(path, wheel, prepared, place, tmp_path):
-    """The wheel's copies of the configs, where MIM finds each by its name, find their bases."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-    (file,) = (tmp_path / 'hrnet_mm' / '.mim').rglob(Path(path).name)
-    _, options = prepared(file, loaders=True)
-    work_dir = (place / 'wheel' / path).with_suffix('')
-    with quick_runs():
-        assert main(['train', str(file), '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
-    trained(work_dir, 2)
+def test_mim_train_by_name(path, iterations, mim, prepared, place):
+    _, options = prepared(f'configs/{path}', loaders=True)
+    work_dir, name = (place / 'mim' / path).with_suffix(''), Path(path).name
+    output = mim('train', 'hrnet_mm', name, '--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options, cwd=place)
+    assert 'hrnet_mm/.mim/tools/train.py' in output
+    trained(work_dir, iterations)
 
 
-OTHERS = {
-    'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py': 2,
-    'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py': 2,
-    'pose/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py': 4,
-}
-"""A config of each library but mmpretrain and its iterations; several_commands.py spares each its imports."""
-SEVERAL = Path(__file__).with_name('several_commands.py')
-TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-
-
-def worker_options(config, options):
-    assert config.train_dataloader.num_workers > 0
-    if config.default_scope != 'mmpretrain':  # whose configs leave it out
-        assert config.train_dataloader.persistent_workers
-    return [*options, 'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
-
-
-def has_metrics(work_dir):
-    (metrics,) = work_dir.glob('*/*.json')
-    assert all(isinstance(value, int | float) for value in json.loads(metrics.read_text()).values())
-
-
-def test_scripts_with_worker_processes(prepared, place):
-    path, work_dir = 'configs/classification/hrnet-w18_8xb32_in1k.py', place / 'scripts'
-    common = ['--work-dir', work_dir, '--cfg-options', *worker_options(*prepared(path, loaders=False))]
-    run(sys.executable, ROOT / 'tools' / 'train.py', path, *common)
-    trained(work_dir, 2)
-    run(sys.executable, ROOT / 'tools' / 'test.py', path, (work_dir / 'last_checkpoint').read_text(), *common)
-    has_metrics(work_dir)
-
-
-def test_worker_processes_of_each_other_library(prepared, place):
-    work_dirs = {path: (place / 'workers' / path).with_suffix('') for path in OTHERS}
-    calls = []
-    for path, work_dir in work_dirs.items():
-        options = worker_options(*prepared(f'configs/{path}', loaders=False))
+@pytest.mark.parametrize('library', FAMILIES)
+def test_scripts_with_worker_processes(library, prepared, place):
+    work_dirs, lines = [], []
+    for path in FAMILIES[library]:
+        config, options = prepared(f'configs/{path}', loaders=True)
+        work_dir = (place / 'scripts' / path).with_suffix('')
         common = ['--work-dir', str(work_dir), '--cfg-options', *options]
-        last = 'epoch_1.pth' if 'train_cfg.max_epochs=1' in options else 'iter_2.pth'
-        calls.append(['train', f'configs/{path}', *common])
-        calls.append(['test', f'configs/{path}', '--weights', str(work_dir / last), *common])
-    run(sys.executable, SEVERAL, json.dumps(calls))
-    for path, iterations in OTHERS.items():
-        trained(work_dirs[path], iterations)
-        has_metrics(work_dirs[path])
+        common += ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
+        last = 'epoch_1.pth' if config.default_hooks.checkpoint.get('by_epoch', True) else 'iter_2.pth'
+        lines.append([str(ROOT / 'tools/train.py'), f'configs/{path}', *common])
+        lines.append([str(ROOT / 'tools/test.py'), f'configs/{path}', str(work_dir / last), *common])
+        work_dirs.append(work_dir)
+    run(sys.executable, SEVERAL, json.dumps(lines))
+    for work_dir in work_dirs:
+        trained(work_dir)
+        (metrics,) = work_dir.glob('*/*.json')
+        assert all(isinstance(value, int | float) for value in json.loads(metrics.read_text()).values())
 
 
-def test_two_processes(prepared, place):
-    path, work_dir = 'configs/classification/hrnet-w18_8xb32_in1k.py', place / 'two_processes'
-    _, options = prepared(path, loaders=True)
-    options += ['train_dataloader.batch_size=1']  # two together
-    script = [ROOT / 'tools' / 'train.py', path, '--launcher', 'pytorch', '--work-dir', work_dir]
-    run(*TORCHRUN, *script, '--cfg-options', *options)
-    trained(work_dir, 2)
-
-
-def test_two_processes_of_each_other_library(prepared, place):
-    work_dirs = {path: (place / 'two_processes' / path).with_suffix('') for path in OTHERS}
-    calls = []
-    for path, work_dir in work_dirs.items():
+@pytest.mark.parametrize('library', FAMILIES)
+def test_two_processes(library, prepared, place):
+    work_dirs, lines = [], []
+    for path in FAMILIES[library]:
         _, options = prepared(f'configs/{path}', loaders=True)
-        options += ['train_dataloader.batch_size=1']
-        arguments = ['--launcher', 'pytorch', '--work-dir', str(work_dir)]
-        calls.append(['train', f'configs/{path}', *arguments, '--cfg-options', *options])
-    run(*TORCHRUN, SEVERAL, json.dumps(calls))
-    for path, iterations in OTHERS.items():
-        trained(work_dirs[path], iterations)
+        work_dir = (place / 'two_processes' / path).with_suffix('')
+        common = ['--launcher', 'pytorch', '--work-dir', str(work_dir), '--cfg-options', *options]
+        common.append('train_dataloader.batch_size=1')  # two together
+        lines.append([str(ROOT / 'tools/train.py'), f'configs/{path}', *common])
+        work_dirs.append(work_dir)
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    run(*torchrun, SEVERAL, json.dumps(lines))
+    for work_dir in work_dirs:
+        trained(work_dir)
 
 
-@pytest.mark.parametrize('path', FAMILIES)
+@pytest.mark.parametrize('path', [path for paths in FAMILIES.values() for path in paths])
 def test_bfloat16_with_a_scaled_learning_rate_and_settings(path, prepared, place):
     config, options = prepared(f'configs/{path}', loaders=True)
     work_dir = (place / 'amp' / path).with_suffix('')

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+from gradients import unused_parameters
 from made_data import make_data
 from mmengine.config import Config
 from quick import await_new_folder, quick_runs
@@ -68,7 +69,7 @@ def metrics(logged):
 
 
 @pytest.mark.parametrize('path', PATHS)
-def test_trains_validates_resumes_and_tests(path, place, monkeypatch):
+def test_trains_validates_resumes_and_tests(path, place, runners, monkeypatch):
     monkeypatch.chdir(place)
     runs = Runs(path)
     make_data(runs.config, place)
@@ -81,6 +82,8 @@ def test_trains_validates_resumes_and_tests(path, place, monkeypatch):
     assert len(validations) == (runs.config.get('val_cfg') is not None)
     saved = read_checkpoint(checkpoint)
     assert saved['meta']['iter'] == end
+    assert not unused_parameters(runners[0]) or runs.config.get('find_unused_parameters')
+    runners.clear()
 
     # A checkpoint that was written before its validation lets the next run begin with that; one of a new best does not.
     again = [] if saved['resume']['validated'] else validations

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+from gradients import unused_parameters
 from made_data import make_data
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
@@ -14,7 +15,6 @@ from shrink import loader_options, shrinking_options, with_options
 from upstream import COUNTS, configs_root, upstream_paths
 
 from hrnet_mm.cli import main
-from hrnet_mm.engine import launch
 from hrnet_mm.weights import read_checkpoint, write_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
@@ -33,20 +33,6 @@ def _quick_runs():
 def place(tmp_path_factory):
     """A folder with the data that the tests make in data/, where the configs look for it."""
     return tmp_path_factory.mktemp('place')
-
-
-@pytest.fixture
-def runners(monkeypatch):
-    """Those that are built during a test."""
-    found = []
-    build = launch._build_runner
-
-    def build_and_keep(config, *arguments):
-        found.append(build(config, *arguments))
-        return found[-1]
-
-    monkeypatch.setattr(launch, '_build_runner', build_and_keep)
-    return found
 
 
 def one_iteration(config):
@@ -78,6 +64,7 @@ def test_trains_an_iteration(library, path, place, runners, monkeypatch):
     assert main(['train', str(file), *amp, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
 
     (runner,) = runners
+    assert not unused_parameters(runner) or config.get('find_unused_parameters')
     assert type(runner.model.backbone).__module__ == f'hrnet_mm.drop_in.{library}'
     assert runner.iter == 1
     (log,) = work_dir.glob('*/vis_data/scalars.json')
