@@ -1,6 +1,7 @@
 """Packaging of hrnet_mm; the settings of the development tools are in pyproject.toml."""
 
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -9,14 +10,17 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
+STARTUP_FILE = 'hrnet_mm.pth'
 NOT_EXTRAS = ('build', 'constraints', 'runtime')
 
 
-class BuildWithMim(build_py):
-    """Puts what MIM looks for into the wheel, as hrnet_mm/.mim; the checkout itself never holds that folder."""
+class Build(build_py):
+    """Adds hrnet_mm.pth, and what MIM looks for as hrnet_mm/.mim, a folder that the checkout itself never holds."""
 
     def run(self):
         super().run()
+        folder = self.get_finalized_command('install').install_lib if self.editable_mode else self.build_lib
+        Path(folder, STARTUP_FILE).write_text(read_startup(), encoding='utf-8')
         if self.editable_mode:
             return
         for source in self._mim_files():
@@ -28,7 +32,8 @@ class BuildWithMim(build_py):
         outputs = super().get_outputs(include_bytecode)
         if self.editable_mode:
             return outputs
-        return outputs + [str(Path(self.build_lib, 'hrnet_mm', '.mim', source)) for source in self._mim_files()]
+        mim = [str(Path(self.build_lib, 'hrnet_mm', '.mim', source)) for source in self._mim_files()]
+        return [*outputs, str(Path(self.build_lib, STARTUP_FILE)), *mim]
 
     @staticmethod
     def _mim_files():
@@ -47,12 +52,16 @@ def read_version():
     return re.search(r"^__version__ = '(.+)'$", text, re.MULTILINE).group(1)
 
 
+def read_startup():
+    return runpy.run_path(str(ROOT / 'hrnet_mm' / 'compat.py'))['STARTUP']
+
+
 extras = {
     file.stem: read_requirements(file.stem)
     for file in sorted(ROOT.glob('requirements/*.txt'))
     if file.stem not in NOT_EXTRAS
 }
-extras['all'] = sorted({line for name in (*LIBRARIES, 'tensorboard') for line in extras[name]})
+extras['all'] = sorted({line for name in LIBRARIES for line in extras[name]})
 
 setup(
     name='hrnet_mm',
@@ -69,6 +78,6 @@ setup(
     install_requires=read_requirements('runtime'),
     extras_require=extras,
     entry_points={'console_scripts': ['hrnet-mm = hrnet_mm.cli:main']},
-    cmdclass={'build_py': BuildWithMim},
+    cmdclass={'build_py': Build},
     zip_safe=False,
 )

@@ -1,6 +1,10 @@
 """One HRNet (V1, V2, V2p, C) for mmdet, mmseg, mmpose, mmpretrain and plain PyTorch."""
 
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every start of Python imports this file, see `compat`
+    from typing import Any
 
 __version__ = '0.1.0'
 __all__ = ['create_model', 'list_models']

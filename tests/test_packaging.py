@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hrnet_mm.compat import STARTUP
+
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
 
@@ -60,7 +62,8 @@ def test_wheel_holds_the_package_and_nothing_else(contents):
     modules = {str(file.relative_to(ROOT)) for file in ROOT.glob('hrnet_mm/**/*.py')}
     assert {name for name in contents if name.endswith('.py') and '/.mim/' not in name} == modules
     assert 'hrnet_mm/py.typed' in contents
-    assert {name.split('/')[0].split('-')[0] for name in contents} == {'hrnet_mm'}
+    assert {name.split('/')[0].split('-')[0] for name in contents} == {'hrnet_mm', 'hrnet_mm.pth'}
+    assert contents['hrnet_mm.pth'].decode() == STARTUP
 
 
 def test_wheel_states_the_requirements_files(contents):
@@ -74,7 +77,7 @@ def test_wheel_states_the_requirements_files(contents):
     for extra in extras:
         assert stated[extra] == {_sorted_specifiers(line) for line in requirement_lines(extra)}
     assert stated[''] == {_sorted_specifiers(line) for line in requirement_lines('runtime')}
-    assert stated['all'] == set().union(*(stated[name] for name in (*LIBRARIES, 'tensorboard')))
+    assert stated['all'] == set().union(*(stated[name] for name in LIBRARIES))
 
 
 def _sorted_specifiers(requirement):

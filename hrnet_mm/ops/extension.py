@@ -6,7 +6,6 @@ It imports nothing but the standard library until mmcv asks for a function.
 import importlib
 import importlib.machinery
 import importlib.util
-import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
@@ -137,21 +136,6 @@ _FILES = {name: file for file, names in IMPLEMENTED.items() for name in names}
 _USES = {name: use for use, names in REFUSED.items() for name in names}
 
 
-def install() -> bool:
-    """Give an mmcv without compiled operators those of this package, and leave a compiled one as it is.
-
-    It must run before `mmcv.ops` is imported.
-
-    Returns:
-        Whether `mmcv._ext` is now the module in Python.
-    """
-    if NAME not in sys.modules:
-        if is_compiled():
-            return False
-        sys.modules[NAME] = create_module()
-    return getattr(sys.modules[NAME], '__file__', None) == __file__
-
-
 def create_module() -> ModuleType:
     """Create a module with every function of `mmcv._ext`, each looked up when it is asked for."""
     module = ModuleType(NAME, 'The operators of mmcv in Python.')
@@ -183,7 +167,7 @@ def _refusal(name: str) -> Callable[..., NoReturn]:
         raise UserError(
             f"mmcv's operator {name!r}, which {_USES[name]} needs, exists only in compiled mmcv, and this mmcv is not "
             'compiled; replace it with `pip uninstall mmcv-lite` and `pip install --no-build-isolation mmcv==2.1.0`, '
-            'which needs a C++ compiler.'
+            'which needs a C++ compiler and compiles for several minutes.'
         )
 
     refuse.__name__ = name

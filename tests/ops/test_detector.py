@@ -13,8 +13,6 @@ CODE = (
     HIDE_COMPILED
     + """
 import runpy, sys
-from hrnet_mm.ops import install
-assert install()
 runpy.run_path(sys.argv.pop(1))
 """
 )
