@@ -1,6 +1,7 @@
 """Write the tables of published results (hrnet_mm/weights/results.csv) and of measurements (tools/research/results).
 
-They are in docs/model_zoo.md, in the configs' READMEs, metafiles and model index, and in docs/learn.md and tracking.md.
+They are in docs/model_zoo.md, in the configs' READMEs, metafiles and model index, and in docs/install.md, learn.md and
+tracking.md.
 
 python tools/make_tables.py          # write them
 python tools/make_tables.py --check  # only list stale files, and exit with 1 if there are any
@@ -63,6 +64,7 @@ def tables():
     tracks = read_rows(MEASURED / 'tracking.csv')
     blocks = {
         'model_zoo.md': {'results': overview(rows)},
+        'install.md': {'matrix': cells(read_rows(MEASURED / 'matrix.csv'))},
         'learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
         'tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
     }
@@ -74,6 +76,13 @@ def tables():
             before, _, rest = files[page].partition(begin)
             files[page] = '\n'.join([before + begin, *lines, end + rest.partition(end)[2]])
     return files
+
+
+def cells(rows):
+    lines = ['| Python | torch | numpy | libraries | libraries imported | their configs | shipped configs | tasks |']
+    lines.append('|---' * 8 + '|')
+    names = ('python', 'torch', 'numpy', 'libraries', 'imports', 'upstream', 'shipped', 'demo')
+    return [*lines, *('| ' + ' | '.join(row[name] for name in names) + ' |' for row in rows)]
 
 
 def folder_readme(folder, title, rows):

@@ -2,7 +2,7 @@
 
 bash tools/matrix.sh                        # every cell; about ten minutes each on 2 cores
 bash tools/matrix.sh 3.11-torch2.11.0 ...   # these cells
-bash tools/matrix.sh --short CELL           # without the configs
+bash tools/matrix.sh --short                # the versions of .venv, without the configs and without a row
 
 A cell is a copy of the checkout in work_dirs/matrix, where tools/install.sh runs with other constraints and without a
 compiler. It imports the four libraries, trains an iteration of every HRNet config of the libraries with the drop-ins,
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from hrnet_mm.errors import UserError, did_you_mean
@@ -64,22 +65,28 @@ CELLS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('cells', nargs='*', metavar='CELL', help=f'of {", ".join(CELLS)} (default: all)')
-    parser.add_argument('--short', action='store_true', help='only the imports and the demonstration; writes no row')
+    parser.add_argument('--short', action='store_true', help='the versions of .venv: imports and demonstration alone')
     parser.add_argument('--keep', action='store_true', help='keep the environments')
     args = parser.parse_args()
     for name in args.cells:
         if name not in CELLS:
             raise UserError(f'no such cell: {name}{did_you_mean(name, CELLS)}')
+    chosen = [this_cell()] if args.short else [CELLS[name] for name in args.cells or CELLS]
     failed = []
-    for name in args.cells or CELLS:
-        row = tried(CELLS[name], args.short, args.keep)
+    for cell in chosen:
+        row = tried(cell, args.short, args.keep)
         print(*(f'{key}={value}' for key, value in row.items()), flush=True)
-        failed += [name] * (row['sound'] != 'yes')
+        failed += [cell.name] * (row['sound'] != 'yes')
         if not args.short:
-            kept = [other for other in read_rows(RESULTS) if other['cell'] != name]
+            kept = [other for other in read_rows(RESULTS) if other['cell'] != cell.name]
             write_rows(RESULTS, sorted([*kept, row], key=lambda row: list(CELLS).index(row['cell'])))
-    print(f'{len(failed)} failed cells: {", ".join(failed)}' if failed else 'every cell is sound')
+    print(f'failed: {", ".join(failed)}; see work_dirs/matrix' if failed else 'every cell is sound')
     return int(bool(failed))
+
+
+def this_cell():
+    names = ('torch', 'torchvision', 'numpy', 'opencv-python')
+    return Cell(f'{sys.version_info.major}.{sys.version_info.minor}', *(version(name).split('+')[0] for name in names))
 
 
 def tried(cell, short, keep):
@@ -164,16 +171,18 @@ def constrain(path, cell):
     """Put the cell's versions in place of those in the constraints."""
     versions = {'torch': cell.torch, 'torchvision': cell.torchvision, 'numpy': cell.numpy, 'opencv-python': cell.opencv}
     kept = [line for line in path.read_text().splitlines() if re.split('[=<>;]', line)[0] not in versions]
-    path.write_text('\n'.join([*kept, *(f'{name}=={version}' for name, version in versions.items())]) + '\n')
+    path.write_text('\n'.join([*kept, *(f'{name}=={value}' for name, value in versions.items())]) + '\n')
 
 
-def find_python(version):
+def find_python(wanted):
+    if wanted == this_cell().python:
+        return sys._base_executable
     uv = Path(sys.executable).with_name('uv')
     found = subprocess.run(  # noqa: S603
-        [uv, 'python', 'find', '--no-python-downloads', '--system', version], capture_output=True, text=True, cwd='/'
+        [uv, 'python', 'find', '--no-python-downloads', '--system', wanted], capture_output=True, text=True, cwd='/'
     )
     if found.returncode:
-        raise UserError(f'no Python {version} is on the PATH; install one (uv python install {version}).')
+        raise UserError(f'no Python {wanted} is on the PATH; install one (uv python install {wanted}).')
     return found.stdout.strip()
 
 
