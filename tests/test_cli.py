@@ -1,5 +1,8 @@
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from hrnet_mm.models import ARCHS
 from hrnet_mm.models.cost import readouts
 from hrnet_mm.models.network import READOUTS
 
+ROOT = Path(__file__).parents[1]
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
     *('verify', 'verify-checkpoint', 'doctor'),
@@ -148,3 +152,45 @@ def test_readouts_of_w18_are_the_known_counts():
     assert by_name['hrnetv2p'].shapes == tuple((256, 56 >> i, 56 >> i) for i in range(5))
     # The linear layer's 2,048,000 MACs make the 3.99 GiMACs that the official table has (it prints them as GFLOPs).
     assert round((by_name['hrnet'].macs + 2048 * 1000) / 2**30, 2) == 3.99
+
+
+def spin_counts(command, folder, **variables):
+    """How long the threads of every process spin before they sleep, as libgomp prints it where torch is loaded."""
+    environment = {**os.environ, 'OMP_DISPLAY_ENV': 'VERBOSE', **variables}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+    texts = [done.stdout, done.stderr, *(path.read_text() for path in folder.rglob('*.log'))]
+    return re.findall(r"GOMP_SPINCOUNT = '(\d+)'", '\n'.join(texts))
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ['-m', 'hrnet_mm.cli', 'info', 'w32'],
+        [str(ROOT / 'tools' / 'train.py'), 'none.py'],
+        [str(ROOT / 'tools' / 'test.py'), 'none.py'],
+        [
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node=2',
+            str(ROOT / 'tools' / 'train.py'),
+            'none.py',
+        ],
+    ],
+)
+@pytest.mark.skipif(sys.platform != 'linux', reason='libgomp prints it')
+def test_threads_that_wait_sleep(command, tmp_path):
+    """A thread that spins takes the processor from the others when another process is busy."""
+    counts = spin_counts([sys.executable, *command], tmp_path)
+    assert counts[-1] == '0'
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != 'linux', reason='libgomp prints it')
+def test_threads_of_a_started_process_sleep(tmp_path):
+    (tmp_path / 'data').symlink_to(ROOT / 'data')
+    command = [sys.executable, '-m', 'hrnet_mm.cli', 'demo', 'classification', '--iterations', '1']
+    counts = spin_counts(command, tmp_path)
+    assert len(counts) >= 1
+    assert set(counts) == {'0'}
+    assert set(spin_counts(command, tmp_path, OMP_WAIT_POLICY='ACTIVE')) != {'0'}  # the user's choice stays

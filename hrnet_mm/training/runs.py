@@ -126,8 +126,6 @@ def _enter(job: Job, connection: Connection) -> None:
     with job.log.open('w') as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        # Threads that spin while they wait made training 3.6 times slower beside other busy processes (2 cores).
-        os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
         try:
             from .worker import train_and_test
 

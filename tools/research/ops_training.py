@@ -106,7 +106,7 @@ def large(repeats: int) -> list[dict[str, Any]]:
     from mmdet.testing import demo_mm_inputs
 
     config = Config.fromfile(ROOT / 'configs/detection/mask-rcnn_hrnetv2p-w18_1x_coco.py')
-    config.model.backbone.init_cfg = None
+    config.model.backbone.pretrained = None
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()
