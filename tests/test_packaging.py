@@ -100,3 +100,20 @@ def test_every_metafile_is_imported_and_names_existing_configs():
 def test_mim_finds_every_config_by_its_name():
     names = [file.name for file in ROOT.glob('configs/**/*.py') if '_base_' not in file.parts]
     assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.slow
+def test_every_module_is_imported_without_those_that_windows_lacks(tmp_path):
+    run_python(f"""
+import importlib, os, pkgutil, sys
+os.environ['USERNAME'] = 'somebody'  # as Windows sets it
+sys.modules.update(dict.fromkeys(['fcntl', 'grp', 'pwd', 'termios', 'tty']))
+import hrnet_mm
+for module in pkgutil.walk_packages(hrnet_mm.__path__, 'hrnet_mm.'):
+    importlib.import_module(module.name)
+from pathlib import Path
+from hrnet_mm.inference.predictions import Predictions
+predictions = Predictions(Path({str(tmp_path)!r}), 0, 1)
+predictions.add({{'image': 'a.png'}})
+predictions.close()
+""")

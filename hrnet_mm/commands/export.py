@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> None:
     model = opened.as_tensors()
     calibration: list[torch.Tensor] = []
     if args.calibration is not None:
+        if opened.in_channels != 3:
+            raise UserError(f'--calibration: images have 3 channels, and {args.model} takes {opened.in_channels}')
         calibration = read_images(args.calibration, size, opened.preprocessing.mean, opened.preprocessing.std)
         # The activations of noise would exceed the ranges measured on images.
         example = torch.cat([calibration[i % len(calibration)] for i in range(args.batch)])

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     from ..tracking.draw import draw_persons
     from ..tracking.evaluate import read_videos, table
     from ..tracking.flow import FLOWS
-    from ..tracking.posetrack import write_video
+    from ..tracking.posetrack import image_id_of, write_video
     from ..tracking.tracker import PoseTracker, Settings, without_short_tracks
     from ..tracking.video import read_frames, title, write_images, write_mp4
 
@@ -81,11 +81,18 @@ def run(args: argparse.Namespace) -> None:
     pose = PoseNetwork(args.model, args.weights, args.device)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     names: list[str] = []  # of the frames so far
-    tracker = PoseTracker(_detector(args, names), pose, FLOWS.get(args.flow), settings, pose.sigmas)
+    used: set[int] = set()  # image ids with listed boxes
+    tracker = PoseTracker(_detector(args, names, used), pose, FLOWS.get(args.flow), settings, pose.sigmas)
     found = []
     for name, image in chain([first], images):
         names.append(name)
         found.append(tracker(image))
+    if args.boxes is not None and not used:
+        last = image_id_of(names[-1], len(names) - 1)
+        raise UserError(
+            f'{args.boxes} has no boxes for the {len(names)} frames, whose image_id are '
+            f'{image_id_of(names[0], 0)} to {last}; run the detector on these frames'
+        )
     frames = [pose.in_places(persons) for persons in without_short_tracks(found, args.least_frames)]
     args.out.mkdir(parents=True, exist_ok=True)
     video = title(args.data)
@@ -102,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
         print(table(read_videos(args.truth, results)))
 
 
-def _detector(args: argparse.Namespace, names: list[str]) -> Any:
+def _detector(args: argparse.Namespace, names: list[str], used: set[int]) -> Any:
     import json
 
     from ..inference.tracking import DetectorNetwork, listed_boxes
@@ -119,4 +126,10 @@ def _detector(args: argparse.Namespace, names: list[str]) -> Any:
             f'{args.boxes} is not a list of image_id, bbox and score ({type(error).__name__}: {error}); '
             "expected COCO's format of results"
         ) from error
-    return lambda image: boxes[image_id_of(names[-1], len(names) - 1)]
+
+    def detect(image: object) -> Any:
+        image_id = image_id_of(names[-1], len(names) - 1)
+        used.update({image_id} & boxes.keys())
+        return boxes[image_id]
+
+    return detect

@@ -75,7 +75,7 @@ def predict_images(
     rank, processes = _join(launcher)
     opened = open_network(model, weights, device=_device())
     predictor = Predictor(opened)
-    boxes = _read_boxes(boxes_file, score, predictor)
+    boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
     _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
@@ -173,26 +173,34 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read_boxes(file: Path | None, least: float, predictor: Predictor) -> dict[str, list[list[float]]] | None:
+def _read_boxes(
+    file: Path | None, least: float, predictor: Predictor, images: Sequence[Path]
+) -> dict[Path, list[list[float]]] | None:
+    """Return the boxes of each image; images are the same if their absolute paths are."""
     if file is None:
         return None
     if not predictor.needs_boxes:
         raise UserError('--boxes is for top-down pose models, and this model takes whole images; leave it out')
     if not file.is_file():
         raise UserError(f'--boxes: {file}: no such file; expected the predictions.jsonl of a detector')
-    result = {}
+    listed = {}
     with file.open() as lines:
         for line in map(json.loads, lines):
             pairs = zip(line.get('boxes', []), line.get('scores', []), strict=True)
-            result[line['image']] = [box for box, score in pairs if score >= least]
-    return result
+            listed[Path(line['image']).resolve()] = [box for box, score in pairs if score >= least]
+    if missing := [image for image in images if image.resolve() not in listed]:
+        raise UserError(
+            f'--boxes: {file} has no line for {len(missing)} of {len(images)} images, such as {missing[0]}; run the '
+            'detector on the same images, and this command in the same folder'
+        )
+    return {image: listed[image.resolve()] for image in images}
 
 
 class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
     """The model's inputs for each image, or the reason why it cannot be read; for the workers of a loader."""
 
     def __init__(
-        self, predictor: Predictor, images: Sequence[Path], boxes: dict[str, list[list[float]]] | None
+        self, predictor: Predictor, images: Sequence[Path], boxes: dict[Path, list[list[float]]] | None
     ) -> None:
         self._prepare = predictor.prepare
         self._images = images
@@ -204,7 +212,7 @@ class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
     def __getitem__(self, index: int) -> tuple[Path, list[Any], str | None]:
         path = self._images[index]
         try:
-            boxes = None if self._boxes is None else self._boxes.get(str(path), [])
+            boxes = None if self._boxes is None else self._boxes[path]
             return path, self._prepare(path, boxes), None
         except UnreadableError as error:
             return path, [], str(error)
@@ -213,7 +221,7 @@ class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
 def _run(
     predictor: Predictor,
     images: Sequence[Path],
-    boxes: dict[str, list[list[float]]] | None,
+    boxes: dict[Path, list[list[float]]] | None,
     batch_size: int,
     workers: int,
 ) -> Iterator[tuple[Path, str | None, list[Any]]]:

@@ -4,7 +4,7 @@ Each process appends to its own file; a prediction counts once its line is compl
 are merged in the order of the images.
 """
 
-import fcntl
+import contextlib
 import json
 import os
 import time
@@ -32,14 +32,14 @@ class Predictions:
         processes: The number of processes.
 
     Raises:
-        UserError: Another process appends to the same file.
+        UserError: Another process appends to the same file; this is not detected on Windows.
     """
 
     def __init__(self, folder: Path, rank: int, processes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = (folder / f'{rank:05}-of-{processes:05}.jsonl').open('ab+')
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._file)
         except OSError as error:
             self._file.close()
             raise UserError(f'another run is writing to {folder}; wait for it, or choose another --out') from error
@@ -96,6 +96,13 @@ def merge(folder: Path, images: Sequence[str], target: Path) -> dict[str, str] |
         for stream in opened.values():
             stream.close()
     return errors
+
+
+def _lock(file: IO[bytes]) -> None:
+    with contextlib.suppress(ModuleNotFoundError):  # Windows
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _files(folder: Path) -> list[Path]:

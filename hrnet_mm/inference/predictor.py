@@ -108,7 +108,7 @@ class Predictor:
             raise UnreadableError(reason) from error
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
-        """Predict on prepared inputs in one batch.
+        """Predict on prepared inputs, those of one size in one batch, so that none is padded.
 
         Args:
             inputs: Inputs from `prepare`, of one image or several.
@@ -116,11 +116,15 @@ class Predictor:
         Returns:
             The library's data sample of each input, on the CPU.
         """
-        if not inputs:
-            return []
-        with torch.inference_mode():
-            samples: list[Any] = self.model.test_step(pseudo_collate(list(inputs)))
-        return [sample.cpu() for sample in samples]
+        places: dict[Any, list[int]] = {}
+        for place, one in enumerate(inputs):
+            places.setdefault(_shape(one['inputs']), []).append(place)
+        samples: dict[int, Any] = {}
+        for same in places.values():
+            with torch.inference_mode():
+                found = self.model.test_step(pseudo_collate([inputs[place] for place in same]))
+            samples.update(zip(same, (sample.cpu() for sample in found), strict=True))
+        return [samples[place] for place in range(len(inputs))]
 
     def to_json(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
         """Return the predictions for one image as JSON values.
@@ -149,6 +153,11 @@ class Predictor:
             drawn = aside.with_name(f'{aside.name}.png')  # the suffix selects a visualizer's format
             self._task.draw(self._visualizer, image, samples, score, str(drawn), self.dataset_meta)
             drawn.rename(aside)
+
+
+def _shape(images: Any) -> Any:
+    """Return the shape of an image, or the shapes of those of an augmented test."""
+    return tuple(map(_shape, images)) if isinstance(images, list) else tuple(images.shape)
 
 
 def _reads_truth(step: Mapping[str, Any]) -> bool:

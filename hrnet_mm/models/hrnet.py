@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
@@ -25,6 +25,8 @@ from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_no
 __all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
 
 Maps = tuple[Tensor, ...]
+
+fx.wrap('resize')  # one node of a traced graph, because it depends on the sizes
 
 _FREEZE_ORDER = [
     ['conv1', 'bn1', 'conv2', 'bn2'],

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.utils.checkpoint
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -27,6 +27,9 @@ __all__ = [
     'is_compiling',
     'resize',
 ]
+
+for _name in ('resize', '_mix'):
+    fx.wrap(_name)  # one node of a traced graph, because it depends on the sizes
 
 Config = dict[str, Any]
 
@@ -171,16 +174,21 @@ class StreamMix(nn.Module):
         """Map branches `(N, C_i, H_i, W_i)`, finest first, to `(N, out_channels, H_0, W_0)`."""
         conv, *rest = self.children()
         assert isinstance(conv, nn.Conv2d)
-        widths = [x.shape[1] for x in xs]
-        if sum(widths) != conv.in_channels:
-            raise ValueError(f'expected branches with {conv.in_channels} channels in total, got {widths}')
-        finest, *coarser = zip(xs, torch.split(conv.weight, widths, dim=1), strict=True)
-        out = F.conv2d(*finest, conv.bias)
-        for x, weight in coarser:
-            out = out + resize(F.conv2d(x, weight), out.shape[-2:], 'bilinear', self.align_corners)
+        out = _mix(tuple(xs), conv.weight, conv.bias, self.align_corners)
         for layer in rest:
             out = layer(out)
         return out
+
+
+def _mix(xs: tuple[Tensor, ...], weight: Tensor, bias: Tensor | None, align_corners: bool) -> Tensor:
+    widths = [x.shape[1] for x in xs]
+    if sum(widths) != weight.shape[1]:
+        raise ValueError(f'expected branches with {weight.shape[1]} channels in total, got {widths}')
+    finest, *coarser = zip(xs, torch.split(weight, widths, dim=1), strict=True)
+    out = F.conv2d(*finest, bias)
+    for x, part in coarser:
+        out = out + resize(F.conv2d(x, part), out.shape[-2:], 'bilinear', align_corners)
+    return out
 
 
 # torch before 2.3 has only the private function.

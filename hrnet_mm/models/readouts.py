@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from ..errors import UserError, did_you_mean
@@ -20,6 +20,9 @@ from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import Bottleneck, Config, StreamMix, build_conv, build_norm, checkpointed, resize
 
 __all__ = ['HRFuseScales', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN']
+
+for _name in ('resize', '_check_branches', '_halved'):
+    fx.wrap(_name)  # one node of a traced graph, because it depends on the sizes
 
 
 @MODELS.register_module()
@@ -191,7 +194,7 @@ class HRNetV2pFPN(BaseModule):
                 raise UserError(f'{name} must be at least 1, got {value!r}')
         self.out_channels = (out_channels,) * num_outs
         self.strides = tuple(4 * stride * 2**i for i in range(num_outs))
-        self.pool = _POOLS[pooling_type]
+        self.pooling_type = pooling_type
         self.with_cp = with_cp
         # conv_cfg does not apply to the mixing convolution: StreamMix needs an ordinary one.
         reduction_conv = _named_conv(sum(self.in_channels), out_channels, 1, 1, None, norm_cfg)
@@ -213,13 +216,11 @@ class HRNetV2pFPN(BaseModule):
         Raises:
             ValueError: The branches have other channels than `in_channels`.
         """
-        _check_branches(self, xs)
+        _check_branches(type(self).__name__, list(self.in_channels), xs)
         level = checkpointed(self.with_cp, self, lambda *xs: self.reduction_conv(xs), *xs)
         levels = [level]
         for _ in self.out_channels[1:]:
-            # Repeated pooling by 2 equals pooling by 4, 8, 16. A side of one pixel is kept.
-            h, w = level.shape[-2:]
-            level = self.pool(level, (min(2, h), min(2, w)))
+            level = _halved(level, self.pooling_type)
             levels.append(level)
         convs = self.fpn_convs if len(self.fpn_convs) > 1 else [self.fpn_convs[0]] * len(levels)
         return tuple(conv(level) for conv, level in zip(convs, levels, strict=True))
@@ -289,7 +290,7 @@ class HRFuseScales(BaseModule):
         Raises:
             ValueError: The branches have other channels than `in_channels`.
         """
-        _check_branches(self, xs)
+        _check_branches(type(self).__name__, list(self.in_channels), xs)
         first, *others = (increase(x) for increase, x in zip(self.increase_layers, xs, strict=True))
         y = first
         for x, downsample in zip(others, self.downsample_layers, strict=True):
@@ -336,9 +337,13 @@ def _branch_channels(in_channels: Sequence[int] | None, arch: str | Arch | None)
     return channels
 
 
-def _check_branches(module: HRNetV2pFPN | HRFuseScales, xs: Sequence[Tensor]) -> None:
+def _halved(level: Tensor, pooling_type: str) -> Tensor:
+    """Pool by 2, which repeated equals pooling by 4, 8, 16; a side of one pixel is kept."""
+    h, w = level.shape[-2:]
+    return _POOLS[pooling_type](level, (min(2, h), min(2, w)))
+
+
+def _check_branches(name: str, channels: list[int], xs: Sequence[Tensor]) -> None:
     given = [x.shape[1] for x in xs] if isinstance(xs, (list, tuple)) else type(xs).__name__
-    if given != list(module.in_channels):
-        raise ValueError(
-            f'{type(module).__name__} was built for branches of {list(module.in_channels)} channels, got {given}'
-        )
+    if given != channels:
+        raise ValueError(f'{name} was built for branches of {channels} channels, got {given}')

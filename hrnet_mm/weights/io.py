@@ -335,8 +335,13 @@ def remove_partial(folder: str | os.PathLike[str]) -> list[Path]:
     return partial
 
 
-def _flush(path: str | os.PathLike[str]) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    if path.is_dir():
+        if not hasattr(os, 'O_DIRECTORY'):  # Windows cannot open a folder, and needs not
+            return
+        handle = os.open(path, os.O_RDONLY)
+    else:
+        handle = os.open(path, os.O_RDWR)  # Windows flushes no file that is open for reading alone
     try:
         os.fsync(handle)
     finally:

@@ -118,6 +118,14 @@ def test_bad_boxes_are_refused(pose, video, tmp_path, content, reason, capsys):
     assert f'{file} is not a list of image_id, bbox and score ({reason}' in capsys.readouterr().err
 
 
+def test_boxes_of_other_images_are_refused(pose, video, tmp_path, capsys):
+    (tmp_path / 'others.json').write_text(json.dumps([{'image_id': 7, 'bbox': BOX}]))
+    options = ['--boxes', str(tmp_path / 'others.json'), '--out', str(tmp_path / 'out')]
+    assert main(['track', *pose, '--data', str(video), *options]) == 2
+    assert 'has no boxes for the 4 frames, whose image_id are 10000010000 to 10000010003;' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 def test_no_images_are_refused(pose, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
     assert main(['track', *pose, '--data', str(tmp_path / 'empty'), '--boxes', 'x.json']) == 2

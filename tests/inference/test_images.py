@@ -129,6 +129,43 @@ def test_boxes_of_a_detector_go_to_a_pose_model(checkpoint, images, tmp_path):
         np.testing.assert_allclose([pose['box'] for pose in poses['poses']], boxes['boxes'], atol=0.01)
 
 
+def test_boxes_are_found_by_the_place_of_the_image(checkpoint, images, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run(checkpoint('mmdet'), '--data', 'images', '--out', 'found', '--no-pictures')
+    options = ('--no-pictures', '--boxes', 'found/predictions.jsonl', '--score', 0)
+    (tmp_path / 'link').symlink_to(images)
+    for data in (images, './images/../images', tmp_path / 'link'):
+        out = tmp_path / f'poses of {Path(data).name}'
+        assert run(checkpoint('mmpose'), '--data', data, '--out', out, *options) == 0
+        assert [len(one['poses']) for one in read_lines(out / 'predictions.jsonl')[:4]] == [5] * 4
+        shutil.rmtree(out)
+    (images / 'new.png').write_bytes((images / '0.png').read_bytes())
+    assert run(checkpoint('mmpose'), '--data', 'images', '--out', 'poses', *options) == 2
+    assert 'has no line for 1 of 7 images, such as images/new.png; run the detector' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_a_batch_of_mixed_sizes_is_predicted_as_each_image_alone(library, checkpoint, images, tmp_path):
+    cv2.imwrite(str(images / '1.png'), np.full((48, 96, 3), 90, np.uint8))
+    cv2.imwrite(str(images / '2.png'), np.full((80, 40, 3), 180, np.uint8))
+    model = checkpoint(library)
+    for size in (1, 3):
+        assert run(model, '--data', images, '--out', tmp_path / f'{size}', '--batch-size', size, '--no-pictures') == 0
+    one, three = (read_lines(tmp_path / f'{size}' / 'predictions.jsonl') for size in (1, 3))
+    assert len(one) == len(three) == 6
+    for alone, together in zip(one, three, strict=True):
+        assert together.keys() == alone.keys()
+        for key in alone.keys() - {'image', 'error', 'segments', 'names', 'label', 'labels', 'masks'}:
+            np.testing.assert_equal(flat(together[key]), pytest.approx(flat(alone[key]), abs=1e-2))
+
+
+def flat(value):
+    """The numbers in nested lists and dicts, in order."""
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    return [number for one in value for number in flat(one)] if isinstance(value, list) else [value]
+
+
 @pytest.mark.slow
 def test_two_processes_answer_every_image_once(checkpoint, images, tmp_path):
     model = checkpoint('mmpretrain')

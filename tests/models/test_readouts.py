@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -76,7 +76,8 @@ def test_pyramid_equals_the_published_order(pooling_type: str, stride: int, num_
     assert len(fpn.fpn_convs) == (1 if share_conv else num_outs)
     xs = streams(size=(128, 224))  # 32 pixels high at stride 4: the sixth level is one pixel high
     levels = fpn(xs)
-    for a, b in zip(levels, pyramid_as_published(fpn, xs, fpn.pool), strict=True):
+    pool = {'AVG': F.avg_pool2d, 'MAX': F.max_pool2d}[pooling_type]
+    for a, b in zip(levels, pyramid_as_published(fpn, xs, pool), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
     assert fpn.strides == tuple(4 * stride * 2**i for i in range(num_outs))
 
@@ -226,3 +227,18 @@ def test_v2p_loads_a_backbone_of_any_layout_and_a_pyramid_where_there_is_one(tmp
     else:
         assert not torch.equal(pyramid['reduction_conv.conv.weight'], before)  # Xavier, not torch's own
         assert not pyramid['fpn_convs.0.conv.bias'].any()
+
+
+@pytest.mark.parametrize('name', ['hrnetv1_test-w4', 'hrnetv2_test-w4', 'hrnetv2p_test-w4', 'hrnet_test-w4'])
+def test_a_traced_graph_takes_other_sizes(name: str) -> None:
+    model = HRNetModel(name, **({} if 'v2p' in name else {'num_classes': 3})).eval()
+    traced = fx.symbolic_trace(model)
+    with torch.no_grad():
+        for size in ((64, 64), (70, 90)):
+            x = torch.randn(1, 3, *size)
+            for a, b in zip(maps_of(model(x)), maps_of(traced(x)), strict=True):
+                assert torch.equal(a, b)
+
+
+def maps_of(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return output if isinstance(output, tuple) else (output,)

@@ -238,3 +238,27 @@ def test_mutated_files_raise_the_documented_error_or_none(tmp_path: Path, count:
     assert 0 < read < count  # some mutations change a number only, most break the file
     # Peak memory in KiB; one file has 1 to 3 KiB, and nothing may allocate what a mutated size says.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_file_is_written_where_folders_cannot_be_opened(tmp_path, monkeypatch):
+    """As on Windows, which flushes no file that is open for reading alone either."""
+    opened, flushed = os.open, os.fsync
+    monkeypatch.delattr(os, 'O_DIRECTORY')
+
+    def open_as_windows(path, flags, *more, **options):
+        if os.path.isdir(path):
+            raise PermissionError(13, 'Permission denied', str(path))
+        handle = opened(path, flags, *more, **options)
+        writable[handle] = bool(flags & os.O_RDWR)
+        return handle
+
+    def flush_as_windows(handle):
+        if not writable.get(handle, True):
+            raise OSError(9, 'Bad file descriptor')
+        flushed(handle)
+
+    writable = {}
+    monkeypatch.setattr(os, 'open', open_as_windows)
+    monkeypatch.setattr(os, 'fsync', flush_as_windows)
+    write_checkpoint(tmp_path / 'new.safetensors', {'weight': torch.ones(2)})
+    assert (tmp_path / 'new.safetensors').is_file()
