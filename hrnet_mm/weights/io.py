@@ -164,10 +164,10 @@ def _read_legacy(path: Path, file: BinaryIO, size: int, trusted: bool) -> Any:
 
 def _load(path: Path, trusted: bool) -> Any:
     version = tuple(int(part) for part in re.findall(r'\d+', torch.__version__)[:2])
-    if version < _SAFE_SINCE and not trusted:
+    if version < _SAFE_SINCE and not (trusted or os.environ.get('HRNET_MM_TRUSTED') == '1'):
         raise CheckpointError(
             f'{path} is a pickle, which torch {torch.__version__} cannot read safely (CVE-2026-24747): '
-            'upgrade to torch 2.10 or later, use a safetensors file, or say that you trust the file (trusted=True)'
+            'upgrade to torch 2.10 or later, use a safetensors file, or set HRNET_MM_TRUSTED=1 if you trust the file'
         )
     try:
         with openmmlab_classes():
