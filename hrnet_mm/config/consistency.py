@@ -1,7 +1,7 @@
 """Contradictory settings of an OpenMMLab config, detected without training or allocating anything."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.registry import MODELS, DefaultScope
@@ -15,11 +15,18 @@ __all__ = ['contradictions', 'dicts']
 Channels = tuple[int, ...]
 
 
+class Maps(NamedTuple):
+    """The channels of the maps that one part gives to the next, and their strides in pixels of the image."""
+
+    channels: Channels
+    strides: tuple[int, ...]
+
+
 def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, processes: int) -> list[str]:
     """Return the contradictions that would stop a run, or keep a training from learning.
 
-    Channels are followed through this package's backbones and necks, the necks that only pass maps on, and the heads of
-    the four libraries. After an unknown module, nothing is compared.
+    Channels and strides are followed through this package's backbones and necks, the necks that only pass maps on, and
+    the heads of the four libraries. After an unknown module, nothing is compared.
 
     Args:
         config: The config.
@@ -36,11 +43,11 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
     with DefaultScope.overwrite_default_scope(scope):
         backbone = _own('model.backbone', model.get('backbone'), HRNet, problems)
         if isinstance(backbone, HRNet):
-            channels: Channels | None = backbone.out_channels
+            maps: Maps | None = Maps(backbone.out_channels, backbone.strides)
             for where, neck in _numbered('model.neck', model.get('neck')):
-                channels = None if channels is None else _through_neck(where, neck, channels, problems)
-            if channels is not None and scope in _HEADS:
-                _HEADS[scope](model, channels, problems)
+                maps = None if maps is None else _through_neck(where, neck, maps, problems)
+            if maps is not None and scope in _HEADS:
+                _HEADS[scope](config, maps, problems)
             if training and not (_has_weights(model) or config.get('load_from') or config.get('resume')):
                 problems += _frozen_at_random(backbone)
     if on_cpu and processes > 1 and any(type_name(part) in ('SyncBN', 'SyncBatchNorm') for part in dicts(model)):
@@ -98,69 +105,143 @@ def _has_weights(model: Mapping[str, Any]) -> bool:
     return any(pretrained) or any(type_name(init).startswith('Pretrained') for init in inits)
 
 
-def _through_neck(where: str, neck: Any, channels: Channels, problems: list[str]) -> Channels | None:
-    """Return the output channels of a neck; None if they are unknown."""
+def _through_neck(where: str, neck: Any, maps: Maps, problems: list[str]) -> Maps | None:
+    """Return the output of a neck; None if it is unknown."""
     kind = type_name(neck)
+    channels, strides = maps
     if kind == 'GlobalAveragePooling':
-        return channels
+        return maps
     if kind == 'FeatureMapProcessor':
         picked = neck.get('select_index')
         picked = range(len(channels)) if picked is None else [picked] if isinstance(picked, int) else picked
         if any(not -len(channels) <= i < len(channels) for i in picked):
             problems.append(f'{where}.select_index: {list(picked)}, but the backbone returns {_maps(channels)}')
             return None
-        chosen = tuple(channels[i] for i in picked)
-        return (sum(chosen),) if neck.get('concat') else chosen
+        chosen = Maps(tuple(channels[i] for i in picked), tuple(strides[i] for i in picked))
+        if neck.get('concat'):  # resized to the first
+            return Maps((sum(chosen.channels),), chosen.strides[:1])
+        return chosen if neck.get('scale_factor', 1.0) == 1.0 else None
     built = _own(where, neck, (HRNetV2pFPN, HRFuseScales), problems)
     if not isinstance(built, HRNetV2pFPN | HRFuseScales):
         return None
     _compare(f'{where}.in_channels', built.in_channels, channels, problems)
-    return built.out_channels
+    return Maps(built.out_channels, built.strides)
 
 
-def _pose_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
-    head = model.get('head') or {}
+def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:
+    head = config['model'].get('head') or {}
     expected = head.get('in_channels')
-    given = channels if isinstance(expected, Sequence) else channels[-1:]  # mmpose's heads read the last map
+    # mmpose's heads read the last map
+    given = maps.channels if isinstance(expected, Sequence) else maps.channels[-1:]
     _compare('model.head.in_channels', expected, given, problems)
+    codec = head.get('decoder') or {}
+    size, heatmap = codec.get('input_size'), codec.get('heatmap_size')
+    if size and heatmap and type_name(head) == 'HeatmapHead':
+        deconvolutions = head.get('deconv_out_channels', (256, 256, 256)) or ()
+        stride = maps.strides[-1] / 2 ** len(deconvolutions)
+        made = [round(side / stride) for side in size]
+        if list(heatmap) != made:
+            problems.append(
+                f'model.head.decoder.heatmap_size: {list(heatmap)}, but the head makes maps of {made} of an input of '
+                f'{list(size)}'
+            )
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for step in dicts((config.get(name) or {}).get('dataset')):
+            if not size or 'type' not in step:
+                continue
+            cropped = step.get('input_size') if type_name(step) == 'TopdownAffine' else None
+            if cropped and list(cropped) != list(size):
+                problems.append(
+                    f'{name}: TopdownAffine crops to {list(cropped)}, but model.head.decoder has the input_size '
+                    f'{list(size)}'
+                )
+            encoder = step.get('encoder') if type_name(step) == 'GenerateTarget' else None
+            if isinstance(encoder, Mapping):
+                problems += [
+                    f'{name}: GenerateTarget encodes keypoints with {key} {encoder.get(key)!r}, but model.head.decoder '
+                    f'has {codec.get(key)!r}'
+                    for key in {**encoder, **codec}
+                    if key not in ('type', '_scope_') and encoder.get(key) != codec.get(key)
+                ]
 
 
-def _segmentation_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
+def _segmentation_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:
+    model, channels = config['model'], maps.channels
+    classes: dict[str, int] = {}
     for name in ('decode_head', 'auxiliary_head'):
         for where, head in _numbered(f'model.{name}', model.get(name)):
+            if isinstance(head.get('num_classes'), int):
+                classes[where] = head['num_classes']
             read = head.get('in_index', -1)
             read = [read] if isinstance(read, int) else read
             if any(not -len(channels) <= i < len(channels) for i in read):
                 problems.append(f'{where}.in_index: {list(read)}, but the backbone returns {_maps(channels)}')
                 continue
             _compare(f'{where}.in_channels', head.get('in_channels'), [channels[i] for i in read], problems)
+    if len(set(classes.values())) > 1:
+        listed = ', '.join(f'{where} {number}' for where, number in classes.items())
+        problems.append(f'num_classes differs among heads that learn the same labels: {listed}')
 
 
-def _classification_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
-    head = model.get('head') or {}
-    _compare('model.head.in_channels', head.get('in_channels'), channels[-1:], problems)
+def _classification_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:
+    head = config['model'].get('head') or {}
+    _compare('model.head.in_channels', head.get('in_channels'), maps.channels[-1:], problems)
 
 
-def _detection_heads(model: Mapping[str, Any], channels: Channels, problems: list[str]) -> None:
+def _detection_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:
+    channels, strides = maps
     if len(set(channels)) > 1:
         return  # not a pyramid, and read by none of the heads below
+    model = config['model']
     for name in ('rpn_head', 'bbox_head', 'mask_head'):
         for where, head in _numbered(f'model.{name}', model.get(name)):
             _compare(f'{where}.in_channels', head.get('in_channels'), channels[:1], problems)
-            strides = head.get('strides') or (head.get('anchor_generator') or {}).get('strides') or channels
-            if len(strides) != len(channels):
-                problems.append(f'{where}: strides for {len(strides)} maps, but the neck returns {len(channels)}')
+            for read in _head_strides(head):
+                if len(read) != len(strides):
+                    problems.append(f'{where}: strides for {len(read)} maps, but the neck returns {len(strides)}')
+                elif read != strides:
+                    problems.append(
+                        f'{where}: strides {list(read)}, but the maps of the neck have the strides {list(strides)}'
+                    )
+            ranges = head.get('regress_ranges')
+            if ranges is not None and len(ranges) != len(strides):
+                problems.append(f'{where}.regress_ranges: {len(ranges)} ranges, but the neck returns {len(strides)}')
     roi_head = model.get('roi_head') or {}
-    for name in ('bbox', 'mask'):
-        for where, extractor in _numbered(
-            f'model.roi_head.{name}_roi_extractor', roi_head.get(f'{name}_roi_extractor')
-        ):
-            _compare(f'{where}.out_channels', extractor.get('out_channels'), channels[:1], problems)
-        for where, head in _numbered(f'model.roi_head.{name}_head', roi_head.get(f'{name}_head')):
-            _compare(f'{where}.in_channels', head.get('in_channels'), channels[:1], problems)
+    for where, roi in _numbered('model.roi_head', roi_head):
+        for name, part in roi.items():
+            if name.endswith('roi_extractor'):
+                for place, extractor in _numbered(f'{where}.{name}', part):
+                    _compare(f'{place}.out_channels', extractor.get('out_channels'), channels[:1], problems)
+                    read = tuple(extractor.get('featmap_strides') or ())
+                    # A semantic extractor reads a map of its own.
+                    if not name.startswith('semantic') and read != strides[: len(read)]:
+                        problems.append(
+                            f'{place}.featmap_strides: {list(read)}, but the maps of the neck have the strides '
+                            f'{list(strides)}'
+                        )
+        for name in ('bbox', 'mask'):
+            for place, head in _numbered(f'{where}.{name}_head', roi.get(f'{name}_head')):
+                _compare(f'{place}.in_channels', head.get('in_channels'), channels[:1], problems)
 
 
-_HEADS: dict[str, Callable[[Mapping[str, Any], Channels, list[str]], None]] = {
+def _head_strides(head: Mapping[str, Any]) -> set[tuple[int, ...]]:
+    """Return the strides that a detection head gives the maps, its class's defaults among them."""
+    if 'SOLO' in type_name(head):
+        return set()  # resizes the first and the last map itself
+    found = [part[name] for part in dicts(head) for name in ('strides', 'point_strides') if part.get(name)]
+    if not found:
+        try:
+            with torch.device('meta'):
+                built = MODELS.build(dict(head))
+        except Exception:  # whatever an incomplete head raises stops the run where it is built
+            return set()
+        for part in (built, *(value for name, value in vars(built).items() if name.endswith('generator'))):
+            strides = getattr(part, 'strides', None)
+            found += [strides] if isinstance(strides, list | tuple) else []
+    return {tuple(one[0] if isinstance(one, list | tuple) else one for one in strides) for strides in found}
+
+
+_HEADS: dict[str, Callable[[Mapping[str, Any], Maps, list[str]], None]] = {
     'mmdet': _detection_heads,
     'mmpose': _pose_heads,
     'mmpretrain': _classification_heads,

@@ -10,7 +10,7 @@ from hrnet_mm.config.consistency import contradictions
 
 DETECTOR = 'detection/faster-rcnn_hrnetv2p-w32_1x_coco.py'
 MASKS = 'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py'
-FCOS = 'detection/fcos_hrnetv2p-w32_gn-head_4xb4-1x_coco.py'
+FCOS = 'detection/fcos_hrnetv2p-w32-gn-head_4xb4-1x_coco.py'
 POSE = 'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py'
 FACE = 'face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py'
 SEGMENTER = 'segmentation/ocrnet_hr48_4xb4-62k_pascal-context-59-520x520.py'
@@ -61,6 +61,35 @@ def found(config, **how):
             'model.head.in_channels: 1024, but .* 1 map of 2048 channels',
         ),
         (CLASSIFIER, 'model.backbone', {'arch': 'w23x'}, "model.backbone: unknown arch 'w23x'. Allowed: w18"),
+        (
+            DETECTOR,
+            'model.rpn_head.anchor_generator',
+            {'strides': [8, 16, 32, 64, 128]},
+            r'model.rpn_head: strides \[8, 16, 32, 64, 128\], but .* the strides \[4, 8, 16, 32, 64\]',
+        ),
+        (
+            DETECTOR,
+            'model.roi_head.bbox_roi_extractor',
+            {'featmap_strides': [8, 16, 32, 64]},
+            r'bbox_roi_extractor.featmap_strides: \[8, 16, 32, 64\], but .* \[4, 8, 16, 32, 64\]',
+        ),
+        (DETECTOR, 'model.neck', {'stride': 2}, r'model.rpn_head: strides \[4, 8, 16, 32, 64\], but .* \[8, 16, 32'),
+        (FCOS, 'model.neck', {'stride': 1}, r'model.bbox_head: strides \[8, 16, 32, 64, 128\], but .* \[4, 8, 16'),
+        (FCOS, 'model.bbox_head', {'regress_ranges': [(-1, 64), (64, 1e8)]}, 'regress_ranges: 2 ranges, but .* 5'),
+        (
+            POSE,
+            'model.head',
+            {'deconv_out_channels': [256], 'deconv_kernel_sizes': [4]},
+            r'decoder.heatmap_size: \[48, 64\], but the head makes maps of \[96, 128\]',
+        ),
+        (
+            POSE,
+            'model.head.decoder',
+            {'input_size': (288, 384), 'heatmap_size': (72, 96)},
+            r'TopdownAffine crops to \[192, 256\], but .* \[288, 384\]',
+        ),
+        (POSE, 'model.head.decoder', {'sigma': 3}, 'encodes keypoints with sigma 2, but model.head.decoder has 3'),
+        (SEGMENTER, 'model', {'auxiliary_head': dict(num_classes=19)}, 'num_classes differs among heads'),
         (POSE, 'train_dataloader', {'num_workers': 0}, 'train_dataloader: persistent_workers=True needs num_workers'),
     ],
 )
@@ -135,3 +164,19 @@ def test_misspelt_settings_are_told_from_variables(text, misspelt, tmp_path):
     (tmp_path / 'config.py').write_text(text)
     problems = check_config(Config.fromfile(tmp_path / 'config.py'))
     assert [problem.partition(':')[0] for problem in problems] == misspelt
+
+
+@pytest.mark.parametrize('kind', ['RetinaHead', 'ATSSHead', 'FCOSHead', 'FSAFHead'])
+def test_the_default_strides_of_a_head_are_compared_with_the_pyramid(kind, read):
+    """RetinaNet's, for strides 8 to 128, miss what they are to find on a pyramid with strides 4 to 64."""
+    config = read(DETECTOR)
+    config.model.type = 'SingleStageDetector'
+    for name in ('rpn_head', 'roi_head'):
+        del config.model[name]
+    config.model.bbox_head = dict(type=kind, num_classes=80, in_channels=256)
+    from mmdet.registry import MODELS
+
+    strides = MODELS.build(dict(config.model.bbox_head, loss_bbox=dict(type='GIoULoss'))).prior_generator.strides
+    fits = [stride if isinstance(stride, int) else stride[0] for stride in strides] == [4, 8, 16, 32, 64]
+    problems = [problem for problem in found(config) if 'strides' in problem]
+    assert (problems == []) is fits

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hrnet_mm.fast.machine import machine
 from hrnet_mm.ops.extension import create_module
-from hrnet_mm.weights.tables import write_rows
+from hrnet_mm.weights.tables import replace_rows
 
 RESULTS = Path(__file__).parent / 'results' / 'ops.csv'
 # An operator at a size: its name, the size, the module of mmcv.ops, the call, the tensors that need gradients.
@@ -62,7 +62,7 @@ def main() -> None:
             }
             rows.append(row)
             print(*list(row.values())[:6], flush=True)
-        write_rows(RESULTS, rows)  # after each operator, because all of them take long
+        replace_rows(RESULTS, rows, 'operator')  # after each operator, because all of them take long
 
 
 def measure(
