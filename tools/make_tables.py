@@ -1,7 +1,7 @@
 """Write the tables of published results (hrnet_mm/weights/results.csv) and of measurements (tools/research/results).
 
-They are in docs/model_zoo.md, in the configs' READMEs, metafiles and model index, and in docs/install.md, learn.md and
-tracking.md.
+They are in docs/model_zoo.md, in the configs' READMEs, metafiles and model index, and in docs/install.md, learn.md,
+performance.md and tracking.md.
 
 python tools/make_tables.py          # write them
 python tools/make_tables.py --check  # only list stale files, and exit with 1 if there are any
@@ -65,6 +65,7 @@ def tables():
     blocks = {
         'model_zoo.md': {'results': overview(rows)},
         'install.md': {'matrix': cells(read_rows(MEASURED / 'matrix.csv'))},
+        'performance.md': {'operators': operators(read_rows(MEASURED / 'ops.csv'))},
         'learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
         'tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
     }
@@ -83,6 +84,12 @@ def cells(rows):
     lines.append('|---' * 8 + '|')
     names = ('python', 'torch', 'numpy', 'libraries', 'imports', 'upstream', 'shipped', 'demo')
     return [*lines, *('| ' + ' | '.join(row[name] for name in names) + ' |' for row in rows)]
+
+
+def operators(rows):
+    lines = ['| operator | size | pass | Python, ms | compiled, ms | Python / compiled |', '|---' * 6 + '|']
+    names = ('operator', 'size', 'pass', 'python_ms', 'compiled_ms', 'python/compiled')
+    return [*lines, *('| ' + ' | '.join(row[name] or '-' for name in names) + ' |' for row in rows)]
 
 
 def folder_readme(folder, title, rows):
