@@ -117,3 +117,21 @@ predictions = Predictions(Path({str(tmp_path)!r}), 0, 1)
 predictions.add({{'image': 'a.png'}})
 predictions.close()
 """)
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_supplies_every_process_until_it_is_removed(wheel, tmp_path):
+    python, pip = tmp_path / 'venv' / 'bin' / 'python', [sys.executable, '-m', 'pip', '--python']
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'venv'], check=True)
+    first_finder = [python, '-c', "import sys; print(getattr(sys.meta_path[0], '__module__', 'none of ours'))"]
+
+    def found():
+        done = subprocess.run(first_finder, capture_output=True, text=True, check=True)
+        assert not done.stderr
+        return done.stdout.strip()
+
+    subprocess.run([*pip, python, 'install', '--quiet', '--no-deps', '--no-index', wheel], check=True)
+    assert found() == 'hrnet_mm.compat'
+    subprocess.run([*pip, python, 'uninstall', '--quiet', '--yes', 'hrnet_mm'], check=True)
+    assert found() != 'hrnet_mm.compat'
+    assert not list(tmp_path.rglob('hrnet_mm*'))
