@@ -53,11 +53,11 @@ class Runs:
 
     def call(self, command, *arguments, options=()):
         """Run a command; give the folder that this run logged into."""
-        before = set(self.work_dir.glob('*/'))
+        before = folders(self.work_dir)
         await_new_folder(self.work_dir)
         where = ['--work-dir', str(self.work_dir), '--cfg-options', *self._options, *options]
         assert main([command, self._path, *arguments, *where]) == 0
-        (folder,) = set(self.work_dir.glob('*/')) - before
+        (folder,) = folders(self.work_dir) - before
         return folder
 
     def train(self, rounds, *arguments):
@@ -67,6 +67,10 @@ class Runs:
         losses = {line['iter']: line['loss'] for line in lines if 'loss' in line}
         checkpoint = Path((self.work_dir / 'last_checkpoint').read_text())
         return losses, [metrics(line) for line in lines if 'loss' not in line], checkpoint
+
+
+def folders(place):
+    return set(filter(Path.is_dir, place.glob('*')))
 
 
 def metrics(logged):

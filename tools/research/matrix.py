@@ -28,7 +28,7 @@ from hrnet_mm.weights.tables import read_rows, write_rows
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'tools' / 'research' / 'results' / 'matrix.csv'
 FORKS = ('onedl-mmengine==0.10.12', 'onedl-mmdetection==3.5.1', 'onedl-mmsegmentation==1.4.2')
-FORKS += ('onedl-mmpretrain==1.3.6', 'einops', 'imaug')
+FORKS += ('onedl-mmpretrain==1.3.6',)
 FORKED = ('mmengine', 'mmdet', 'mmsegmentation', 'mmpretrain')
 
 
@@ -103,6 +103,7 @@ def tried(cell, short, keep):
     into = ('--python', folder / '.venv/bin/python')
     if cell.libraries == 'B':
         shell('forks', *uv, 'uninstall', *into, *FORKED)
+        shell('forks', *uv, 'install', *into, '-c', 'requirements/constraints.txt', 'imaug')  # mmdet's fork needs it
         shell('forks', *uv, 'install', *into, '--no-deps', *FORKS)
     imports = shell('doctor', '.venv/bin/hrnet-mm', 'doctor')
     shell('demo', '.venv/bin/hrnet-mm', 'demo', '--iterations', '2')  # which misses its targets
