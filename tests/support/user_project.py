@@ -26,11 +26,11 @@ class UserProject:
 
     def call(self, command, *arguments):
         """Run a command; give the folder that it logged into."""
-        before = set(self.work_dir.glob('*/'))
+        before = set(filter(Path.is_dir, self.work_dir.glob('*')))
         await_new_folder(self.work_dir)
         with quick_runs():
             assert main([command, str(self.config), *map(str, arguments)]) == 0
-        (folder,) = set(self.work_dir.glob('*/')) - before
+        (folder,) = set(filter(Path.is_dir, self.work_dir.glob('*'))) - before
         return folder
 
     def train(self, *arguments):
