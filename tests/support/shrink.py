@@ -1,15 +1,20 @@
 """Options with which any HRNet config, this package's or a library's own, trains in a second: a tiny architecture."""
 
 import copy
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pprint import pformat
 from typing import Any
 
+import numpy as np
 from mmengine.config import DictAction
+from mmengine.runner import Runner
 
+from hrnet_mm.config.check import _OF_TESTS, _READ_FROM_CONFIG
 from hrnet_mm.engine.settings import apply_settings
 
 ARCH, WIDTHS = 'test-w4', (4, 8, 16, 32)
-IMAGE_SCALE = 4  # 1333x800 becomes 333x200
+SCALES = {'mmdet': 8, 'mmseg': 8, 'mmpretrain': 4, 'bottom-up': 4, 'top-down': 2}  # 1333x800 becomes 166x100
 
 
 def shrinking_options(config: Any) -> list[str]:
@@ -22,15 +27,16 @@ def shrinking_options(config: Any) -> list[str]:
     if config.get('load_from'):
         small.load_from = None
     _CHANNELS[config.default_scope](model)
-    if config.default_scope in ('mmdet', 'mmseg'):
-        for part in (small.get('train_dataloader'), small.get('val_dataloader'), small.get('test_dataloader')):
-            _scale(part)
-        _scale(model.get('data_preprocessor'))
-        _scale(model.get('test_cfg'))
-    if config.train_dataloader.dataset.get('data_mode') == 'bottomup':
-        for part in _dicts([small.train_dataloader, small.val_dataloader, small.test_dataloader, model]):
+    loaders = [small.get('train_dataloader'), small.get('val_dataloader'), small.get('test_dataloader')]
+    if config.default_scope == 'mmpose':
+        is_bottom_up = config.train_dataloader.dataset.get('data_mode') == 'bottomup'
+        for part in _dicts([*loaders, model]):
             for key in part.keys() & {'input_size', 'heatmap_size', 'heatmap_sizes'}:
-                part[key] = _divided(part[key])
+                part[key] = _divided(part[key], SCALES['bottom-up' if is_bottom_up else 'top-down'])
+    else:
+        for part in _dicts([*loaders, model.get('data_preprocessor'), model.get('test_cfg')]):
+            for key in part.keys() & {'scale', 'scales', 'crop_size', 'size', 'stride'}:
+                part[key] = _divided(part[key], SCALES[config.default_scope], at_least=200)
     for part in _dicts(model):
         if part.get('type') == 'SyncBN':  # computes what BN does, but on a GPU alone
             part['type'] = 'BN'
@@ -66,8 +72,43 @@ def with_options(config: Any, options: Iterable[str]) -> Any:
     return changed
 
 
+_READ = {*inspect.signature(Runner).parameters, *_READ_FROM_CONFIG, *_OF_TESTS}
+_READ |= {'custom_imports', 'find_unused_parameters', 'runner_type'}
+"""The names in a config that a run reads; the others serve the config itself."""
+
+
+def settings_of_short_runs(config: Any, options: Iterable[str]) -> str:
+    """Return, as text, all that runs of two rounds with these `--cfg-options` depend on but some numbers.
+
+    These are how far a step goes and how a schedule continues after the runs.
+    """
+    small = with_options(config, options)
+    for scheduler in _dicts(small.get('param_scheduler')):
+        _hide_later(scheduler, 2 if scheduler.get('by_epoch', True) else 100, 'end', 'milestones')
+    for part in _dicts([small.get('default_hooks'), small.get('train_cfg')]):
+        _hide_later(part, 100, 'interval', 'val_interval')
+    for part in _dicts([small.optim_wrapper, small.get('auto_scale_lr')]):
+        for key in part.keys() & {'lr', 'base_batch_size'}:
+            part[key] = type(part[key]).__name__
+    for part in _dicts(small.model):
+        for key in [key for key in ('init_cfg', 'pretrained') if key in part and part[key] is None]:
+            del part[key]  # their default
+    for loader in (small.get('val_dataloader'), small.get('test_dataloader')):
+        if loader is not None:
+            loader.batch_size = min(loader.batch_size, 8)  # the made data are four images of two objects
+    return pformat({key: small[key] for key in small.keys() & _READ})  # with sorted keys
+
+
+def _hide_later(part: Any, last: int, *keys: str) -> None:
+    """Replace what comes after the last epoch or iteration of a short run."""
+    for key in part.keys() & {*keys}:
+        if np.min(part[key]) > last:
+            part[key] = 'later'
+
+
 def _backbone(backbone: Any) -> None:
     if backbone.type == 'ComparisonResNet':
+        backbone.depth = 38
         return
     for name in ('init_cfg', 'pretrained'):
         if name in backbone:
@@ -90,6 +131,8 @@ def _pose_channels(model: Any) -> None:
         head.conv_out_channels = (channels,)
     if head.type == 'HigherHRHead':
         head.deconv_out_channels = [WIDTHS[0]] * len(head.deconv_out_channels)
+    if head.type == 'DEKRHead':
+        head.num_heatmap_filters, head.num_displacement_filters_per_keypoint = 8, 3
     if head.type == 'CIDHead':
         head.gfd_channels = 8
     if 'rescore_cfg' in head:
@@ -140,21 +183,11 @@ _CHANNELS: dict[str, Callable[[Any], None]] = {
 }
 
 
-def _scale(part: Any) -> None:
-    for found in _dicts(part):
-        for key in ('scale', 'scales', 'crop_size', 'size', 'stride'):
-            if key in found:
-                found[key] = _quarter(found[key])
-
-
-def _quarter(value: Any) -> Any:
+def _divided(value: Any, divisor: int, at_least: int = 0) -> Any:
+    """Divide the pixels, also those in lists; smaller numbers and others are no sizes of images."""
     if isinstance(value, list | tuple):
-        return type(value)(_quarter(item) for item in value)
-    return value // IMAGE_SCALE if isinstance(value, int) and value >= 200 else value
-
-
-def _divided(value: Any) -> Any:
-    return type(value)(map(_divided, value)) if isinstance(value, list | tuple) else value // IMAGE_SCALE
+        return type(value)(_divided(item, divisor, at_least) for item in value)
+    return value // divisor if isinstance(value, int) and value >= at_least else value
 
 
 def _dicts(part: Any) -> Iterator[Any]:
