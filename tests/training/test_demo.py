@@ -58,6 +58,7 @@ def check_outputs(work_dir, expected):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('_quick_processes')
 def test_demo_trains_tests_and_draws_each_task(demo_folder, capsys):
     """Four iterations train nothing, so every target is missed, which the exit code and the last lines say."""
     assert main(['demo', '--iterations', '4']) == 1

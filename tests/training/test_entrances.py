@@ -12,7 +12,7 @@ from hrnet_mm.cli import main
 from hrnet_mm.tasks import TASKS
 from hrnet_mm.training import demonstration, own
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('_quick_processes')]
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'demo' / 'hrnet-c_digits.py'
 OF_THE_TASK = {'_Report', '_Deadline'}

@@ -148,6 +148,7 @@ def _in_this_process(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('_quick_processes')
 def test_pose_is_learned_from_deeplabcut_files(tmp_path, capsys):
     folder = write_animals_deeplabcut(tmp_path / 'mine', 60)
     argv = ['train', 'pose', '--data', str(folder), '--arch', 'test-w8', '--epochs', '16']
@@ -185,6 +186,7 @@ def test_masks_are_trained(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('_quick_processes')
 def test_classes_are_learned(tmp_path):
     folder = write_classes(tmp_path / 'mine')
     argv = ['train', 'classification', '--data', str(folder), '--arch', 'test-w8', '--epochs', '60']
@@ -615,6 +617,7 @@ def test_missing_library_is_named(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('_quick_processes')
 def test_weights_that_cannot_be_read_are_a_sentence(tmp_path, capsys):
     folder = write_regions(tmp_path / 'mine')
     (tmp_path / 'no.pth').write_bytes(b'nothing of torch')
