@@ -119,6 +119,7 @@ def test_train_refuses(arguments, message, tiny_config, monkeypatch):
         run_train(tiny_config('mmpretrain'), *arguments)
 
 
+@pytest.mark.slow
 def test_amp_on_a_cpu_is_bfloat16(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic', 'train_cfg.max_epochs=1']
