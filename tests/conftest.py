@@ -125,8 +125,8 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def mim(wheel, tmp_path_factory):
-    """Return a function that runs MIM where the wheel is installed and returns its output.
+def python_with_wheel(wheel, tmp_path_factory):
+    """A Python where the wheel is installed.
 
     In an editable installation MIM finds no package, neither this nor another.
     """
@@ -138,11 +138,14 @@ def mim(wheel, tmp_path_factory):
     # Everything else comes from this environment. The .pth file in there that points to the checkout is not read.
     (packages / 'others.pth').write_text(sysconfig.get_path('purelib'))
     _run(sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index', wheel)
+    return python
 
-    def run_mim(*arguments, cwd=folder):
-        return _run(python, '-W', 'ignore', '-m', 'mim', *arguments, cwd=cwd)
 
-    return run_mim
+@pytest.fixture
+def mim(python_with_wheel):
+    """A function that runs MIM where the wheel is installed and returns its output."""
+    folder = python_with_wheel.parents[2]
+    return lambda *arguments: _run(python_with_wheel, '-W', 'ignore', '-m', 'mim', *arguments, cwd=folder)
 
 
 def _run(*command, cwd=None):

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from forked import ForkedCommand
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
@@ -78,7 +79,7 @@ def start(*arguments):
 
 def ended(process):
     out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    return process.poll(), out, err
 
 
 def stopped(process, is_due):
@@ -100,7 +101,7 @@ def stopped(process, is_due):
     ],
 )
 def test_errors_of_a_program_keep_their_traceback(hook, error, mine, tmp_path):
-    code, _, err = ended(start('train', mine(hook), '--work-dir', tmp_path / 'work'))
+    code, _, err = ended(ForkedCommand(['train', mine(hook), '--work-dir', tmp_path / 'work']))
     assert code == 1
     assert 'Traceback (most recent call last)' in err
     assert re.search(rf'^{error}: ', err, re.MULTILINE)
@@ -137,7 +138,7 @@ def test_unreadable_images_are_counted_and_fail_only_if_all_are(broken, weights,
 @pytest.mark.slow
 def test_an_error_of_a_pipeline_is_no_unreadable_image(weights, tiny_data, mine, tmp_path):
     command = predict(tiny_data / 'images', weights, mine(transform="results['no_such_key']"), tmp_path / 'out')
-    code, _, err = ended(start(*command))
+    code, _, err = ended(ForkedCommand(command))
     assert code == 1
     assert 'Traceback (most recent call last)' in err
     assert "KeyError: 'no_such_key'" in err
@@ -158,7 +159,7 @@ def test_an_interrupted_training_names_the_checkpoint_and_the_command(mine, tmp_
     again = shlex.split(said[2])
     assert again == ['hrnet-mm', *map(str, command), '--resume']
     more = [setting.replace('max_epochs=1000', f'max_epochs={done // 2 + 1}') for setting in again[1:]]
-    assert ended(start(*more))[0] == 0
+    assert ended(ForkedCommand(more))[0] == 0
     assert read_checkpoint(work / f'epoch_{done // 2 + 1}.pth')['meta']['iter'] == done + 2
 
 
@@ -170,7 +171,7 @@ def test_an_interrupted_prediction_names_the_folder_and_the_command(weights, tin
         os.link(tiny_data / 'images' / '1.png', images / f'{i:03}.png')
     command = predict(images, weights, mine(transform='import time; time.sleep(0.1)'), out)
     shard = out / 'shards' / '00000-of-00001.jsonl'
-    code, lines = stopped(start(*command), lambda: shard.is_file() and shard.read_bytes().count(b'\n') > 3)
+    code, lines = stopped(ForkedCommand(command), lambda: shard.is_file() and shard.read_bytes().count(b'\n') > 3)
     assert code == 130
     (line,) = lines
     said = re.fullmatch(r'hrnet-mm predict: interrupted; (\d+) of 200 images are done and kept in (\S+); (.*)', line)

@@ -8,12 +8,6 @@ import yaml
 pytestmark = pytest.mark.slow
 
 
-def test_train_with_the_library(mim, tiny_config, tmp_path):
-    output = mim('train', 'mmdet', tiny_config('mmdet'), '--gpus', '0', '--work-dir', tmp_path)
-    assert 'mmdet/.mim/tools/train.py' in output
-    assert (tmp_path / 'epoch_2.pth').exists()
-
-
 def test_train_and_test_by_the_name_of_a_config(mim, tiny_data, tmp_path):
     data = [f'data_root={tiny_data}', 'ann_file=classes.txt', 'data_prefix=images']
 

@@ -78,6 +78,7 @@ def test_every_short_training(folder):
         assert check_config(read_once(f'{folder}/{path.name}')) == [], path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('library', UPSTREAM)
 def test_every_upstream_config(library):
     pattern, count = UPSTREAM[library]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,32 +20,37 @@ from hrnet_mm.weights import read_checkpoint
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore:__array__ implementation')]  # masks, on numpy 2
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = {
-    'mmdet': [
-        'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py',
-        'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py',
-        'detection/cascade-mask-rcnn_hrnetv2p-w18_20e_coco.py',
-        'detection/htc_hrnetv2p-w18_20e_coco.py',
-        'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
-        'detection/centernet-triplet_hrnetv2p-w48_8xb6-480k_coco.py',
-        'demo/mask-rcnn_hrnetv2p_nuclei.py',
-    ],
-    'mmseg': [
-        'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py',
-        'segmentation/ocrnet_hr48_ohem-4xb4-152k_ade20k-520x520.py',
-        'ablations/fcn_hr48_product_cityscapes-512x1024.py',
-    ],
-    'mmpose': [
-        'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
-        'pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
-        'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
-        'pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py',
-        'face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py',
-        'ablations/td-hm_hrnet-w32_2x-stream_coco-256x192.py',
-        'learn/td-hm_hrnetv1_openfield.py',
-    ],
-    'mmpretrain': ['classification/hrnet-w18_8xb32_in1k.py', 'ablations/hrnet-w27-ci_8xb32_in1k.py'],
-}
+FAMILIES = [
+    'detection/faster-rcnn_hrnetv2p-w18_1x_coco.py',
+    'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py',
+    'detection/cascade-mask-rcnn_hrnetv2p-w18_20e_coco.py',
+    'detection/htc_hrnetv2p-w18_20e_coco.py',
+    'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py',
+    'detection/centernet-triplet_hrnetv2p-w48_8xb6-480k_coco.py',
+    'demo/mask-rcnn_hrnetv2p_nuclei.py',
+    'segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py',
+    'segmentation/ocrnet_hr48_ohem-4xb4-152k_ade20k-520x520.py',
+    'ablations/fcn_hr48_product_cityscapes-512x1024.py',
+    'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
+    'pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
+    'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
+    'pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py',
+    'face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py',
+    'ablations/td-hm_hrnet-w32_2x-stream_coco-256x192.py',
+    'learn/td-hm_hrnetv1_openfield.py',
+    'classification/hrnet-w18_8xb32_in1k.py',
+    'ablations/hrnet-w27-ci_8xb32_in1k.py',
+]
+MIM = [
+    ('mmdet', 'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py'),
+    ('mmseg', 'segmentation/ocrnet_hr18_4xb2-160k_cityscapes-512x1024.py'),
+    ('mmpose', 'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py'),
+    ('mmpretrain', 'classification/hrnet-w32_8xb32_in1k.py'),
+    ('hrnet_mm', 'detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py'),
+    ('hrnet_mm', 'demo/fcn_hrnetv2_nuclei.py'),
+    ('hrnet_mm', 'face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py'),
+    ('hrnet_mm', 'ablations/hrnet-w36-ci_8xb32_in1k.py'),
+]
 SEVERAL = Path(__file__).with_name('several_scripts.py')
 
 
@@ -97,45 +103,30 @@ def run(*command):
     return result.stdout
 
 
-@pytest.mark.parametrize(
-    ('library', 'path', 'iterations'),
-    [
-        ('mmdet', 'detection/mask-rcnn_hrnetv2p-w18_1x_coco.py', 2),
-        ('mmseg', 'segmentation/ocrnet_hr18_4xb2-160k_cityscapes-512x1024.py', 2),
-        ('mmpose', 'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py', 2),
-        ('mmpretrain', 'classification/hrnet-w32_8xb32_in1k.py', 2),
-    ],
-)
-def test_mim_train_library(library, path, iterations, mim, prepared, place):
-    _, options = prepared(f'configs/{path}', loaders=True)
-    work_dir = place / 'mim' / library
-    run_options = ['--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options]
-    output = mim('train', library, f'configs/{path}', *run_options, cwd=place)
-    assert f'{library}/.mim/tools/train.py' in output
-    trained(work_dir, iterations)
-
-
-@pytest.mark.parametrize(
-    ('path', 'iterations'),
-    [
-        ('detection/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco.py', 2),
-        ('demo/fcn_hrnetv2_nuclei.py', 2),
-        ('face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py', 4),
-        ('ablations/hrnet-w36-ci_8xb32_in1k.py', 2),
-    ],
-)
-def test_mim_train_by_name(path, iterations, mim, prepared, place):
-    _, options = prepared(f'configs/{path}', loaders=True)
-    work_dir, name = (place / 'mim' / path).with_suffix(''), Path(path).name
-    output = mim('train', 'hrnet_mm', name, '--gpus', '0', '--work-dir', work_dir, '--cfg-options', *options, cwd=place)
-    assert 'hrnet_mm/.mim/tools/train.py' in output
-    trained(work_dir, iterations)
-
-
-@pytest.mark.parametrize('library', FAMILIES)
-def test_scripts_with_worker_processes(library, prepared, place):
+def test_mim(python_with_wheel, prepared, place):
+    """By the library's own script, and by this package's with a config that MIM finds by its name."""
     work_dirs, lines = [], []
-    for path in FAMILIES[library]:
+    for package, path in MIM:
+        _, options = prepared(f'configs/{path}', loaders=True)
+        work_dirs.append((place / 'mim' / package / path).with_suffix(''))
+        config = Path(path).name if package == 'hrnet_mm' else f'configs/{path}'
+        lines.append([package, config, '--work-dir', str(work_dirs[-1]), '--cfg-options', *options])
+    output = run(python_with_wheel, '-W', 'ignore', SEVERAL.with_name('several_mim.py'), json.dumps(lines))
+    scripts = re.findall(r'Training command is \S+ \S*/(\w+/\.mim/tools/train\.py) ', output)
+    assert scripts == [f'{package}/.mim/tools/train.py' for package, _ in MIM]
+    for (_, path), work_dir in zip(MIM, work_dirs, strict=True):
+        trained(work_dir, 4 if '300w' in path else 2)
+
+
+def test_scripts_with_worker_processes(prepared, place):
+    upstream, work_dir = configs_root('mmdet') / 'hrnet' / 'faster-rcnn_hrnetv2p-w18-1x_coco.py', place / 'drop_in'
+    _, options = prepared(upstream, loaders=True)
+    drop_in = ['custom_imports.imports=[hrnet_mm.drop_in.mmdet]', 'custom_imports.allow_failed_imports=False']
+    options += [*drop_in, 'model.backbone.fuse_upsample=nearest']  # which mmdet's own HRNet does not take
+    # First, where nothing else has imported the drop-in.
+    lines = [[str(ROOT / 'tools/train.py'), str(upstream), '--work-dir', str(work_dir), '--cfg-options', *options]]
+    work_dirs = []
+    for path in FAMILIES:
         config, options = prepared(f'configs/{path}', loaders=True)
         work_dir = (place / 'scripts' / path).with_suffix('')
         common = ['--work-dir', str(work_dir), '--cfg-options', *options]
@@ -145,16 +136,16 @@ def test_scripts_with_worker_processes(library, prepared, place):
         lines.append([str(ROOT / 'tools/test.py'), f'configs/{path}', str(work_dir / last), *common])
         work_dirs.append(work_dir)
     run(sys.executable, SEVERAL, json.dumps(lines))
+    trained(place / 'drop_in', 2)
     for work_dir in work_dirs:
         trained(work_dir)
         (metrics,) = work_dir.glob('*/*.json')
         assert all(isinstance(value, int | float) for value in json.loads(metrics.read_text()).values())
 
 
-@pytest.mark.parametrize('library', FAMILIES)
-def test_two_processes(library, prepared, place):
+def test_two_processes(prepared, place):
     work_dirs, lines = [], []
-    for path in FAMILIES[library]:
+    for path in FAMILIES:
         _, options = prepared(f'configs/{path}', loaders=True)
         work_dir = (place / 'two_processes' / path).with_suffix('')
         common = ['--launcher', 'pytorch', '--work-dir', str(work_dir), '--cfg-options', *options]
@@ -167,7 +158,7 @@ def test_two_processes(library, prepared, place):
         trained(work_dir)
 
 
-@pytest.mark.parametrize('path', [path for paths in FAMILIES.values() for path in paths])
+@pytest.mark.parametrize('path', FAMILIES)
 def test_bfloat16_with_a_scaled_learning_rate_and_settings(path, prepared, place):
     config, options = prepared(f'configs/{path}', loaders=True)
     work_dir = (place / 'amp' / path).with_suffix('')
@@ -186,13 +177,3 @@ def test_bfloat16_with_a_scaled_learning_rate_and_settings(path, prepared, place
     if 'auto_scale_lr' in config:
         scaled = config.optim_wrapper.optimizer.lr * 2 / config.auto_scale_lr.base_batch_size
         assert checkpoint['optimizer']['param_groups'][0]['initial_lr'] == pytest.approx(scaled)
-
-
-def test_an_upstream_config_with_the_drop_in_by_the_script(prepared, place):
-    file = configs_root('mmdet') / 'hrnet' / 'faster-rcnn_hrnetv2p-w18-1x_coco.py'
-    _, options = prepared(file, loaders=True)
-    drop_in = ['custom_imports.imports=[hrnet_mm.drop_in.mmdet]', 'custom_imports.allow_failed_imports=False']
-    work_dir = place / 'drop_in'
-    options += [*drop_in, 'model.backbone.fuse_upsample=nearest']  # which mmdet's own HRNet does not take
-    run(sys.executable, ROOT / 'tools' / 'train.py', file, '--work-dir', work_dir, '--cfg-options', *options)
-    trained(work_dir, 2)

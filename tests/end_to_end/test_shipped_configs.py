@@ -8,7 +8,7 @@ import pytest
 from gradients import unused_parameters
 from made_data import make_data
 from mmengine.config import Config
-from quick import await_new_folder, quick_runs
+from quick import quick_runs
 from shrink import loader_options, round_options, settings_of_short_runs, shrinking_options
 
 from hrnet_mm.cli import main
@@ -54,7 +54,6 @@ class Runs:
     def call(self, command, *arguments, options=()):
         """Run a command; give the folder that this run logged into."""
         before = folders(self.work_dir)
-        await_new_folder(self.work_dir)
         where = ['--work-dir', str(self.work_dir), '--cfg-options', *self._options, *options]
         assert main([command, self._path, *arguments, *where]) == 0
         (folder,) = folders(self.work_dir) - before

@@ -7,11 +7,18 @@ import numpy as np
 import pytest
 from made_data import HEIGHT, WIDTH
 from mmdet.apis import DetInferencer, inference_detector, init_detector
+from quick import quick_runs
 from user_project import UserProject
 
 pytestmark = pytest.mark.slow
 
 CONFIGS = Path(__file__).parent / 'users_configs' / 'mmdet'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _quick_runs():
+    with quick_runs():
+        yield
 
 
 @pytest.fixture

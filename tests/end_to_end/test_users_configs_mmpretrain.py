@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mmpretrain.apis import ImageClassificationInferencer
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
+from quick import quick_runs
 from user_project import UserProject
 
 pytestmark = pytest.mark.slow
@@ -39,6 +40,12 @@ def make_shapes(folder):
     for file, chosen in (('train.json', several[:6]), ('val.json', several)):
         content = {'metainfo': {'classes': [*SHAPES, 'large']}, 'data_list': chosen}
         (root / file).write_text(json.dumps(content))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _quick_runs():
+    with quick_runs():
+        yield
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Two processes over gloo, started by torchrun, train and test as one process does."""
 
 import json
-import os
 import pickle
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -23,14 +23,12 @@ def runs(tiny_data, tmp_path_factory):
     """The work directories of one process and of two, which trained the same networks on the same batches."""
     folder = tmp_path_factory.mktemp('distributed')
     configs = [str(WORKER.parent / 'configs' / f'{library}.py') for library in LIBRARIES]
-    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-    for name, how in (('one', []), ('two', torchrun)):
-        result = subprocess.run(
-            [sys.executable, *how, str(WORKER), str(folder / name), *configs],
-            env={**os.environ, 'TINY_DATA': str(tiny_data)},
-            capture_output=True,
-            text=True,
-        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('TINY_DATA', str(tiny_data))
+        patch.setattr(sys, 'argv', [str(WORKER), str(folder / 'one'), *configs])
+        runpy.run_path(str(WORKER), run_name='__main__')
+        torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+        result = subprocess.run([*torchrun, str(WORKER), str(folder / 'two'), *configs], capture_output=True, text=True)
         assert result.returncode == 0, result.stderr[-3000:]
     return folder / 'one', folder / 'two'
 

@@ -3,9 +3,6 @@
 import argparse
 import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +16,6 @@ from hrnet_mm.errors import UserError
 from hrnet_mm.weights import CheckpointError, read_checkpoint
 
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
-ROOT = Path(__file__).parents[2]
 
 
 def run_train(*arguments):
@@ -95,18 +91,6 @@ def test_resume_from_a_named_checkpoint(tiny_config, tmp_path):
     assert read_checkpoint(tmp_path / 'second' / 'epoch_2.pth')['meta']['iter'] == 4
 
 
-@pytest.mark.slow
-def test_two_processes_on_the_cpu(tiny_config, tmp_path):
-    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-    script = [ROOT / 'tools' / 'train.py', tiny_config('mmpretrain'), '--launcher', 'pytorch', '--work-dir', tmp_path]
-    result = subprocess.run(
-        [*torchrun, *script, '--cfg-options', 'train_dataloader.batch_size=1'], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    # Two processes share the four images, so two epochs of batches of one are four iterations, not eight.
-    assert read_checkpoint(tmp_path / 'epoch_2.pth')['meta']['iter'] == 4
-
-
 def test_unknown_config_names_the_nearest(tiny_config):
     with pytest.raises(UserError, match=r'mmdett\.py: no such config file; the nearest name is .*mmdet\.py'):
         run_train(tiny_config('mmdett'))
@@ -135,6 +119,7 @@ def test_train_refuses(arguments, message, tiny_config, monkeypatch):
         run_train(tiny_config('mmpretrain'), *arguments)
 
 
+@pytest.mark.slow
 def test_amp_on_a_cpu_is_bfloat16(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic', 'train_cfg.max_epochs=1']

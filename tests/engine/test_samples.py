@@ -87,6 +87,7 @@ def test_odd_images_are_read_as_they_are_seen(library, make_config):
         assert inputs['pixel'].flatten(1).unique(dim=1).shape == (3, 1)  # one colour
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('library', 'num_workers'), [*((library, 0) for library in LIBRARIES), ('mmpretrain', 2)])
 def test_damaged_images_are_skipped_by_name_and_counted(library, num_workers, make_config, tmp_path):
     names = [*READABLE[:5], *DAMAGED]
@@ -125,6 +126,7 @@ def test_a_label_of_one_pixel_fails_with_its_path(make_config):
         RUNNERS.build(config).train()
 
 
+@pytest.mark.slow
 def test_a_damaged_label_fails_with_its_path(make_config, tmp_path):
     config = make_config('mmseg', {'plain': None, 'gray': None})
     (tmp_path / 'data' / 'labels' / 'gray.png').write_bytes(b'')
@@ -132,6 +134,7 @@ def test_a_damaged_label_fails_with_its_path(make_config, tmp_path):
         RUNNERS.build(config).train()
 
 
+@pytest.mark.slow
 def test_skipping_has_a_limit(make_config):
     names = dict.fromkeys([*READABLE[:5], *DAMAGED])
     config = make_config('mmpretrain', names, on_bad_sample='skip', max_bad_samples=2)
@@ -169,6 +172,7 @@ ANNOTATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('library', 'left_out'), [('mmdet', 0), ('mmpose', 4)])
 def test_odd_annotations_train(library, left_out, make_config):
     """mmdet keeps the images; mmpose leaves out those without an object, a box of some size, or a visible keypoint."""

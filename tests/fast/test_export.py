@@ -112,6 +112,7 @@ def test_int8_files_are_quantized(name, run, small, tmp_path):
         assert any(operation.get_type_name() == 'FakeQuantize' for operation in operations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['small.onnx', 'small.xml'])
 def test_a_file_that_differs_is_not_kept(name, small, tmp_path):
     old = {tmp_path / name: b'old', (tmp_path / name).with_suffix('.bin'): b'weights'}

@@ -80,6 +80,7 @@ def test_answers_repeat(network: Any) -> None:
     assert all(torch.equal(a, b) for a, b in zip(outputs(folded, x), first, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['hrnetv1_w32', 'hrnetv2_w18', 'hrnet_w18', 'hrnetv2p_w18'])
 def test_every_batch_norm_is_gone(network: Any, name: str) -> None:
     model = network(name)

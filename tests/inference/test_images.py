@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import textwrap
 import time
@@ -17,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from forked import ForkedCommand
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
@@ -68,10 +68,7 @@ def read_lines(file):
 
 
 def start(*arguments, **environment):
-    command = [sys.executable, '-m', 'hrnet_mm.cli', 'predict', *map(str, arguments)]
-    return subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return ForkedCommand(['predict', *arguments], **environment)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +179,7 @@ def test_two_processes_answer_every_image_once(checkpoint, images, tmp_path):
         start(*arguments, 'slurm', SLURM_PROCID='1', SLURM_NTASKS='2', SLURM_LOCALID='1', **place),
     ]
     texts = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], texts
+    assert [process.poll() for process in processes] == [0, 0], texts
     assert any('5 of 7 images done, 2 could not be read' in text for text in texts)
     shares = [read_lines(tmp_path / f'both/shards/0000{rank}-of-00002.jsonl') for rank in range(2)]
     assert sorted(map(len, shares)) == [3, 4]

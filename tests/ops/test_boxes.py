@@ -77,6 +77,7 @@ def overlap(first: Tensor, second: Tensor, offset: int) -> float:
     return shared / union if union else math.nan
 
 
+@pytest.mark.slow
 def test_softnms(compiled, python):
     """The kept boxes are equal in every case, and their scores but for the last bit of an exponential."""
     for seed in range(1200):

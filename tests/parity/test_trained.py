@@ -1,5 +1,6 @@
 """Train in the library, convert, and get the same accuracy on the same images without it; and back."""
 
+import json
 import re
 import subprocess
 import sys
@@ -45,8 +46,9 @@ def run(*arguments: str, cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
-def accuracy_in_mmpretrain(config: Path, checkpoint: Path) -> float:
-    out = run(str(ROOT / 'tools/test.py'), str(config), str(checkpoint), cwd=config.parent)
+def accuracy_in_mmpretrain(config: Path, checkpoint: Path, *before: list[str]) -> float:
+    lines = [*before, [str(ROOT / 'tools/test.py'), str(config), str(checkpoint)]]
+    out = run(str(ROOT / 'tests/end_to_end/several_scripts.py'), json.dumps(lines), cwd=config.parent)
     return float(re.findall(r'accuracy/top1: ([\d.]+)', out)[-1])
 
 
@@ -71,9 +73,9 @@ def test_the_same_accuracy_there_and_here(tmp_path: Path) -> None:
     config.write_text(CONFIG.format(root=ROOT, extra=arch.to_extra(), channels=arch.out_channels, data=folder))
     images, labels = digits(folder, 'test')
 
-    run(str(ROOT / 'tools/train.py'), str(config), '--work-dir', str(tmp_path / 'work'), cwd=tmp_path)
     trained = tmp_path / 'work/iter_60.pth'
-    theirs = accuracy_in_mmpretrain(config, trained)
+    training = [str(ROOT / 'tools/train.py'), str(config), '--work-dir', str(tmp_path / 'work')]
+    theirs = accuracy_in_mmpretrain(config, trained, training)
     assert theirs > 50  # it has learned something: chance is 10
     converted = convert(state_dict_of(read_checkpoint(trained)))
     ours = HRNetModel('hrnet_test-w8', 10)

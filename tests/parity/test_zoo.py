@@ -3,9 +3,11 @@
 import copy
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from pprint import pformat
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from mmengine import Config
 from mmengine.registry import DefaultScope, Registry
 from torch import Tensor, nn
 from upstream import COUNTS, configs_root, upstream_paths
+
+from hrnet_mm.engine import quick_reading
 
 LIBRARIES = {
     'mmdet': {'HRNet': 'models.backbones.hrnet', 'HRFPN': 'models.necks.hrfpn'},
@@ -26,7 +30,8 @@ TOLERANCE = 1e-10  # relative to the largest output, in float64
 @cache
 def zoo(library: str) -> dict[str, dict]:
     """The model part of each HRNet config, by path below the library's configs."""
-    return {path: Config.fromfile(configs_root(library) / path).model for path in upstream_paths(library)}
+    with quick_reading():
+        return {path: Config.fromfile(configs_root(library) / path).model for path in upstream_paths(library)}
 
 
 def registry(library: str) -> Registry:
@@ -60,6 +65,13 @@ def shapes(module: nn.Module) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
+def without_weights(cfg: Any) -> Any:
+    """A copy of a model's settings that names no files of weights, which no building reads."""
+    if isinstance(cfg, Mapping):
+        return {key: without_weights(value) for key, value in cfg.items() if key not in ('init_cfg', 'pretrained')}
+    return [without_weights(value) for value in cfg] if isinstance(cfg, list) else cfg
+
+
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_zoo_is_complete(library: str) -> None:
     assert len(zoo(library)) == COUNTS[library]
@@ -68,14 +80,17 @@ def test_zoo_is_complete(library: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_whole_models_build_with_upstreams_keys(library: str) -> None:
-    equal = []
+    equal, built = [], set()
     for path, cfg in zoo(library).items():
+        equal.append(path)
+        if (text := pformat(without_weights(cfg))) in built:  # many differ in their schedules or data sets alone
+            continue
+        built.add(text)
         with torch.device('meta'):
             (theirs,), (ours,) = build(library, 'upstream', cfg), build(library, 'drop_in', cfg)
         assert any(type(m).__module__.startswith('hrnet_mm') for m in ours.modules()), path
         assert not any(type(m).__module__.startswith('hrnet_mm') for m in theirs.modules()), path
         assert shapes(ours) == shapes(theirs), path
-        equal.append(path)
     print(f"{library}: {len(equal)} of {len(zoo(library))} configs build with exactly upstream's keys and shapes")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from made_data import make_data
 from mmengine.config import Config
-from quick import await_new_folder, quick_runs
+from quick import quick_runs
 
 from hrnet_mm.cli import main
 from hrnet_mm.weights import read_checkpoint
@@ -27,7 +27,6 @@ class UserProject:
     def call(self, command, *arguments):
         """Run a command; give the folder that it logged into."""
         before = set(filter(Path.is_dir, self.work_dir.glob('*')))
-        await_new_folder(self.work_dir)
         with quick_runs():
             assert main([command, str(self.config), *map(str, arguments)]) == 0
         (folder,) = set(filter(Path.is_dir, self.work_dir.glob('*'))) - before

@@ -161,6 +161,7 @@ def posetrack(root, frames, split='val', name='000342_mpii'):
     (folder / f'{name}.json').write_text(json.dumps({'annolist': annolist}))
 
 
+@pytest.mark.slow
 def test_posetrack17(prepare, tmp_path):
     from mmpose.datasets import PoseTrack18Dataset
 
@@ -237,6 +238,7 @@ def aflw(tmp_path):
     return [tmp_path / 'info.mat', '--images', tmp_path / 'images', '--out', tmp_path / 'annotations', '--num-train', 2]
 
 
+@pytest.mark.slow
 def test_aflw(prepare, aflw, tmp_path):
     from mmpose.datasets import AFLWDataset
 

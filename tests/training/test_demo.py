@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,15 +24,28 @@ CONFIGS = ROOT / 'configs' / 'demo'
 
 @pytest.fixture
 def demo_folder(tmp_path, monkeypatch):
-    """An empty current folder with the demonstration data."""
+    """An empty current folder with the demonstration data, of people and faces the first 40 test images."""
     data = ROOT / 'data' / 'demo'
     try:
         for prepare in (prepare_people, prepare_faces, prepare_nuclei, prepare_digits):
             prepare(data)
     except FetchError as error:
         pytest.skip(str(error))
-    (tmp_path / 'data').mkdir()
-    (tmp_path / 'data' / 'demo').symlink_to(data)
+    here = tmp_path / 'data' / 'demo'
+    here.mkdir(parents=True)
+    for name in ('nuclei', 'digits'):
+        (here / name).symlink_to(data / name)
+    for task, name in (('pose', 'people'), ('faces', 'faces')):
+        (here / name).mkdir()
+        for file in (data / name).iterdir():
+            (here / name / file.name).symlink_to(file)
+        content = json.loads((data / name / 'test.json').read_text())
+        content['images'] = content['images'][:40]
+        kept = {image['id'] for image in content['images']}
+        content['annotations'] = [one for one in content['annotations'] if one['image_id'] in kept]
+        (here / name / 'test.json').unlink()
+        (here / name / 'test.json').write_text(json.dumps(content))
+        monkeypatch.setitem(TASKS, task, replace(TASKS[task], prepare=lambda root, name=name: root / name))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
