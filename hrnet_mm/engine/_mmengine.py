@@ -180,11 +180,13 @@ def format_configs_once() -> None:
     """Format each config text once, for the rest of the process.
 
     mmengine formats the whole config for the log, for the files of each visualizer backend and for every checkpoint.
+    OneDL's mmengine imports the formatter anew at each call, and nothing is changed there.
     """
-    mmengine.config.config.FormatCode = _format_once
+    if _format is not None:
+        mmengine.config.config.FormatCode = _format_once
 
 
-_format: Callable[..., tuple[str, bool]] = mmengine.config.config.FormatCode
+_format: Callable[..., tuple[str, bool]] | None = getattr(mmengine.config.config, 'FormatCode', None)
 
 
 def _format_once(text: str, style_config: dict[str, Any], **options: Any) -> tuple[str, bool]:
@@ -193,4 +195,5 @@ def _format_once(text: str, style_config: dict[str, Any], **options: Any) -> tup
 
 @functools.lru_cache(maxsize=32)
 def _formatted(text: str, style: tuple[Any, ...], options: tuple[Any, ...]) -> tuple[str, bool]:
+    assert _format is not None
     return _format(text, style_config=dict(style), **dict(options))
