@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import UserError, did_you_mean
 from ..registry import MODELS
+from ..weights.load import absent_biases
 from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import Bottleneck, Config, StreamMix, build_conv, build_norm, checkpointed, resize
@@ -238,7 +239,7 @@ class HRFuseScales(BaseModule):
         out_channels: Channels of the output.
         norm_cfg: The config of the normalization. Default: batch norm with momentum 0.1.
         conv_bias: Whether convolutions before a normalization have a bias: True in the official code, False in
-            OpenMMLab and in the later official weights.
+            OpenMMLab and in the later official weights. A checkpoint without these biases sets them to zero.
         arch: The backbone's architecture, from which the input channels follow.
         init_cfg: The config of the initialization. Default: Kaiming.
 
@@ -276,6 +277,12 @@ class HRFuseScales(BaseModule):
             _named_conv(c_in, c_out, 3, 2, None, norm_cfg, conv_bias, relu=True) for c_in, c_out in pairwise(widths)
         )
         self.final_layer = _named_conv(widths[-1], out_channels, 1, 1, None, norm_cfg, conv_bias, relu=True)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        own = [name.removeprefix(prefix) for name in state_dict if name.startswith(prefix)]
+        zeros = absent_biases(self, own)
+        state_dict.update({prefix + name: value for name, value in zeros.items()})
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, xs: Sequence[Tensor]) -> Maps:
         """Compute the fused map.

@@ -2,12 +2,16 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
 from ..errors import UserError, did_you_mean
 from .convert import Conversion, convert
@@ -16,6 +20,7 @@ from .zoo import WEIGHTS, Weight, get_weight
 
 __all__ = [
     'Checkpoint',
+    'absent_biases',
     'converted',
     'fill',
     'fill_backbone',
@@ -222,10 +227,38 @@ def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {n.removeprefix(f'{name}.'): v for n, v in state.items() if n.startswith(f'{name}.')}
 
 
+def absent_biases(module: nn.Module, given: Iterable[str]) -> dict[str, Tensor]:
+    """Return the zeros that a file means by leaving out the bias of a convolution before a normalization.
+
+    Some programs have such biases and others do not: those of the official classifiers fold into the batch norm, and
+    FCOS's towers have them in its authors' code only. A convolution without a bias equals one whose bias is zero.
+
+    Args:
+        module: The network.
+        given: The names in the file.
+
+    Returns:
+        A tensor of zeros for each bias that the network has, and whose weight alone is given.
+    """
+    given, zeros = set(given), {}
+    for name, parent in module.named_modules():
+        # mmcv's ConvModule has an order.
+        is_chain = type(parent).forward is nn.Sequential.forward
+        if not is_chain and getattr(parent, 'order', None) != ('conv', 'norm', 'act'):
+            continue
+        for (child, conv), (_, norm) in pairwise(parent.named_children()):
+            if isinstance(conv, _ConvNd) and isinstance(norm, _NormBase | nn.GroupNorm) and conv.bias is not None:
+                layer = f'{name}.{child}' if name else child
+                if f'{layer}.weight' in given and f'{layer}.bias' not in given:
+                    zeros[f'{layer}.bias'] = torch.zeros_like(conv.bias, requires_grad=False)
+    return zeros
+
+
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
     """Copy tensors into a module, all or none.
 
-    Tensors of a four-output checkpoint for outputs that the network does not have are ignored.
+    Tensors of a four-output checkpoint for outputs that the network does not have are ignored. Biases that the file
+    leaves out because its program has none are zero (`absent_biases`).
 
     Args:
         module: The module.
@@ -238,7 +271,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
     Raises:
         CheckpointError: A tensor is missing, superfluous, or of another shape; the message has the counts.
     """
-    own = module.state_dict()
+    own, tensors = module.state_dict(), {**tensors, **absent_biases(module, tensors)}
     missing = [n for n in own if n not in tensors]
     left = [n for n in tensors if n not in own and not _OTHER_OUTPUTS.match(n)]
     shapes = [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
