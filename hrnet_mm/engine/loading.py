@@ -81,7 +81,7 @@ def _needed(network: nn.Module) -> str | None:
         if not allowed and hasattr(runner, 'needs_loading_hook'):
             return None  # the config has disabled the hook
         whole = built_train_loop(runner) is None and not any(allowed)
-    return '' if whole else 'backbone.'
+    return '' if whole or not hasattr(network, 'backbone') else 'backbone.'
 
 
 def _learned(network: nn.Module) -> list[str]:
