@@ -289,8 +289,8 @@ class HRNet(BaseModule):
         Raises:
             CheckpointError: The checkpoint does not fill the whole backbone.
         """
-        if (checkpoint := self.pretrained) is not None:
-            print_log(load_backbone(self, checkpoint), logger='current')
+        if (init := self._pretrained_init()) is not None:
+            print_log(load_backbone(self, str(init['checkpoint']), init.get('prefix') or ''), logger='current')
             self._is_init = True
             return
         super().init_weights()
@@ -302,9 +302,13 @@ class HRNet(BaseModule):
     @property
     def pretrained(self) -> str | None:
         """The checkpoint in `init_cfg`, if any."""
-        for init in self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]:
+        init = self._pretrained_init()
+        return None if init is None else str(init['checkpoint'])
+
+    def _pretrained_init(self) -> Config | None:
+        for init in self.init_cfg if isinstance(self.init_cfg, list | tuple) else [self.init_cfg]:
             if type_name(init) in ('Pretrained', 'PretrainedInit'):  # new-style configs hold the class
-                return str(init['checkpoint'])
+                return dict(init)
         return None
 
     def train(self, mode: bool = True) -> Self:
