@@ -192,7 +192,9 @@ class HRNetV2pFPN(BaseModule):
                 raise UserError(f'{name} must be at least 1, got {value!r}')
         self.out_channels = (out_channels,) * num_outs
         self.strides = tuple(4 * stride * 2**i for i in range(num_outs))
-        self.pool = _POOLS[pooling_type]
+        self.pool = self.pooling = _POOLS[pooling_type]
+        self.num_ins, self.num_outs = len(self.in_channels), num_outs
+        self.conv_cfg, self.norm_cfg = conv_cfg, norm_cfg
         self.with_cp = with_cp
         # conv_cfg does not apply to the mixing convolution: StreamMix needs an ordinary one.
         reduction_conv = _named_conv(sum(self.in_channels), out_channels, 1, 1, None, norm_cfg)
@@ -266,7 +268,7 @@ class HRFuseScales(BaseModule):
         self.in_channels = _branch_channels(in_channels, arch)
         self.out_channels = (out_channels,)
         self.strides = (32,)
-        norm_cfg = norm_cfg or {'type': 'BN', 'momentum': 0.1}
+        self.norm_cfg = norm_cfg = norm_cfg or {'type': 'BN', 'momentum': 0.1}
         widths = [128, 256, 512, 1024]
         # The Sequential around each bottleneck is in both sources, and in their parameter names.
         self.increase_layers = nn.ModuleList(
