@@ -121,7 +121,7 @@ def detect(state_dict: Mapping[str, Tensor]) -> str:
 def _plan(layout: Layout, names: list[str]) -> tuple[object, ...]:
     """Return the effect of reading these names in this layout, to compare two layouts."""
     renamed = {n: _rename(bare, layout.rules) for n, bare in _without_prefix(layout, names).items()}
-    folded = sorted(n for n in renamed.values() if n and _partner(n, layout.biased))
+    folded = sorted(n for n in renamed.values() if n and _partner(n, layout.biased + layout.folded))
     background = layout.background_first and any(n and _CLASS_LAYERS.match(n) for n in renamed.values())
     return renamed, folded, layout.inplace_abn, background
 
@@ -204,9 +204,10 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
         for name in scales:
             state[name] = state[name].abs() + 1e-5
         result.changes.append(f'{len(scales)} InPlace-ABN scales changed to |weight| + 1e-5')
-    if folded := [n for n in state if _partner(n, layout.biased)]:
+    pairs = layout.biased + layout.folded
+    if folded := [n for n in state if _partner(n, pairs)]:
         for name in folded:
-            mean = f'{_partner(name, layout.biased)}.running_mean'
+            mean = f'{_partner(name, pairs)}.running_mean'
             if mean not in state:
                 raise CheckpointError(f'{name} cannot be folded, because the checkpoint lacks {mean}; save it whole')
             bias = state.pop(name)

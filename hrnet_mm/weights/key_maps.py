@@ -24,6 +24,7 @@ class Layout:
         dropped: Templates of unnecessary keys, with the reason.
         prefix: The prefix of a training wrapper.
         biased: This package's convolutions without a bias that have one in the layout, and the norm after each.
+        folded: Those that may have a bias in the layout, and are written without one.
         unbiased: The same convolutions in a variant of a layout that has no bias there either.
         kept: Convolutions whose bias may be absent here and must not be in the layout, as no norm can absorb it.
         frozen: Whether norms have an `eps` and no counter, or must not have one; None where both may be.
@@ -38,6 +39,7 @@ class Layout:
     dropped: Rules = ()
     prefix: str = ''
     biased: Rules = ()
+    folded: Rules = ()
     unbiased: Rules = ()
     kept: tuple[str, ...] = ()
     frozen: bool | None = None
@@ -155,6 +157,7 @@ LAYOUTS: dict[str, Layout] = {
             *_same('head.final_layer.{*}', 'head.convs.0.{*}', 'aux_head.{*}', 'ocr_head.{*}', 'cii_head.{*}'),
             *_HIGHER_HEAD,
         ),
+        folded=_CLS_BIAS,
     ),
     'backbone': Layout(
         "a backbone alone, without a prefix; HRNetV2p's has its pyramid",
@@ -283,6 +286,7 @@ LAYOUTS: dict[str, Layout] = {
         'neck.0.{*}',
         (*_OPENMMLAB_BODY, ('neck.0.{*}', 'neck.{*}'), ('head.fc.{*}', 'head.fc.{*}')),
         _PREPROCESSOR,
+        folded=_CLS_BIAS,  # HRFuseScales(conv_bias=True)
     ),
     'mmpose': Layout(
         "mmpose, top-down heads and this package's HigherHRHead",

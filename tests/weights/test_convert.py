@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.models import HRNet, HRNetModel, HRNetV1, HRNetV2p
+from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV2p
 from hrnet_mm.models.heads import higher_layers, higher_outputs
 from hrnet_mm.weights import CheckpointError, convert, detect
 from hrnet_mm.weights.key_maps import LAYOUTS
@@ -253,6 +253,24 @@ def test_weights_without_biases_stay_without() -> None:
     others = convert(read.state_dict, to='timm')
     assert len(others.state_dict) == len(theirs) + 4
     assert str(others).endswith('4 zero biases added; timm-ssld has none')
+
+
+@pytest.mark.parametrize('layout', ['mmpretrain', 'hrnet_mm'])
+def test_learned_biases_of_a_classifier_are_folded_wherever_they_go(layout: str) -> None:
+    prefix = 'neck.0.' if layout == 'mmpretrain' else 'neck.'
+    state = convert(classifier(), to=layout).state_dict
+    fuse = HRFuseScales(arch=ARCH, conv_bias=True).eval()
+    randomized(fuse)
+    state |= prefixed(prefix, fuse.state_dict())
+    result = convert(state)
+    assert result.changes == ['4 biases folded into the norms after them']
+    ours = HRFuseScales(arch=ARCH).eval()
+    ours.load_state_dict(part(result.state_dict, 'neck'), strict=True)
+    maps = [torch.randn(1, c, 64 // 2**i, 64 // 2**i) for i, c in enumerate([4, 8, 16, 32])]
+    given, expected = ours(maps)[0], fuse(maps)[0]
+    assert float((given - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+    official = convert(state, to='timm')
+    assert torch.equal(official.state_dict['final_layer.1.running_mean'], ours.final_layer.bn.running_mean)
 
 
 def test_towers_without_biases_get_those_of_the_official_code() -> None:
