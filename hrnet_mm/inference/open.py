@@ -266,7 +266,8 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> Open
     report, metadata = f'{name} with random weights', None
     if checkpoint is not None:
         count = fill(model, checkpoint.state_dict(), str(checkpoint.path))
-        report, metadata = f'{count} keys loaded from {checkpoint.path}', checkpoint.meta.get('dataset_meta')
+        choice = f', {checkpoint.choice}' if checkpoint.choice else ''
+        report, metadata = f'{count} keys loaded from {checkpoint.path}{choice}', checkpoint.meta.get('dataset_meta')
     if not metadata and config.get('test_dataloader') is not None:
         metadata = _meta_of(data_set(config), scope)
     norm = {key: buffer.flatten().tolist() for key, buffer in model.data_preprocessor.named_buffers()}

@@ -77,6 +77,13 @@ def test_a_converted_file_fills_the_network(path, read):
     assert fed >= expected  # heads of pose, faces and segmentation have the same layers
 
 
+@pytest.mark.parametrize(('width', 'parameters'), [(40, 53_546_138), (48, 73_380_762)])
+def test_fcos_has_the_parameters_of_its_authors_code(width, parameters, read):
+    config = read(f'detection/fcos_hrnetv2p-w{width}-gn-head_ms-640-800-4xb4-2x_coco.py')
+    with torch.device('meta'):
+        assert sum(p.numel() for p in build(config).parameters()) == parameters
+
+
 FAMILIES = [
     ('classification/hrnet-w18_8xb32_in1k.py', 'official-cls'),
     ('classification/hrnet-w18_8xb32_in1k.py', 'timm-ssld'),
