@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ class _Settings:
     choice: str | Path | None
 
 
+_VERSION = attrgetter('_version')
+
+
 class _Watch:
     """Notices that the weights of a network are others than those that an engine computes with."""
 
@@ -88,8 +92,10 @@ class _Watch:
 
     def renew(self) -> None:
         """Take the weights as they are."""
-        tensors = [*self._model.parameters(), *self._model.buffers()]
-        self._tensors = [x for x in tensors if not x.is_inference()]  # others cannot tell
+        # A training changes the counter of a batch norm, and its kernels do not count their changes of the statistics;
+        # others change the variance with the mean. Tensors of the inference mode have no version.
+        named = [*self._model.named_parameters(), *self._model.named_buffers()]
+        self._tensors = [x for name, x in named if not (x.is_inference() or name.endswith('.running_var'))]
         self._versions, self._assigned = self._version(), False
         self._form = self._form_now()
 
@@ -108,7 +114,7 @@ class _Watch:
         return self._assigned or self._version() != self._versions
 
     def _version(self) -> int:
-        return sum(x._version for x in self._tensors)
+        return sum(map(_VERSION, self._tensors))
 
     def _form_now(self) -> tuple[Any, Any]:
         first = next(self._model.parameters(), None)
