@@ -169,7 +169,9 @@ def fill_network(
             f'{conversion.unknown[0]}, so that the {" and ".join(extras)} would stay random; rename the keys, or '
             'create the backbone alone (features_only=True)'
         )
-    usable = [p for p, module in extras.items() if whole or _same_shapes(module, parts[p])]
+    usable = [
+        p for p, module in extras.items() if whole or _same_shapes(module, parts[p]) or _is_damaged(module, parts[p])
+    ]
     if weight is not None:
         arch = next((n for n, a in ARCHS.items() if a == backbone.arch), str(backbone.arch))
         weight.require(name, arch, backbone.fuse_upsample, backbone.align_corners, whole='head' in usable)
@@ -193,6 +195,13 @@ def random_parts(model: HRNetModel, conversion: Conversion) -> list[str]:
 
 def _extras(model: HRNetModel) -> dict[str, nn.Module]:
     return {p: module for p, module in (('neck', model.neck), ('head', model.head)) if module is not None}
+
+
+def _is_damaged(module: nn.Module, tensors: dict[str, Any]) -> bool:
+    """Return whether tensors are for this neck or head, and some are missing; `fill` then has the counts."""
+    own = module.state_dict().keys()
+    started = {name.partition('.')[0] for name in tensors}  # a head of another task has or lacks whole layers
+    return tensors.keys() < own and any(name.partition('.')[0] in started for name in own - tensors.keys())
 
 
 def _same_shapes(module: nn.Module, tensors: dict[str, Any]) -> bool:
