@@ -23,6 +23,7 @@ __all__ = [
     'infer_network',
     'list_models',
     'load_weights',
+    'random_parts',
 ]
 
 
@@ -52,6 +53,8 @@ def create_model(
     num_classes: int | None = None,
     in_channels: int = 3,
     features_only: bool = False,
+    *,
+    raw: bool = False,
     **kwargs: Any,
 ) -> nn.Module:
     """Create a network by name.
@@ -65,6 +68,8 @@ def create_model(
         in_channels: The channels of the input.
         features_only: Whether to return the backbone alone, with the pyramid of 'hrnetv2p'. Its outputs are tuples of
             maps, described by its attributes `out_channels` and `strides`.
+        raw: Whether to load the raw weights of a training checkpoint that holds a moving average of them too, which is
+            loaded otherwise.
         **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`.
 
     Returns:
@@ -86,28 +91,34 @@ def create_model(
     model = HRNetModel(name, num_classes, in_channels, **kwargs)
     model.init_weights()
     if pretrained is not None:
-        logging.getLogger(__name__).info(load_weights(model, pretrained))
+        conversion, weight = open_checkpoint(pretrained, raw=raw)
+        heads = not features_only or model.readout == 'hrnetv2p'
+        line = fill_network(model, os.fspath(pretrained), conversion, weight, heads=heads)
+        is_random = heads and random_parts(model, conversion)
+        logging.getLogger(__name__).log(logging.WARNING if is_random else logging.INFO, line)
         model.eval()
     if not features_only:
         return model
     return model if model.readout == 'hrnetv2p' else model.backbone  # the pyramid is its neck
 
 
-def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
+def load_weights(model: HRNetModel, source: str | os.PathLike[str], raw: bool = False) -> str:
     """Load a checkpoint of any known layout into a network.
 
     Every parameter of the backbone must be in the checkpoint. The neck and the head are loaded if the checkpoint has
-    them for the same task and number of classes; otherwise they keep their values, and the report says so.
+    them for the same task and number of classes; otherwise they keep their values, and the report says so. If only the
+    backbone has a known layout, the other keys may be the head's, and nothing is loaded into a network with a head.
 
     Args:
         model: The network.
         source: A name of published weights, 'timm://...', a URL or a path.
+        raw: Whether to load the raw weights where a moving average of them stands beside.
 
     Returns:
         A one-line report on the loaded and unused keys.
 
     Raises:
-        CheckpointError: The checkpoint cannot be read or does not fit the backbone.
+        CheckpointError: The checkpoint cannot be read or does not fit the backbone, or its head has an unknown layout.
         UserError: A published entry contradicts the network.
 
     Examples:
@@ -120,12 +131,17 @@ def load_weights(model: HRNetModel, source: str | os.PathLike[str]) -> str:
         >>> print(report.replace(str(path), 'pose.safetensors'))
         236 of 236 keys loaded from pose.safetensors (hrnet_mm)
     """
-    conversion, weight = open_checkpoint(source)
+    conversion, weight = open_checkpoint(source, raw=raw)
     return fill_network(model, os.fspath(source), conversion, weight)
 
 
 def fill_network(
-    model: HRNetModel, name: str, conversion: Conversion, weight: Weight | None, whole: bool = False
+    model: HRNetModel,
+    name: str,
+    conversion: Conversion,
+    weight: Weight | None,
+    whole: bool = False,
+    heads: bool = True,
 ) -> str:
     """Copy converted weights into a network; see `load_weights`.
 
@@ -135,18 +151,27 @@ def fill_network(
         conversion: The weights in this package's layout.
         weight: Their published entry, if any.
         whole: Whether the checkpoint must also fill the neck and the head.
+        heads: Whether the neck and the head are wanted at all.
 
     Returns:
         A one-line report on the loaded and unused keys.
 
     Raises:
-        CheckpointError: The weights do not fit.
+        CheckpointError: The weights do not fit, or keys of an unknown layout may be the head's.
         UserError: `weight` contradicts the network.
     """
     backbone = model.backbone
     parts = {p: part(conversion.state_dict, p) for p in ('backbone', 'neck', 'head')}
-    extras = {p: module for p, module in (('neck', model.neck), ('head', model.head)) if module is not None}
-    usable = [p for p, module in extras.items() if whole or _same_shapes(module, parts[p])]
+    extras = _extras(model) if heads else {}
+    if extras and conversion.unknown:
+        raise CheckpointError(
+            f'{name}: the backbone has a known layout, and {len(conversion.unknown)} other keys have none, such as '
+            f'{conversion.unknown[0]}, so that the {" and ".join(extras)} would stay random; rename the keys, or '
+            'create the backbone alone (features_only=True)'
+        )
+    usable = [
+        p for p, module in extras.items() if whole or _same_shapes(module, parts[p]) or _is_damaged(module, parts[p])
+    ]
     if weight is not None:
         arch = next((n for n, a in ARCHS.items() if a == backbone.arch), str(backbone.arch))
         weight.require(name, arch, backbone.fuse_upsample, backbone.align_corners, whole='head' in usable)
@@ -156,6 +181,27 @@ def fill_network(
     line = report(name, conversion, count, len(conversion.state_dict) - count - outputs, outputs)
     fresh = [p for p in extras if p not in usable]
     return line + (f'; {" and ".join(fresh)} not in the checkpoint for this task: random' if fresh else '')
+
+
+def random_parts(model: HRNetModel, conversion: Conversion) -> list[str]:
+    """Return which of neck and head converted weights do not fill.
+
+    Args:
+        model: The network.
+        conversion: The weights in this package's layout.
+    """
+    return [p for p, module in _extras(model).items() if not _same_shapes(module, part(conversion.state_dict, p))]
+
+
+def _extras(model: HRNetModel) -> dict[str, nn.Module]:
+    return {p: module for p, module in (('neck', model.neck), ('head', model.head)) if module is not None}
+
+
+def _is_damaged(module: nn.Module, tensors: dict[str, Any]) -> bool:
+    """Return whether tensors are for this neck or head, and some are missing; `fill` then has the counts."""
+    own = module.state_dict().keys()
+    started = {name.partition('.')[0] for name in tensors}  # a head of another task has or lacks whole layers
+    return tensors.keys() < own and any(name.partition('.')[0] in started for name in own - tensors.keys())
 
 
 def _same_shapes(module: nn.Module, tensors: dict[str, Any]) -> bool:

@@ -223,9 +223,14 @@ def test_a_network_that_must_be_whole_needs_its_head() -> None:
     model = HRNetModel('hrnet_test-w4', 5)
     conversion = convert(model.state_dict())
     del conversion.state_dict['head.fc.bias']
+    for whole in (True, False):
+        with pytest.raises(CheckpointError, match=r'the head of a\.pth does not fit the network: 1 of 2 keys fit'):
+            fill_network(model, 'a.pth', conversion, None, whole=whole)
+    del conversion.state_dict['head.fc.weight']
     assert 'head not in the checkpoint' in fill_network(model, 'a.pth', conversion, None)
-    with pytest.raises(CheckpointError, match=r'the head of a\.pth does not fit the network: 1 of 2 keys fit'):
-        fill_network(model, 'a.pth', conversion, None, whole=True)
+    del conversion.state_dict['neck.increase_layers.0.0.conv1.weight']
+    with pytest.raises(CheckpointError, match=r'the neck of a\.pth does not fit the network: .* 1 missing'):
+        fill_network(model, 'a.pth', conversion, None)
 
 
 @pytest.mark.slow

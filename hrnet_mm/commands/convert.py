@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--backbone-only', action='store_true', help='leave neck and heads out')
     parser.add_argument('--trusted', action='store_true', help='you trust the input (needed by torch before 2.10)')
+    parser.add_argument(
+        '--raw', action='store_true', help='take the raw weights where a moving average of them stands beside'
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -44,12 +47,19 @@ def run(args: argparse.Namespace) -> None:
     from ..weights.convert import convert
     from ..weights.io import CheckpointError, write_checkpoint
     from ..weights.key_maps import LAYOUTS
-    from ..weights.load import read_source
+    from ..weights.load import read_source, unwrapped
 
     if Path(args.out).suffix not in ('.safetensors', '.pth'):
         raise CheckpointError(f'--out {args.out}: the name must end in .safetensors or .pth')
-    state = read_source(args.model, args.trusted).state_dict()
+    checkpoint = read_source(args.model, args.trusted, args.raw)
+    state, others, changes = checkpoint.state_dict(), dict[str, str](), list[str]()
+    if args.source is None:
+        state, others, changes = unwrapped(state, args.raw)
     result = convert(state, args.to, args.source, args.backbone_only)
+    result.given += len(others)
+    for why in others.values():
+        result.dropped[why] = result.dropped.get(why, 0) + 1
+    result.changes = [*filter(None, [checkpoint.choice]), *changes, *result.changes]
     write_checkpoint(args.out, result.state_dict, {'layout': args.to, 'converted_from': result.source})
     print(f'layout  {result.source} ({LAYOUTS[result.source].about})')
     print(f'used    {result.used} of {result.given} keys')

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--num-classes', type=int, metavar='N', help='classes, keypoints or landmarks (default: of the checkpoint)'
     )
     parser.add_argument('--aot', action='store_true', help='FILE.pt2 compiled by AOTInductor, for this machine')
+    parser.add_argument(
+        '--raw', action='store_true', help='take the raw weights where a moving average of them stands beside'
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -65,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f'the input must have at least one image and one pixel, got {args.batch} x {args.size}')
     if (args.precision == 'int8') != (args.calibration is not None):
         raise UserError('int8 needs --calibration DIR, a folder of images; give both or neither')
-    opened = open_network(args.model, args.weights, num_classes=args.num_classes)
+    opened = open_network(args.model, args.weights, num_classes=args.num_classes, raw=args.raw)
+    opened.require_filled()
     size = args.size or opened.preprocessing.size
     if size is None:
         raise UserError(f'{args.model} has a config, which does not state the size for an export; give --size H W')

@@ -15,6 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm verify-checkpoint`."""
     add_network_arguments(parser)
     parser.add_argument('--trusted', action='store_true', help='you trust the file (needed by torch before 2.10)')
+    parser.add_argument(
+        '--raw', action='store_true', help='take the raw weights where a moving average of them stands beside'
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -31,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from ..weights import CheckpointError
     from ..weights.key_maps import LAYOUTS
 
-    opened = open_network(args.model, args.weights, trusted=args.trusted, use_config=False)
+    opened = open_network(args.model, args.weights, trusted=args.trusted, use_config=False, raw=args.raw)
     converted, model = opened.conversion, opened.network
     if converted is None or opened.checkpoint is None:
         raise UserError(f'{args.model} is not a checkpoint; give one, or a name with --weights FILE')

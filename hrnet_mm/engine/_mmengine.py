@@ -10,14 +10,16 @@ import os
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import mmengine.config.config
+import mmengine.runner.checkpoint
 from mmengine.config import Config, DictAction
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.runner import BaseLoop, find_latest_checkpoint
+from mmengine.runner import BaseLoop, FlexibleRunner, Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import _process_mmcls_checkpoint
 from torch import nn
 
@@ -33,10 +35,13 @@ __all__ = [
     'count_epoch',
     'forget_visualizer',
     'format_configs_once',
+    'is_initializing',
     'is_resuming',
+    'loading_runner',
     'parse_setting',
     'quick_reading',
     'redraw',
+    'watch_loading',
     'with_mmpretrain_names',
     'wrap_iterations',
 ]
@@ -197,3 +202,68 @@ def _format_once(text: str, style_config: dict[str, Any], **options: Any) -> tup
 def _formatted(text: str, style: tuple[Any, ...], options: tuple[Any, ...]) -> tuple[str, bool]:
     assert _format is not None
     return _format(text, style_config=dict(style), **dict(options))
+
+
+def is_initializing(module: nn.Module) -> bool:
+    """Return whether the module is within `init_weights`, where an `init_cfg` loads its checkpoint."""
+    return hasattr(module, '_params_init_info')
+
+
+_RUNNER: ContextVar[Any] = ContextVar('_RUNNER', default=None)
+
+
+def loading_runner() -> Any:
+    """Return the runner whose `load_checkpoint` is at work, or None."""
+    return _RUNNER.get()
+
+
+def watch_loading(
+    before: Callable[[nn.Module, MutableMapping[str, Any]], None],
+    after: Callable[[nn.Module, list[str], list[str], list[str]], None],
+) -> None:
+    """Call functions before and after each `load_state_dict` of mmengine, for the rest of the process.
+
+    Runners, the libraries' `init_model` and inferencers, and `init_cfg` all load by that function, which continues
+    after a line in the log if parameters are left out. A second call replaces the functions of the first.
+
+    Args:
+        before: Receives the model and the weights, which it may extend.
+        after: Receives the model, the missing and the left over names, and the other errors.
+    """
+
+    def load(module: nn.Module, state_dict: Any, *args: Any, **kwargs: Any) -> None:
+        root, found = bare_model(module), [list[str]()] * 3
+        plain = root._load_from_state_dict
+
+        def noting(state: Any, prefix: str, metadata: Any, strict: bool, *lists: list[str]) -> None:
+            found[:] = lists  # mmengine has these three filled by all submodules too
+            plain(state, prefix, metadata, strict, *lists)
+
+        before(root, state_dict)
+        root._load_from_state_dict = noting  # type: ignore[method-assign,assignment]
+        try:
+            _load(module, state_dict, *args, **kwargs)
+        finally:
+            del root._load_from_state_dict
+        after(root, *found)
+
+    mmengine.runner.checkpoint.load_state_dict = load
+    Runner.load_checkpoint = _noting_the_runner(_load_by_runner)
+    FlexibleRunner.load_checkpoint = _noting_the_runner(_load_by_flexible_runner)
+
+
+_load = mmengine.runner.checkpoint.load_state_dict
+_load_by_runner = Runner.load_checkpoint
+_load_by_flexible_runner = FlexibleRunner.load_checkpoint
+
+
+def _noting_the_runner(load: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(load)
+    def load_checkpoint(self: Any, *args: Any, **kwargs: Any) -> Any:
+        token = _RUNNER.set(self)
+        try:
+            return load(self, *args, **kwargs)
+        finally:
+            _RUNNER.reset(token)
+
+    return load_checkpoint

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..registry import HOOKS
 from ._mmengine import bare_model
+from .loading import guard_loading
 
 __all__ = ['CheckLoadedHook', 'StopOnNonFiniteHook']
 
@@ -197,16 +198,23 @@ def _sample_names(batch: Any) -> list[str]:
 
 @HOOKS.register_module()
 class CheckLoadedHook(Hook):
-    """Guard that stops a run if a checkpoint of `load_from` or of a test does not fill the whole backbone.
+    """Guard that stops a training if `load_from` does not fill the backbone, a test if it does not fill the network.
 
     mmengine loads the keys that fit, logs the others and continues, so that a checkpoint of another layout or width
-    leaves random weights. Heads may differ, because fine-tuning replaces them.
+    leaves random weights. In a training heads may differ, because fine-tuning replaces them.
+
+    Args:
+        random_heads: Whether heads may differ in a test as well.
 
     Raises:
-        UserError: A key of the backbone is missing or has another shape; the message has the counts.
+        UserError: A key is missing or has another shape; the message has the counts.
     """
 
     priority = 'VERY_HIGH'
+
+    def __init__(self, random_heads: bool = False) -> None:
+        self.random_heads = random_heads
+        guard_loading()  # of all that is loaded; the hook sees the names before the library changes those of old files
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Compare names and shapes before mmengine copies anything."""
@@ -217,8 +225,10 @@ class CheckLoadedHook(Hook):
             name: value for name, value in bare_model(runner.model).state_dict().items() if name.startswith('backbone.')
         }
         fit = [name for name, value in own.items() if getattr(given.get(name), 'shape', None) == value.shape]
-        if len(fit) < len(own):
-            first = next(name for name in own if name not in fit)
+        # Old files have no counters of batches, which no result depends on.
+        unfit = [name for name in own if name not in fit and not name.endswith('.num_batches_tracked')]
+        if unfit:
+            first = unfit[0]
             reason = 'is missing' if first not in given else f'has shape {tuple(given[first].shape)}'
             raise UserError(
                 f'the checkpoint fills {len(fit)} of {len(own)} backbone keys: {first} {reason} '

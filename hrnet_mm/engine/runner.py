@@ -46,6 +46,9 @@ class ReliableRunner(Runner):
         **kwargs: Arguments of mmengine's Runner.
     """
 
+    needs_loading_hook = True
+    """Whether loaded weights are checked only where a hook `loaded` asks for it, so that a config can disable it."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         format_configs_once()
         super().__init__(*args, **kwargs)

@@ -5,7 +5,9 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +61,144 @@ class Report:
         return '\n'.join(lines)
 
 
+@dataclass(frozen=True)
+class _Settings:
+    precision: str
+    names: list[str]
+    tolerance: float
+    dynamic: bool
+    calibration: tuple[Tensor, ...]
+    choice: str | Path | None
+
+
+_VERSION = attrgetter('_version')
+
+
+class _Watch:
+    """Notices that the weights of a network are others than those that an engine computes with."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._assigned = False  # load_state_dict(assign=True) gives a network other tensors
+        self.renew()
+        for module in model.modules():
+            module.register_load_state_dict_post_hook(self._note)
+
+    def __deepcopy__(self, memo: Any) -> '_Watch':
+        return self  # engines copy networks, and the copies have the hooks
+
+    def _note(self, *_: Any) -> None:
+        self._assigned = True
+
+    def renew(self) -> None:
+        """Take the weights as they are."""
+        # A training changes the counter of a batch norm, and its kernels do not count their changes of the statistics;
+        # others change the variance with the mean. Tensors of the inference mode have no version.
+        named = [*self._model.named_parameters(), *self._model.named_buffers()]
+        self._tensors = [x for name, x in named if not (x.is_inference() or name.endswith('.running_var'))]
+        self._versions, self._assigned = self._version(), False
+        self._form = self._form_now()
+
+    def is_changed(self) -> bool:
+        """Whether a weight has changed in place, by a step of training or a checkpoint.
+
+        Raises:
+            UserError: The network has moved to another device or precision.
+        """
+        if (form := self._form_now()) != self._form:
+            (device, dtype), (old_device, old_dtype) = form, self._form
+            raise UserError(
+                f'the network was accelerated on {old_device} in {old_dtype} and is now on {device} in {dtype}; '
+                'move it first and accelerate it then'
+            )
+        return self._assigned or self._version() != self._versions
+
+    def _version(self) -> int:
+        return sum(map(_VERSION, self._tensors))
+
+    def _form_now(self) -> tuple[Any, Any]:
+        first = next(self._model.parameters(), None)
+        return (None, None) if first is None else (first.device, first.dtype)
+
+
+_MOVES = frozenset(['bfloat16', 'cpu', 'cuda', 'double', 'float', 'half', 'ipu', 'mtia', 'to', 'type', 'xpu'])
+"""Methods that return the object where they change nothing, and are refused where they would move the network."""
+
+_CHANGES = frozenset(
+    [
+        'add_module',
+        'append',
+        'apply',
+        'compile',
+        'extend',
+        'init_weights',
+        'insert',
+        'register_backward_hook',
+        'register_buffer',
+        'register_forward_hook',
+        'register_forward_pre_hook',
+        'register_full_backward_hook',
+        'register_full_backward_pre_hook',
+        'register_module',
+        'register_parameter',
+        'set_extra_state',
+        'set_submodule',
+        'to_empty',
+    ]
+)
+"""Methods that are refused, as the engine would not notice; it does notice `load_state_dict` and steps of training."""
+
+
 class Accelerated:
     """A network that computes in an engine; it is called like the network and has its attributes.
 
-    On a CPU, the network itself computes the outputs of inputs with NaN or infinity.
+    On a CPU, the network itself computes the outputs of inputs with NaN or infinity. After `load_state_dict`, by
+    whomever, the engine is made anew at the next call, and compared again. `eval()` and `to(...)` where the network is
+    return this object. Training, other devices and precisions, hooks and changes of layers are refused.
 
     Attributes:
         model: The network.
         report: The engine and the difference of its outputs.
+        replaced: The modules that compute by this object.
     """
 
-    def __init__(self, model: nn.Module, run: Run, spec: Any, job: Job, report: Report) -> None:
+    def __init__(
+        self, model: nn.Module, run: Run, spec: Any, job: Job, report: Report, settings: _Settings | None = None
+    ) -> None:
         self.model = model
         self.report = report
-        self._run, self._spec, self._job = run, spec, job
+        self._run, self._spec, self._job, self._settings = run, spec, job, settings
+        self.replaced: list[nn.Module] = []
+        self._watch = _Watch(model)
+
+    def renew(self) -> None:
+        """Make the engine anew from the network's weights, and compare it again.
+
+        Raises:
+            EngineError: It leaves the tolerance.
+        """
+        assert self._settings is not None
+        settings = replace(self._settings, names=[self.report.engine], choice=None)
+        # The network itself must compute, for the engine and for the comparison.
+        forwards = {module: module.__dict__.pop('forward') for module in self.replaced}
+        try:
+            new = _accelerate(self.model, self._job.inputs, settings)
+        finally:
+            for module, forward in forwards.items():
+                module.__dict__['forward'] = forward
+        self._run, self._spec, self._job = new._run, new._spec, new._job
+        self.report.difference = new.report.difference
+        self._watch.renew()
 
     def __call__(self, *inputs: Tensor) -> Any:
         """Compute the network's outputs.
 
         Raises:
-            UserError: The engine was made for inputs of another size.
+            UserError: The engine was made for inputs of another size, or the network has moved.
+            EngineError: The network has other weights, with which the engine leaves the tolerance.
         """
+        if self._watch.is_changed():
+            self.renew()
         self._check(inputs)
         if not _finite(inputs):  # the kernels of some engines turn NaN into 0
             return self.model(*inputs)
@@ -101,8 +220,75 @@ class Accelerated:
                 "use engine='eager'"
             )
 
+    def train(self, mode: bool = True) -> 'Accelerated':
+        """Stay in evaluation mode.
+
+        Raises:
+            UserError: It is to be trained.
+        """
+        if mode:
+            raise UserError('an accelerated network cannot be trained; train the network itself, then accelerate it')
+        self.model.eval()
+        return self
+
+    def eval(self) -> 'Accelerated':
+        """Return this object, which is in evaluation mode."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> 'Accelerated':
+        """Leave the parameters without gradients.
+
+        Raises:
+            UserError: They are to have gradients.
+        """
+        if requires_grad:
+            raise UserError('an accelerated network has no gradients; train the network itself, then accelerate it')
+        self.model.requires_grad_(False)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear the network's gradients."""
+        self.model.zero_grad(set_to_none)
+
+    def share_memory(self) -> 'Accelerated':
+        """Move the network's tensors to memory that processes share; the engine keeps its own."""
+        self.model.share_memory()
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied or pickled.
+
+        Raises:
+            UserError: Always, as an engine cannot be.
+        """
+        raise UserError('an accelerated network cannot be copied or pickled; copy the network, and accelerate the copy')
+
+    def _move(self, name: str) -> Callable[..., 'Accelerated']:
+        def move(*args: Any, **kwargs: Any) -> 'Accelerated':
+            first = next(self.model.parameters(), torch.zeros(0))
+            after = getattr(nn.Linear(1, 1).to(first.device, first.dtype), name)(*args, **kwargs).weight
+            if (after.device, after.dtype) != (first.device, first.dtype):
+                raise UserError(
+                    f'{name}() would move the network, which was accelerated on {first.device} in {first.dtype}, to '
+                    f'{after.device} in {after.dtype}; move it first and accelerate it then'
+                )
+            return self
+
+        return move
+
     def __getattr__(self, name: str) -> Any:
+        if name in _MOVES:
+            return self._move(name)
+        if name in _CHANGES:
+            raise UserError(
+                f'{name} would have no effect on an accelerated network; call it on the network, then accelerate that'
+            )
         return getattr(self.__dict__['model'], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if 'model' in self.__dict__ and isinstance(value, nn.Module | nn.Parameter):
+            raise UserError(f'{name} would have no effect on an accelerated network; set it before you accelerate')
+        super().__setattr__(name, value)
 
 
 ANY_SIZE = ('eager', 'compile')
@@ -132,7 +318,9 @@ def accelerate(
     """Accelerate a network in evaluation mode, within a tolerance of its outputs.
 
     A whole model of an OpenMMLab library is accelerated in place: its backbone with the neck, and its dense head,
-    compute in the engine, and everything else and all parameters stay. Any other module stays as it is.
+    compute in the engine, and everything else and all parameters stay. Any other module stays as it is. Engines follow
+    later changes of the weights, such as `load_state_dict`, except through `.data`; a network that has moved since is
+    refused, and a copy of a library's model is an ordinary one.
 
     Args:
         model: The network.
@@ -177,16 +365,6 @@ def accelerate(
     return _accelerate(model, inputs, settings)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    precision: str
-    names: list[str]
-    tolerance: float
-    dynamic: bool
-    calibration: tuple[Tensor, ...]
-    choice: str | Path | None
-
-
 def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Settings) -> Accelerated:
     job = Job(model, inputs, settings.precision, settings.dynamic, settings.calibration)
     names, tolerance = settings.names, settings.tolerance
@@ -219,7 +397,7 @@ def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Setting
     if len(names) > 1:
         book.write(best)
     report = Report(best, settings.precision, differences[best], tolerance, list(APPLIED[best]), milliseconds, refused)
-    return Accelerated(model, runs[best], spec, job, report)
+    return Accelerated(model, runs[best], spec, job, report, settings)
 
 
 def _finite(inputs: Iterable[Tensor]) -> bool:
@@ -269,9 +447,11 @@ class _Choices:
 
 
 def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Settings) -> nn.Module:
-    neck = getattr(model, 'neck', None)
+    neck, head = getattr(model, 'neck', None), dense_head(model)
+    for module in filter(None, (model.backbone, neck, head)):
+        if isinstance(module.__dict__.get('forward'), _Forward):  # of an earlier call
+            del module.__dict__['forward']
     body = _accelerate(Body(model).eval(), inputs, settings)
-    head = dense_head(model)
     report = body.report
     if head is not None:
         try:
@@ -283,19 +463,27 @@ def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Sett
             report.refused['head'] = str(error)
         else:
             report.applied.append(f'head: {fast_head.report.engine}')
-            _replace_forward(head, lambda maps: fast_head(*maps))
-    _replace_forward(model.backbone, body)
+            _replace_forward(head, fast_head, lambda maps: fast_head(*maps))
+    _replace_forward(model.backbone, body, body)
     if neck is not None:
-        _replace_forward(neck, lambda maps: maps)
+        _replace_forward(neck, body, lambda maps: maps)
     model.report = report
     return model
 
 
-def _replace_forward(module: nn.Module, forward: Callable[..., Any]) -> None:
-    """Make a module compute by `forward` in evaluation mode, and as before in training."""
-    plain = module.forward
+def _replace_forward(module: nn.Module, fast: Accelerated, forward: Callable[..., Any]) -> None:
+    module.forward = _Forward(module, forward)
+    fast.replaced.append(module)
 
-    def either(*args: Any, **kwargs: Any) -> Any:
-        return (plain if module.training else forward)(*args, **kwargs)
 
-    module.forward = either
+class _Forward:
+    """The forward of a module that computes by an engine in evaluation mode, and as before in training."""
+
+    def __init__(self, module: nn.Module, forward: Callable[..., Any]) -> None:
+        self._module, self._plain, self._fast = module, module.forward, forward
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return (self._plain if self._module.training else self._fast)(*args, **kwargs)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return deepcopy(self._plain, memo)  # the engine has the weights of the module, not of the copy

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from typing_extensions import Self
 
+from ..errors import UserError
 from ..models.hrnet import HRModule, HRNet, Maps
 from ..models.layers import BasicBlock, Bottleneck, StreamMix, is_compiling
 
@@ -70,11 +71,17 @@ class Folded(nn.Module):
         """Stay in evaluation mode.
 
         Raises:
-            RuntimeError: It is to be trained.
+            UserError: It is to be trained.
         """
         if mode:
-            raise RuntimeError('a folded network cannot be trained: train the one it was made from, then fold that')
+            raise UserError('a folded network cannot be trained; train the one it was made from, then fold that')
         return super().train(False)
+
+    def apply(self, fn: Any) -> Self:
+        """Apply a function to every submodule, and fold again."""
+        super().apply(fn)
+        self.refold()
+        return self
 
     def _apply(self, *args: Any, **kwargs: Any) -> Self:
         self.network._apply(*args, **kwargs)

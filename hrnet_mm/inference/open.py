@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ..errors import UserError
-from ..factory import create_model, fill_network, infer_network, list_models
+from ..factory import create_model, fill_network, infer_network, list_models, random_parts
 from ..models.archs import ARCHS, get_arch
 from ..models.dense import DenseNetwork
 from ..models.hrnet import HRNet
@@ -59,6 +59,7 @@ class OpenedNetwork:
         checkpoint: The checkpoint; None for random weights.
         conversion: The conversion of the weights, for a network of this package.
         metadata: The data set's metadata, such as names of classes or keypoints, in the library's form.
+        random: Which of neck and head are random although there is a checkpoint.
     """
 
     network: Any
@@ -69,6 +70,19 @@ class OpenedNetwork:
     checkpoint: Checkpoint | None = None
     conversion: Conversion | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    random: Sequence[str] = ()
+
+    def require_filled(self) -> None:
+        """Check that the checkpoint fills the whole network.
+
+        Raises:
+            CheckpointError: The neck or the head is random.
+        """
+        if self.random and self.checkpoint is not None:
+            raise CheckpointError(
+                f'{self.checkpoint.path} does not fill the {" and ".join(self.random)} of {self.name}, which would be '
+                'random; give a checkpoint of the whole network with as many classes, or the backbone alone (w32)'
+            )
 
     @property
     def in_channels(self) -> int:
@@ -100,6 +114,7 @@ def open_network(
     num_classes: int | None = None,
     trusted: bool = False,
     use_config: bool = True,
+    raw: bool = False,
 ) -> OpenedNetwork:
     """Open a network and read each of its files once.
 
@@ -115,6 +130,7 @@ def open_network(
         num_classes: Classes, keypoints or landmarks of a named network. Default: the checkpoint's number.
         trusted: Whether you would run code from the checkpoint's source; torch before 2.10 reads no `.pth` otherwise.
         use_config: Whether to use a config that the checkpoint holds.
+        raw: Whether to load the raw weights where a moving average of them stands beside.
 
     Returns:
         The network, in evaluation mode, and its origin.
@@ -140,14 +156,16 @@ def open_network(
     if _is_config(name):
         from ..engine import read_config
 
-        opened = _of_config(read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted))
+        opened = _of_config(
+            read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted, raw)
+        )
     elif parsed is not None:
-        weights = None if checkpoint is None else read_source(checkpoint, trusted)
+        weights = None if checkpoint is None else read_source(checkpoint, trusted, raw)
         opened = _of_name(name, parsed[0], weights, num_classes)
     elif checkpoint is not None:
         raise UserError(f'two checkpoints are given: {name} and {checkpoint}; expected a name or a config for one')
     elif name in WEIGHTS or '://' in name or Path(name).suffix or Path(name).exists():
-        opened = _of_checkpoint(name, read_source(name, trusted), use_config)
+        opened = _of_checkpoint(name, read_source(name, trusted, raw), use_config)
     else:
         near = difflib.get_close_matches(name, [*list_models(), *ARCHS], n=1, cutoff=0.5)
         hint = f'; did you mean {near[0]!r}?' if near else '.'
@@ -197,7 +215,8 @@ def _of_name(name: str, readout: str, checkpoint: Checkpoint | None, num_classes
         else:
             report = fill_backbone(model, conversion, checkpoint.path)
     preprocessing = _preprocessing(readout or 'hrnet', checkpoint)
-    return OpenedNetwork(model, name, report, preprocessing, None, checkpoint, conversion)
+    random = random_parts(model, conversion) if conversion is not None and isinstance(model, HRNetModel) else []
+    return OpenedNetwork(model, name, report, preprocessing, None, checkpoint, conversion, random=random)
 
 
 def _preprocessing(readout: str, checkpoint: Checkpoint | None) -> Preprocessing:
@@ -215,6 +234,11 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
         return _of_config(config, name, checkpoint)
     try:
         conversion = converted(checkpoint)
+        if unknown := conversion.unknown:
+            raise CheckpointError(
+                f'{name}: the backbone has a known layout, and {len(unknown)} other keys have none, such as '
+                f'{unknown[0]}; rename the keys, or give the name of the backbone (w32) and the file as its weights'
+            )
         inferred = infer_network(conversion.state_dict)
     except CheckpointError as error:
         if not use_config:
@@ -242,7 +266,8 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> Open
     report, metadata = f'{name} with random weights', None
     if checkpoint is not None:
         count = fill(model, checkpoint.state_dict(), str(checkpoint.path))
-        report, metadata = f'{count} keys loaded from {checkpoint.path}', checkpoint.meta.get('dataset_meta')
+        choice = f', {checkpoint.choice}' if checkpoint.choice else ''
+        report, metadata = f'{count} keys loaded from {checkpoint.path}{choice}', checkpoint.meta.get('dataset_meta')
     if not metadata and config.get('test_dataloader') is not None:
         metadata = _meta_of(data_set(config), scope)
     norm = {key: buffer.flatten().tolist() for key, buffer in model.data_preprocessor.named_buffers()}

@@ -20,7 +20,7 @@ from ..errors import UserError, did_you_mean
 from ..registry import MODELS, type_name
 from ..weights.load import load_backbone
 from .archs import STEM_CHANNELS, Arch, Stage, get_arch
-from .layers import BLOCKS, BasicBlock, Bottleneck, Config, build_conv, build_norm, conv_norm, resize
+from .layers import BLOCKS, BasicBlock, Bottleneck, Config, NormNames, build_conv, build_norm, conv_norm, resize
 
 __all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
 
@@ -115,6 +115,9 @@ class HRModule(nn.Module):
         self, stage: Stage, num_outputs: int, unit: Mapping[str, Any], with_cp: bool = False, **cfgs: Any
     ) -> None:
         super().__init__()
+        self.in_channels, self.num_branches = list(stage.out_channels), len(stage.out_channels)
+        self.multiscale_output, self.with_cp = num_outputs != 1, with_cp
+        self.conv_cfg, self.norm_cfg = cfgs.get('conv_cfg'), cfgs.get('norm_cfg')
         self.branches = nn.ModuleList(
             _branch(stage, i, channels, with_cp, **cfgs) for i, channels in enumerate(stage.out_channels)
         )
@@ -159,7 +162,7 @@ class Transition(nn.ModuleList):
 
 
 @MODELS.register_module()
-class HRNet(BaseModule):
+class HRNet(NormNames, BaseModule):
     """HRNet backbone whose outputs are the maps of its four branches.
 
     The outputs have the shapes `(N, 2**i * C, H / 2**(i+2), W / 2**(i+2))` with i = 0 to 3, rounded up. Source: Wang et
@@ -200,6 +203,9 @@ class HRNet(BaseModule):
     size_divisibility = 1
     """1: any input size works. If 32 divides both sides, the outputs are bit-equal to those of the official code."""
 
+    blocks_dict = BLOCKS
+    """The classes of blocks by OpenMMLab's names."""
+
     def __init__(
         self,
         arch: str | Arch | None = None,
@@ -232,6 +238,7 @@ class HRNet(BaseModule):
         recomputed = range(1, 5) if with_cp is True else with_cp or ()
         if not set(recomputed) <= {1, 2, 3, 4}:
             raise UserError(f'with_cp must be True, False or a list of stages 1 to 4, got {with_cp!r}')
+        self.conv_cfg, self.norm_cfg, self.with_cp = conv_cfg, norm_cfg or {'type': 'BN'}, with_cp
         self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
         self.frozen_stages = frozen_stages
@@ -241,7 +248,7 @@ class HRNet(BaseModule):
         self.out_channels = self.arch.out_channels[:num_outputs]
         self.strides = self.arch.strides[:num_outputs]
 
-        cfgs: Config = {'conv_cfg': conv_cfg, 'norm_cfg': norm_cfg or {'type': 'BN'}}
+        cfgs: Config = {'conv_cfg': conv_cfg, 'norm_cfg': self.norm_cfg}
         unit = {'upsample': fuse_upsample, 'align_corners': align_corners, 'fusion': fusion, 'downsample': downsample}
 
         def stage(i: int, spec: Stage) -> nn.Sequential:
@@ -291,8 +298,8 @@ class HRNet(BaseModule):
         Raises:
             CheckpointError: The checkpoint does not fill the whole backbone.
         """
-        if (checkpoint := self.pretrained) is not None:
-            print_log(load_backbone(self, checkpoint), logger='current')
+        if (init := self._pretrained_init()) is not None:
+            print_log(load_backbone(self, str(init['checkpoint']), init.get('prefix') or ''), logger='current')
             self._is_init = True
             return
         super().init_weights()
@@ -302,11 +309,40 @@ class HRNet(BaseModule):
                     nn.init.zeros_(block.last_norm.get_parameter('weight'))
 
     @property
+    def extra(self) -> Config:
+        """The architecture in OpenMMLab's form."""
+        return self.arch.to_extra()
+
+    @property
+    def stage1_cfg(self) -> Config:
+        """The first stage in OpenMMLab's form."""
+        return dict(self.extra['stage1'])
+
+    @property
+    def stage2_cfg(self) -> Config:
+        """The second stage in OpenMMLab's form."""
+        return dict(self.extra['stage2'])
+
+    @property
+    def stage3_cfg(self) -> Config:
+        """The third stage in OpenMMLab's form."""
+        return dict(self.extra['stage3'])
+
+    @property
+    def stage4_cfg(self) -> Config:
+        """The fourth stage in OpenMMLab's form."""
+        return dict(self.extra['stage4'])
+
+    @property
     def pretrained(self) -> str | None:
         """The checkpoint in `init_cfg`, if any."""
-        for init in self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]:
+        init = self._pretrained_init()
+        return None if init is None else str(init['checkpoint'])
+
+    def _pretrained_init(self) -> Config | None:
+        for init in self.init_cfg if isinstance(self.init_cfg, list | tuple) else [self.init_cfg]:
             if type_name(init) in ('Pretrained', 'PretrainedInit'):  # new-style configs hold the class
-                return str(init['checkpoint'])
+                return dict(init)
         return None
 
     def train(self, mode: bool = True) -> Self:

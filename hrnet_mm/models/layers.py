@@ -19,6 +19,7 @@ __all__ = [
     'BasicBlock',
     'Bottleneck',
     'Config',
+    'NormNames',
     'StreamMix',
     'build_conv',
     'build_norm',
@@ -227,11 +228,33 @@ def _statistics_kept(module: nn.Module) -> Iterator[None]:
             norm.momentum, norm.num_batches_tracked = momentum, count
 
 
-class _Block(nn.Module):
+class NormNames:
+    """OpenMMLab's names of the norms of a stem or block, besides those of the official checkpoints."""
+
+    norm1_name, norm2_name = 'bn1', 'bn2'
+    bn1: nn.Module
+    bn2: nn.Module
+
+    @property
+    def norm1(self) -> nn.Module:
+        """The norm `bn1`."""
+        return self.bn1
+
+    @property
+    def norm2(self) -> nn.Module:
+        """The norm `bn2`."""
+        return self.bn2
+
+
+class _Block(NormNames, nn.Module):
     """Base of both blocks: residual plus shortcut, then ReLU."""
+
+    stride = dilation = 1
 
     def __init__(self, in_channels: int, out_channels: int, with_cp: bool, **cfgs: Any) -> None:
         super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.conv_cfg, self.norm_cfg = cfgs.get('conv_cfg'), cfgs.get('norm_cfg')
         self.with_cp = with_cp
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None if in_channels == out_channels else conv_norm(in_channels, out_channels, 1, 1, **cfgs)
@@ -259,6 +282,8 @@ class BasicBlock(_Block):
         norm_cfg: The config of the normalization.
         with_cp: Whether activations are recomputed in the backward pass.
     """
+
+    expansion = EXPANSION['BASIC']
 
     def __init__(
         self, in_channels: int, channels: int, conv_cfg: Config | None, norm_cfg: Config, with_cp: bool = False
@@ -291,6 +316,9 @@ class Bottleneck(_Block):
         with_cp: Whether activations are recomputed in the backward pass.
     """
 
+    expansion = EXPANSION['BOTTLENECK']
+    norm3_name = 'bn3'
+
     def __init__(
         self, in_channels: int, channels: int, conv_cfg: Config | None, norm_cfg: Config, with_cp: bool = False
     ) -> None:
@@ -312,6 +340,11 @@ class Bottleneck(_Block):
     @property
     def last_norm(self) -> nn.Module:
         """The normalization whose scale `zero_init_residual` sets to zero."""
+        return self.bn3
+
+    @property
+    def norm3(self) -> nn.Module:
+        """The norm `bn3`."""
         return self.bn3
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import UserError, did_you_mean
 from ..registry import MODELS
+from ..weights.load import absent_biases
 from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import Bottleneck, Config, StreamMix, build_conv, build_norm, checkpointed, resize
@@ -194,7 +195,9 @@ class HRNetV2pFPN(BaseModule):
                 raise UserError(f'{name} must be at least 1, got {value!r}')
         self.out_channels = (out_channels,) * num_outs
         self.strides = tuple(4 * stride * 2**i for i in range(num_outs))
-        self.pooling_type = pooling_type
+        self.pooling_type, self.pooling = pooling_type, _POOLS[pooling_type]
+        self.num_ins, self.num_outs = len(self.in_channels), num_outs
+        self.conv_cfg, self.norm_cfg = conv_cfg, norm_cfg
         self.with_cp = with_cp
         # conv_cfg does not apply to the mixing convolution: StreamMix needs an ordinary one.
         reduction_conv = _named_conv(sum(self.in_channels), out_channels, 1, 1, None, norm_cfg)
@@ -239,7 +242,7 @@ class HRFuseScales(BaseModule):
         out_channels: Channels of the output.
         norm_cfg: The config of the normalization. Default: batch norm with momentum 0.1.
         conv_bias: Whether convolutions before a normalization have a bias: True in the official code, False in
-            OpenMMLab and in the later official weights.
+            OpenMMLab and in the later official weights. A checkpoint without these biases sets them to zero.
         arch: The backbone's architecture, from which the input channels follow.
         init_cfg: The config of the initialization. Default: Kaiming.
 
@@ -266,7 +269,7 @@ class HRFuseScales(BaseModule):
         self.in_channels = _branch_channels(in_channels, arch)
         self.out_channels = (out_channels,)
         self.strides = (32,)
-        norm_cfg = norm_cfg or {'type': 'BN', 'momentum': 0.1}
+        self.norm_cfg = norm_cfg = norm_cfg or {'type': 'BN', 'momentum': 0.1}
         widths = [128, 256, 512, 1024]
         # The Sequential around each bottleneck is in both sources, and in their parameter names.
         self.increase_layers = nn.ModuleList(
@@ -277,6 +280,12 @@ class HRFuseScales(BaseModule):
             _named_conv(c_in, c_out, 3, 2, None, norm_cfg, conv_bias, relu=True) for c_in, c_out in pairwise(widths)
         )
         self.final_layer = _named_conv(widths[-1], out_channels, 1, 1, None, norm_cfg, conv_bias, relu=True)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        own = [name.removeprefix(prefix) for name in state_dict if name.startswith(prefix)]
+        zeros = absent_biases(self, own)
+        state_dict.update({prefix + name: value for name, value in zeros.items()})
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, xs: Sequence[Tensor]) -> Maps:
         """Compute the fused map.

@@ -33,6 +33,7 @@ class Conversion:
         given: The number of input keys.
         dropped: The number of dropped keys by reason.
         changes: Numerical changes, such as folded biases.
+        unknown: The names of dropped keys that may be of a neck or head, where only the backbone has a known layout.
     """
 
     state_dict: dict[str, Tensor]
@@ -42,6 +43,7 @@ class Conversion:
     given: int
     dropped: dict[str, int] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return one line for a log."""
@@ -76,6 +78,8 @@ def _fits(layout: Layout, names: list[str]) -> bool:
     return (
         any(_pattern(layout.needs).fullmatch(n) for n in bare)
         and not (layout.inplace_abn and tracked)
+        and layout.frozen in (None, any(n.endswith(_EPS) for n in bare))
+        and not any(ours and _partner(ours, layout.unbiased) for ours in (_rename(n, layout.rules) for n in bare))
         and not (layout.prefix and not layout.inplace_abn and not tracked)
         and all(_rename(n, (*layout.rules, *layout.dropped)) is not None for n in bare)
     )
@@ -99,7 +103,7 @@ def detect(state_dict: Mapping[str, Tensor]) -> str:
         'hrnet_mm'
     """
     names = list(state_dict)
-    found = [name for name, layout in LAYOUTS.items() if name != 'timm' and _fits(layout, names)]
+    found = [name for name, layout in LAYOUTS.items() if not name.startswith('timm') and _fits(layout, names)]
     results = {name: _plan(LAYOUTS[name], names) for name in found}
     distinct = [name for i, name in enumerate(found) if results[name] not in [results[other] for other in found[:i]]]
     if len(distinct) == 1:
@@ -117,7 +121,7 @@ def detect(state_dict: Mapping[str, Tensor]) -> str:
 def _plan(layout: Layout, names: list[str]) -> tuple[object, ...]:
     """Return the effect of reading these names in this layout, to compare two layouts."""
     renamed = {n: _rename(bare, layout.rules) for n, bare in _without_prefix(layout, names).items()}
-    folded = sorted(n for n in renamed.values() if n and _partner(n, layout.biased))
+    folded = sorted(n for n in renamed.values() if n and _partner(n, layout.biased + layout.folded))
     background = layout.background_first and any(n and _CLASS_LAYERS.match(n) for n in renamed.values())
     return renamed, folded, layout.inplace_abn, background
 
@@ -176,6 +180,7 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
             result.dropped[why] = result.dropped.get(why, 0) + 1
         else:
             unknown.append(name)
+    epsilons = {name.removesuffix(_EPS): state.pop(name) for name in [n for n in state if n.endswith(_EPS)]}
     result.used = len(state)
     if unknown:
         shown = ', '.join(f'{n}{_near(n, [old for old, _ in layout.rules])}' for n in unknown[:3])
@@ -183,14 +188,26 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
             f'{len(unknown)} of {len(given)} keys are not of the layout {result.source} ({layout.about}): {shown}; '
             'leave the source out to detect the layout'
         )
+    if epsilons:
+        result.dropped["batch norms' eps, which this package has as 1e-5"] = len(epsilons)
+        other = {norm: eps for norm, eps in epsilons.items() if not torch.equal(eps, torch.full_like(eps, 1e-5))}
+        for norm, eps in other.items():
+            variance = f'{norm}.running_var'
+            if variance not in state:
+                raise CheckpointError(f'{norm}.eps is given without {variance}; save the checkpoint whole')
+            exact = state[variance].double() + eps.double() - 1e-5
+            state[variance] = exact.to(state[variance].dtype)
+        if other:
+            result.changes.append(f'{len(other)} values of eps other than 1e-5 added to the variances')
     if layout.inplace_abn:
         scales = [n for n in state if n.endswith('.weight') and f'{n[:-6]}running_var' in state]
         for name in scales:
             state[name] = state[name].abs() + 1e-5
         result.changes.append(f'{len(scales)} InPlace-ABN scales changed to |weight| + 1e-5')
-    if folded := [n for n in state if _partner(n, layout.biased)]:
+    pairs = layout.biased + layout.folded
+    if folded := [n for n in state if _partner(n, pairs)]:
         for name in folded:
-            mean = f'{_partner(name, layout.biased)}.running_mean'
+            mean = f'{_partner(name, pairs)}.running_mean'
             if mean not in state:
                 raise CheckpointError(f'{name} cannot be folded, because the checkpoint lacks {mean}; save it whole')
             bias = state.pop(name)
@@ -206,15 +223,29 @@ def _read(layout: Layout, given: Mapping[str, Tensor], result: Conversion) -> No
 
 def _write(layout: Layout, to: str, result: Conversion) -> None:
     state = result.state_dict
+    if layout.frozen:
+        for name in [n for n in state if n.endswith('.running_var')]:
+            state[name.removesuffix('running_var') + 'eps'] = torch.full_like(state[name], 1e-5)
     if layout.untracked:
         for name in [n for n in state if n.endswith('.num_batches_tracked')]:
             del state[name]
     if layout.background_first:
         _move_background(state, first_to_last=False)
+    added = 0
+    for conv in layout.kept:
+        for name in [n for n in state if _pattern(f'{conv}.weight').fullmatch(n)]:
+            ours = f'{name.removesuffix("weight")}bias'
+            if ours not in state:
+                state[ours] = torch.zeros_like(state[name][:, 0, 0, 0])
+                added += 1
     for conv, norm in layout.biased:
         for name in [n for n in state if _pattern(f'{norm}.running_mean').fullmatch(n)]:
             bias = _rename(name, [(f'{norm}.running_mean', f'{conv}.bias')])
             state[str(bias)] = torch.zeros_like(state[name])
+            added += 1
+    if added:
+        variant = f'; {to}-ssld has none' if f'{to}-ssld' in LAYOUTS else ''
+        result.changes.append(f'{added} zero biases added{variant}')
     if layout.inplace_abn:
         for name in [n for n in state if n.endswith('.weight') and f'{n[:-6]}running_var' in state]:
             state[name] = _abn_scale(name, state[name])
@@ -248,6 +279,8 @@ def _abn_scale(name: str, scale: Tensor) -> Tensor:
         raise CheckpointError(f'{name} has scales below 1e-5, which InPlace-ABN cannot store; choose another layout')
     return near
 
+
+_EPS = '.eps'
 
 _CLASS_LAYERS = re.compile(
     r'roi_head\.(?P<head>bbox_head|mask_head)(?P<stage>\.\d+)?\.(?P<layer>fc_cls|fc_reg|conv_logits)\.'

@@ -26,6 +26,7 @@ from ..errors import UserError
 
 __all__ = [
     'CheckpointError',
+    'chosen_weights',
     'openmmlab_classes',
     'read_checkpoint',
     'remove_partial',
@@ -41,7 +42,17 @@ _SAFE_SINCE = (2, 10)
 _PARTIAL = '.partial'
 """Suffix of files that are still being written."""
 
-_WRAPPERS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'network']
+_WRAPPERS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'network', 'net', 'module']
+_AVERAGES = [
+    'state_dict_ema',
+    'model_ema',
+    'ema_model',
+    'model_ema_state_dict',
+    'ema_model_state_dict',
+    'ema_state',
+    'ema',
+]
+"""Names of a moving average of the weights, which stands beside the raw weights."""
 _PREFIXES = ['module.', '_orig_mod.']
 
 
@@ -189,12 +200,16 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
     )
 
 
-def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoint') -> dict[str, Tensor]:
+def state_dict_of(
+    checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoint', raw: bool = False
+) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by name, without the wrappers of training programs.
 
     Args:
         checkpoint: The content of a file, from `read_checkpoint`.
         path: The file's name in error messages.
+        raw: Whether to take the raw weights where a moving average of them stands beside. Default: the average, with
+            which programs test.
 
     Raises:
         CheckpointError: The checkpoint holds no tensors.
@@ -203,11 +218,37 @@ def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoin
         >>> list(state_dict_of({'state_dict': {'module.conv1.weight': torch.zeros(1)}, 'epoch': 3}))
         ['conv1.weight']
     """
+    return chosen_weights(checkpoint, path, raw)[0]
+
+
+def chosen_weights(
+    checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoint', raw: bool = False
+) -> tuple[dict[str, Tensor], str]:
+    """Return the tensors as `state_dict_of`, and a sentence part on the choice between raw and averaged ones.
+
+    Args:
+        checkpoint: The content of a file, from `read_checkpoint`.
+        path: The file's name in error messages.
+        raw: See `state_dict_of`.
+
+    Returns:
+        The tensors; which of two sets of weights they are, empty if there is one.
+
+    Raises:
+        CheckpointError: The checkpoint holds no tensors.
+    """
+    choice = ''
     while isinstance(checkpoint, Mapping):
-        inner = [checkpoint[name] for name in _WRAPPERS if isinstance(checkpoint.get(name), Mapping)]
-        if not inner:
+        average, plain = _average_and_raw(checkpoint)
+        if average and plain:
+            taken, other = (plain, average) if raw else (average, plain)
+            words = ('raw', 'averaged') if raw else ('averaged', 'raw')
+            choice = f'{words[0]} weights ({taken}) taken, {words[1]} ones ({other}) left'
+        elif not (average or plain):
             break
-        checkpoint = inner[0]
+        else:
+            taken = average or plain
+        checkpoint = checkpoint[taken]
     if not isinstance(checkpoint, Mapping):
         raise CheckpointError(
             f'{path} holds a {type(checkpoint).__name__}, not the weights of a network; save its state_dict()'
@@ -217,10 +258,31 @@ def state_dict_of(checkpoint: Any, path: str | os.PathLike[str] = 'the checkpoin
         raise CheckpointError(
             f'{path} holds no tensors; its keys are {", ".join(map(str, list(checkpoint)[:8]))}, expected a state_dict'
         )
+    for name in _COUNTERS:  # of averages
+        if name in state and len(state) > 1:
+            del state[name]
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
+    return state, choice
+
+
+_COUNTERS = ('n_averaged', 'steps')
+
+
+def _average_and_raw(checkpoint: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return the keys of averaged and of raw weights in a training program's dict; empty for none."""
+
+    def first(names: list[str]) -> str:
+        return next((name for name in names if isinstance(checkpoint.get(name), Mapping) and checkpoint[name]), '')
+
+    average, plain = first(_AVERAGES), first(_WRAPPERS)
+    if 'current_model_state' in checkpoint and plain:  # Lightning's WeightAveraging
+        return plain, first(['current_model_state'])
+    if other := first(['ema_state_dict']):
+        # mmengine's EMAHook writes the average as state_dict, and the raw weights with its counter here.
+        return (plain, other) if plain and 'steps' in checkpoint[other] else (other, plain)
+    return average, plain
 
 
 def require_finite(state_dict: Mapping[str, Tensor], path: str | os.PathLike[str] = 'the checkpoint') -> None:

@@ -24,6 +24,10 @@ class Layout:
         dropped: Templates of unnecessary keys, with the reason.
         prefix: The prefix of a training wrapper.
         biased: This package's convolutions without a bias that have one in the layout, and the norm after each.
+        folded: Those that may have a bias in the layout, and are written without one.
+        unbiased: The same convolutions in a variant of a layout that has no bias there either.
+        kept: Convolutions whose bias may be absent here and must not be in the layout, as no norm can absorb it.
+        frozen: Whether norms have an `eps` and no counter, or must not have one; None where both may be.
         untracked: Whether norms have no num_batches_tracked.
         inplace_abn: Whether norms scale by |weight| + 1e-5.
         background_first: Whether detectors have the background as class 0, also in boxes and masks, instead of last.
@@ -35,6 +39,10 @@ class Layout:
     dropped: Rules = ()
     prefix: str = ''
     biased: Rules = ()
+    folded: Rules = ()
+    unbiased: Rules = ()
+    kept: tuple[str, ...] = ()
+    frozen: bool | None = None
     untracked: bool = False
     inplace_abn: bool = False
     background_first: bool = False
@@ -50,6 +58,7 @@ def _same(*names: str) -> Rules:
     return tuple((name, name) for name in names)
 
 
+_HIGHER_HEAD: Rules = _same('head.final_layers.{*}', 'head.deconv_layers.{*}')
 _SEG = (*_BODY, ('last_layer.0.{*}', 'head.convs.0.conv.{*}'), ('last_layer.1.{*}', 'head.convs.0.bn.{*}'))
 _SEG = (*_SEG, ('last_layer.3.{*}', 'head.final_layer.{*}'))
 _CLASS_WEIGHTS: Rules = (('loss.criterion.weight', "the loss's class weights"),)
@@ -89,10 +98,42 @@ _OCR_BIAS: Rules = (
     ('aux_head.convs.0.conv', 'aux_head.convs.0.bn'),
     ('ocr_head.bottleneck.conv', 'ocr_head.bottleneck.bn'),
 )
+_CLS: Rules = (
+    *_BODY,
+    ('incre_modules.{*}', 'neck.increase_layers.{*}'),
+    ('downsamp_modules.{i}.0.{*}', 'neck.downsample_layers.{i}.conv.{*}'),
+    ('downsamp_modules.{i}.1.{*}', 'neck.downsample_layers.{i}.bn.{*}'),
+    ('final_layer.0.{*}', 'neck.final_layer.conv.{*}'),
+    ('final_layer.1.{*}', 'neck.final_layer.bn.{*}'),
+    ('classifier.{*}', 'head.fc.{*}'),
+)
+_CLS_BIAS: Rules = (
+    ('neck.downsample_layers.{i}.conv', 'neck.downsample_layers.{i}.bn'),
+    ('neck.final_layer.conv', 'neck.final_layer.bn'),
+)
 _PYRAMID: Rules = (
     ('reduction_conv.0.{*}', 'neck.reduction_conv.conv.{*}'),
     ('fpn_conv.{i}.{*}', 'neck.fpn_convs.{i}.conv.{*}'),
 )
+
+_BENCHMARK: Rules = (
+    ('backbone.body.{backbone}', 'backbone.{backbone}'),
+    *((f'backbone.neck.{theirs}', ours) for theirs, ours in _PYRAMID),
+    ('rpn.head.conv.{*}', 'rpn_head.rpn_conv.{*}'),
+    ('rpn.head.cls_logits.{*}', 'rpn_head.rpn_cls.{*}'),
+    ('rpn.head.bbox_pred.{*}', 'rpn_head.rpn_reg.{*}'),
+    ('roi_heads.box.feature_extractor.fc6.{*}', 'roi_head.bbox_head.shared_fcs.0.{*}'),
+    ('roi_heads.box.feature_extractor.fc7.{*}', 'roi_head.bbox_head.shared_fcs.1.{*}'),
+    ('roi_heads.box.predictor.cls_score.{*}', 'roi_head.bbox_head.fc_cls.{*}'),
+    ('roi_heads.box.predictor.bbox_pred.{*}', 'roi_head.bbox_head.fc_reg.{*}'),
+    *(
+        (f'roi_heads.mask.feature_extractor.mask_fcn{k + 1}.{{*}}', f'roi_head.mask_head.convs.{k}.conv.{{*}}')
+        for k in range(4)
+    ),
+    ('roi_heads.mask.predictor.conv5_mask.{*}', 'roi_head.mask_head.upsample.{*}'),
+    ('roi_heads.mask.predictor.mask_fcn_logits.{*}', 'roi_head.mask_head.conv_logits.{*}'),
+)
+_ANCHORS: Rules = (('rpn.anchor_generator.{*}', 'anchors, which are computed'),)
 
 
 def _tower(name: str) -> Rules:
@@ -114,30 +155,22 @@ LAYOUTS: dict[str, Layout] = {
             *_same('neck.increase_layers.{*}', 'neck.downsample_layers.{*}', 'neck.final_layer.{*}', 'head.fc.{*}'),
             *_same('neck.reduction_conv.{*}', 'neck.fpn_convs.{*}', 'rpn_head.{*}', 'roi_head.{*}', 'bbox_head.{*}'),
             *_same('head.final_layer.{*}', 'head.convs.0.{*}', 'aux_head.{*}', 'ocr_head.{*}', 'cii_head.{*}'),
+            *_HIGHER_HEAD,
         ),
+        folded=_CLS_BIAS,
     ),
     'backbone': Layout(
         "a backbone alone, without a prefix; HRNetV2p's has its pyramid",
         '{backbone}',
         (*_BODY, *((f'pyramid.{name}.{{*}}', f'neck.{name}.{{*}}') for name in ('reduction_conv', 'fpn_convs'))),
     ),
-    'official-cls': Layout(
-        'HRNet-Image-Classification and timm',
+    'official-cls-ssld': Layout(
+        "HRNet-Image-Classification's SSLD weights and timm's hrnet_w18_ssld and hrnet_w48_ssld, without biases",
         'incre_modules.{*}',
-        (
-            *_BODY,
-            ('incre_modules.{*}', 'neck.increase_layers.{*}'),
-            ('downsamp_modules.{i}.0.{*}', 'neck.downsample_layers.{i}.conv.{*}'),
-            ('downsamp_modules.{i}.1.{*}', 'neck.downsample_layers.{i}.bn.{*}'),
-            ('final_layer.0.{*}', 'neck.final_layer.conv.{*}'),
-            ('final_layer.1.{*}', 'neck.final_layer.bn.{*}'),
-            ('classifier.{*}', 'head.fc.{*}'),
-        ),
-        biased=(
-            ('neck.downsample_layers.{i}.conv', 'neck.downsample_layers.{i}.bn'),
-            ('neck.final_layer.conv', 'neck.final_layer.bn'),
-        ),
+        _CLS,
+        unbiased=_CLS_BIAS,
     ),
+    'official-cls': Layout('HRNet-Image-Classification and timm', 'incre_modules.{*}', _CLS, biased=_CLS_BIAS),
     # The pose repository's "ImageNet weights" have another classifier than HRNet-C (TPAMI table XVI).
     'official-cii': Layout(
         "deep-high-resolution-net's ImageNet weights (the Cii classifier)",
@@ -152,8 +185,11 @@ LAYOUTS: dict[str, Layout] = {
     'higherhrnet': Layout(
         'HigherHRNet-Human-Pose-Estimation',
         'final_layers.{*}',
-        _BODY,
-        (('final_layers.{*}', "HigherHRNet's own head"), ('deconv_layers.{*}', "HigherHRNet's own head")),
+        (
+            *_BODY,
+            ('final_layers.{*}', 'head.final_layers.{*}'),
+            ('deconv_layers.{*}', 'head.deconv_layers.{*}'),
+        ),
     ),
     'official-seg': Layout(
         'HRNet-Semantic-Segmentation, PyTorch 1.x',
@@ -213,30 +249,23 @@ LAYOUTS: dict[str, Layout] = {
         background_first=True,
     ),
     'maskrcnn-benchmark': Layout(
-        'HRNet-MaskRCNN-Benchmark',
+        'HRNet-MaskRCNN-Benchmark, frozen batch norm',
         'backbone.neck.{*}',
-        (
-            ('backbone.body.{backbone}', 'backbone.{backbone}'),
-            *((f'backbone.neck.{theirs}', ours) for theirs, ours in _PYRAMID),
-            ('rpn.head.conv.{*}', 'rpn_head.rpn_conv.{*}'),
-            ('rpn.head.cls_logits.{*}', 'rpn_head.rpn_cls.{*}'),
-            ('rpn.head.bbox_pred.{*}', 'rpn_head.rpn_reg.{*}'),
-            ('roi_heads.box.feature_extractor.fc6.{*}', 'roi_head.bbox_head.shared_fcs.0.{*}'),
-            ('roi_heads.box.feature_extractor.fc7.{*}', 'roi_head.bbox_head.shared_fcs.1.{*}'),
-            ('roi_heads.box.predictor.cls_score.{*}', 'roi_head.bbox_head.fc_cls.{*}'),
-            ('roi_heads.box.predictor.bbox_pred.{*}', 'roi_head.bbox_head.fc_reg.{*}'),
-            *(
-                (f'roi_heads.mask.feature_extractor.mask_fcn{k + 1}.{{*}}', f'roi_head.mask_head.convs.{k}.conv.{{*}}')
-                for k in range(4)
-            ),
-            ('roi_heads.mask.predictor.conv5_mask.{*}', 'roi_head.mask_head.upsample.{*}'),
-            ('roi_heads.mask.predictor.mask_fcn_logits.{*}', 'roi_head.mask_head.conv_logits.{*}'),
-        ),
-        (('rpn.anchor_generator.{*}', 'anchors, which are computed'),),
+        _BENCHMARK,
+        _ANCHORS,
+        frozen=True,
         untracked=True,
         background_first=True,
     ),
-    # Its towers have group norm and a bias, which group norm cannot absorb: build FCOSHead with conv_bias=True.
+    'maskrcnn-benchmark-syncbn': Layout(
+        'HRNet-MaskRCNN-Benchmark, synchronized batch norm',
+        'backbone.neck.{*}',
+        _BENCHMARK,
+        _ANCHORS,
+        frozen=False,
+        background_first=True,
+    ),
+    # Its towers have group norm and a bias, which group norm cannot absorb: the configs have conv_bias=True.
     'official-fcos': Layout(
         'HRNet-FCOS',
         'backbone.fpn.{*}',
@@ -250,21 +279,24 @@ LAYOUTS: dict[str, Layout] = {
             ('rpn.head.centerness.{*}', 'bbox_head.conv_centerness.{*}'),
             ('rpn.head.scales.{*}', 'bbox_head.scales.{*}'),
         ),
+        kept=('bbox_head.cls_convs.{i}.conv', 'bbox_head.reg_convs.{i}.conv'),
     ),
     'mmpretrain': Layout(
         'mmpretrain',
         'neck.0.{*}',
         (*_OPENMMLAB_BODY, ('neck.0.{*}', 'neck.{*}'), ('head.fc.{*}', 'head.fc.{*}')),
         _PREPROCESSOR,
+        folded=_CLS_BIAS,  # HRFuseScales(conv_bias=True)
     ),
     'mmpose': Layout(
-        'mmpose, top-down heads',
-        'head.final_layer.{*}',
+        "mmpose, top-down heads and this package's HigherHRHead",
+        'head.{*}',
         (
             *_OPENMMLAB_BODY,
             ('head.conv_layers.0.{*}', 'head.convs.0.conv.{*}'),
             ('head.conv_layers.1.{*}', 'head.convs.0.bn.{*}'),
             ('head.final_layer.{*}', 'head.final_layer.{*}'),
+            *_HIGHER_HEAD,
         ),
         _PREPROCESSOR,
         biased=_DENSE_HEAD_BIAS,
@@ -292,5 +324,5 @@ LAYOUTS: dict[str, Layout] = {
         _PREPROCESSOR,
     ),
 }
-LAYOUTS['timm'] = LAYOUTS['official-cls']
-"""Layouts by name; timm's is that of the official classification code."""
+LAYOUTS |= {'timm': LAYOUTS['official-cls'], 'timm-ssld': LAYOUTS['official-cls-ssld']}
+"""Layouts by name; timm's are those of the official classification code."""

@@ -2,20 +2,25 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
 from ..errors import UserError, did_you_mean
-from .convert import Conversion, convert
-from .io import CheckpointError, read_checkpoint, require_finite, state_dict_of
+from .convert import Conversion, convert, detect
+from .io import CheckpointError, chosen_weights, read_checkpoint, require_finite
 from .zoo import WEIGHTS, Weight, get_weight
 
 __all__ = [
     'Checkpoint',
+    'absent_biases',
     'converted',
     'fill',
     'fill_backbone',
@@ -25,6 +30,7 @@ __all__ = [
     'read_source',
     'report',
     'resolve',
+    'unwrapped',
 ]
 
 _STAGE4 = re.compile(r'(?P<prefix>(?:.*\.)?)stage4\.0\.branches\.0\.0\.conv1\.weight')
@@ -103,11 +109,13 @@ class Checkpoint:
         path: The file.
         content: Everything in it.
         weight: Its published entry, if it has one.
+        raw: Whether the raw weights are wanted where a moving average stands beside them.
     """
 
     path: Path
     content: Any
     weight: Weight | None = None
+    raw: bool = False
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -125,26 +133,34 @@ class Checkpoint:
         Raises:
             CheckpointError: There are none, or one holds NaN or infinity.
         """
-        state = state_dict_of(self.content, self.path)
+        state, _ = chosen_weights(self.content, self.path, self.raw)
         require_finite(state, self.path)
         return state
 
+    @property
+    def choice(self) -> str:
+        """Which of raw and averaged weights `state_dict` returns; empty if there is one set."""
+        return chosen_weights(self.content, self.path, self.raw)[1]
 
-def read_source(source: str | os.PathLike[str], trusted: bool = False) -> Checkpoint:
+
+def read_source(source: str | os.PathLike[str], trusted: bool = False, raw: bool = False) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
         source: A path, a URL, or a name known to `resolve` or `WEIGHTS`.
         trusted: See `read_checkpoint`.
+        raw: See `state_dict_of`.
 
     Raises:
         CheckpointError: The checkpoint is missing or cannot be read.
     """
     path, weight = resolve(f'hrnet://{source}' if source in WEIGHTS else source)
-    return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None, trusted), weight)
+    return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None, trusted), weight, raw)
 
 
-def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tuple[Conversion, Weight | None]:
+def open_checkpoint(
+    source: str | os.PathLike[str], trusted: bool = False, raw: bool = False
+) -> tuple[Conversion, Weight | None]:
     """Read a checkpoint of any layout and convert it to this package's.
 
     If the head has an unknown layout, the result is the backbone alone.
@@ -152,6 +168,7 @@ def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tu
     Args:
         source: A path, a URL, or the name of published weights.
         trusted: See `read_checkpoint`.
+        raw: See `state_dict_of`.
 
     Returns:
         The converted weights, and their published entry if `source` names one.
@@ -169,7 +186,7 @@ def open_checkpoint(source: str | os.PathLike[str], trusted: bool = False) -> tu
         >>> conversion.source, conversion.used
         ('hrnet_mm', 236)
     """
-    checkpoint = read_source(source, trusted)
+    checkpoint = read_source(source, trusted, raw)
     return converted(checkpoint), checkpoint.weight
 
 
@@ -187,18 +204,90 @@ def converted(checkpoint: Checkpoint) -> Conversion:
     """
     state, path = checkpoint.state_dict(), checkpoint.path
     try:
-        return convert(state)
+        inner, dropped, changes = unwrapped(state, checkpoint.raw)
+        result = convert(inner)
     except CheckpointError as error:
-        prefixes = [match['prefix'] for name in state if (match := _STAGE4.fullmatch(name))]
-        if len(prefixes) != 1 or 'several layouts' in str(error):
+        prefixes = _prefixes(state)
+        if len(prefixes) != 1 or 'several' in str(error):
             raise CheckpointError(f'{path}: {error}') from None
-        (prefix,) = prefixes
-    body = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
-    known = {n: v for n, v in body.items() if _is_body(n)}
-    result = convert(known, source='backbone')
-    result.dropped['heads of an unknown layout'] = len(state) - len(known)
+        inner = {n.removeprefix(prefixes[0]): v for n, v in state.items() if n.startswith(prefixes[0])}
+        inner, dropped, changes = {n: v for n, v in inner.items() if _is_body(n)}, {}, []
+        result = convert(inner, source='backbone')
+        used = {prefixes[0] + name for name in inner}
+        result.unknown = [name for name in state if name not in used and not _is_of_training(name)]
+        result.dropped['heads of an unknown layout'] = len(state) - len(inner)
+    if dropped and all(name.startswith('backbone.') for name in result.state_dict):
+        result.unknown = [name for name in dropped if not _is_of_training(name)]
+    for why in dropped.values():
+        result.dropped[why] = result.dropped.get(why, 0) + 1
     result.given = len(state)
+    result.changes = [*filter(None, [checkpoint.choice]), *changes, *result.changes]
     return result
+
+
+def unwrapped(state: Mapping[str, Tensor], raw: bool = False) -> tuple[dict[str, Tensor], dict[str, str], list[str]]:
+    """Return the tensors of the network within those of a training program, such as Lightning's module.
+
+    Args:
+        state: The tensors by name.
+        raw: Whether to take the raw weights where a moving average of them stands beside.
+
+    Returns:
+        The tensors of the network, without the prefix of the program; the reason by the name of each other tensor; and
+        a part of a sentence if one of two networks was chosen.
+
+    Raises:
+        CheckpointError: The tensors are of no known layout.
+    """
+    try:
+        detect(state)
+        return dict(state), {}, []
+    except CheckpointError as error:
+        if 'several' in str(error):
+            raise
+        first = error
+    prefixes, changes = _prefixes(state), list[str]()
+    averages = [prefix for prefix in prefixes if _AVERAGE.search(prefix)]
+    if len(prefixes) == 2 and len(averages) == 1:
+        (average,) = averages
+        (plain,) = (prefix for prefix in prefixes if prefix != average)
+        taken, other = (plain, average) if raw else (average, plain)
+        words = ('raw', 'averaged') if raw else ('averaged', 'raw')
+        changes.append(
+            f'{words[0]} weights ({taken or "no prefix"}) taken, {words[1]} ones ({other or "no prefix"}) left'
+        )
+        prefixes = [taken]
+    elif len(prefixes) > 1:
+        raise CheckpointError(f'the keys are of several networks, {", ".join(prefixes)}; save the state_dict() of one')
+    parts = prefixes[0].split('.')[:-1] if prefixes else []
+    for depth in range(len(parts) + 1):
+        prefix = ''.join(f'{part}.' for part in parts[:depth])
+        inner = {
+            name.removeprefix(prefix): value
+            for name, value in state.items()
+            if name.startswith(prefix) and not (_is_of_training(name.removeprefix(prefix)))
+        }
+        try:
+            detect(inner)
+        except CheckpointError as error:
+            if 'several layouts' in str(error):
+                raise
+            continue
+        outside = [name for name in state if name.removeprefix(prefix) not in inner or not name.startswith(prefix)]
+        return inner, dict.fromkeys(outside, 'of the training program, not of the network'), changes
+    raise first
+
+
+_AVERAGE = re.compile(r'(?:^|[._])(?:ema|averaged?|swa)(?=[._])')
+_TRAINING = re.compile(r'(?:^|.*[._])(?:loss|losses|criterion|criterions?|metrics?|n_averaged|num_updates)(?:$|[._].*)')
+
+
+def _is_of_training(name: str) -> bool:
+    return _TRAINING.fullmatch(name) is not None
+
+
+def _prefixes(state: Mapping[str, Tensor]) -> list[str]:
+    return [match['prefix'] for name in state if (match := _STAGE4.fullmatch(name))]
 
 
 def _is_body(name: str) -> bool:
@@ -222,10 +311,38 @@ def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {n.removeprefix(f'{name}.'): v for n, v in state.items() if n.startswith(f'{name}.')}
 
 
+def absent_biases(module: nn.Module, given: Iterable[str]) -> dict[str, Tensor]:
+    """Return the zeros that a file means by leaving out the bias of a convolution before a normalization.
+
+    Some programs have such biases and others do not: those of the official classifiers fold into the batch norm, and
+    FCOS's towers have them in its authors' code only. A convolution without a bias equals one whose bias is zero.
+
+    Args:
+        module: The network.
+        given: The names in the file.
+
+    Returns:
+        A tensor of zeros for each bias that the network has, and whose weight alone is given.
+    """
+    given, zeros = set(given), {}
+    for name, parent in module.named_modules():
+        # mmcv's ConvModule has an order.
+        is_chain = type(parent).forward is nn.Sequential.forward
+        if not is_chain and getattr(parent, 'order', None) != ('conv', 'norm', 'act'):
+            continue
+        for (child, conv), (_, norm) in pairwise(parent.named_children()):
+            if isinstance(conv, _ConvNd) and isinstance(norm, _NormBase | nn.GroupNorm) and conv.bias is not None:
+                layer = f'{name}.{child}' if name else child
+                if f'{layer}.weight' in given and f'{layer}.bias' not in given:
+                    zeros[f'{layer}.bias'] = torch.zeros_like(conv.bias, requires_grad=False)
+    return zeros
+
+
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
     """Copy tensors into a module, all or none.
 
-    Tensors of a four-output checkpoint for outputs that the network does not have are ignored.
+    Tensors of a four-output checkpoint for outputs that the network does not have are ignored. Biases that the file
+    leaves out because its program has none are zero (`absent_biases`).
 
     Args:
         module: The module.
@@ -238,7 +355,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
     Raises:
         CheckpointError: A tensor is missing, superfluous, or of another shape; the message has the counts.
     """
-    own = module.state_dict()
+    own, tensors = module.state_dict(), {**tensors, **absent_biases(module, tensors)}
     missing = [n for n in own if n not in tensors]
     left = [n for n in tensors if n not in own and not _OTHER_OUTPUTS.match(n)]
     shapes = [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
@@ -254,7 +371,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> int:
     return len(own)
 
 
-def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
+def load_backbone(backbone: nn.Module, source: str | os.PathLike[str], prefix: str = '') -> str:
     """Load the backbone of any HRNet checkpoint into a network.
 
     The pyramid of HRNetV2p is loaded if the checkpoint has one that fits; otherwise it keeps its values.
@@ -262,6 +379,7 @@ def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
     Args:
         backbone: An HRNet.
         source: A path, a URL, or the name of published weights.
+        prefix: The beginning of the names to read, such as 'teacher.' of a file with two networks.
 
     Returns:
         A one-line report on the loaded and unused keys.
@@ -281,7 +399,17 @@ def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> str:
         >>> print(report.replace(str(path), 'pose.safetensors'))
         234 of 234 keys loaded from pose.safetensors (hrnet_mm), 2 head keys unused: expected
     """
-    conversion, _ = open_checkpoint(source)
+    checkpoint = read_source(source)
+    if prefix:
+        given = checkpoint.state_dict()
+        chosen = part(given, prefix.removesuffix('.'))
+        if not chosen:
+            raise CheckpointError(
+                f'{source} has no names that begin with {prefix!r}, the prefix; they begin with '
+                f'{", ".join(sorted({name.partition(".")[0] for name in given})[:8])}'
+            )
+        checkpoint = replace(checkpoint, content=chosen)
+    conversion = converted(checkpoint)
     return fill_backbone(backbone, conversion, source)
 
 

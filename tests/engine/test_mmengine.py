@@ -138,7 +138,10 @@ def test_patches_are_recognized():
     assert set(patches(own)) == {
         'Config._file2dict',
         'Config._get_cfg_path',
+        'FlexibleRunner.load_checkpoint',
+        'Runner.load_checkpoint',
         'mmengine.config.config.FormatCode',
+        'mmengine.runner.checkpoint.load_state_dict',
     }
 
 
@@ -344,3 +347,44 @@ def test_a_text_is_formatted_once(monkeypatch):
     config.a[0] = 2
     assert config.pretty_text == expected.replace('1', '2', 1)
     assert len(calls) == 2
+
+
+def test_each_loading_is_watched(tmp_path, runner):
+    require(checkpoint, 'load_state_dict', _mmengine.watch_loading)
+    require(Runner, 'load_checkpoint', _mmengine.watch_loading)
+    require(nn.Module, '_load_from_state_dict', _mmengine.watch_loading)
+    seen = []
+    kept = checkpoint.load_state_dict, Runner.load_checkpoint, _mmengine.FlexibleRunner.load_checkpoint
+
+    def after(model, *lists):
+        seen.append((type(model), _mmengine.loading_runner(), *lists))
+
+    _mmengine.watch_loading(lambda model, weights: weights.update({'layer.bias': torch.full((1,), 5.0)}), after)
+    try:
+        torch.save({'other.weight': torch.ones(1), 'layer.weight': torch.ones(2, 2)}, tmp_path / 'a.pth')
+        checkpoint.load_checkpoint(runner.model, str(tmp_path / 'a.pth'))
+        runner.load_checkpoint(str(tmp_path / 'a.pth'))
+    finally:
+        checkpoint.load_state_dict, Runner.load_checkpoint, _mmengine.FlexibleRunner.load_checkpoint = kept
+    for (model, by, missing, left, errors), expected in zip(seen, [None, runner], strict=True):
+        assert (model, by, missing, left) == (Model, expected, [], ['other.weight'])
+        assert any(
+            error.startswith('size mismatch for layer.weight: ') for error in errors
+        )  # engine.loading reads the name
+    assert runner.model.layer.bias == 5
+    assert '_load_from_state_dict' not in vars(runner.model)
+
+
+def test_an_init_cfg_is_told_from_other_loading():
+    found = []
+
+    class Probe(Model):
+        def init_weights(self):
+            super().init_weights()
+            found.append(_mmengine.is_initializing(self))
+
+    outer = Model()
+    outer.inner = Probe()
+    outer.init_weights()
+    assert found == [True]
+    assert not _mmengine.is_initializing(outer.inner)

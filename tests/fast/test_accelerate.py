@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
+from hrnet_mm.errors import UserError
 from hrnet_mm.fast import EngineError, accelerate, fold
 from hrnet_mm.fast.engines import ENGINES
 
@@ -256,6 +258,141 @@ def test_library_model_in_place(library: str, config: dict) -> None:
     assert flat(model(X.repeat(2, 1, 1, 1), data_samples=None, mode='tensor'))[0].requires_grad, (
         'training goes through the ordinary network'
     )
+
+
+def changed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n: v * 1.5 if v.is_floating_point() else v for n, v in state.items()}
+
+
+@pytest.mark.parametrize('by', ['the accelerated one', 'the network', 'a part', 'assign', 'mmengine', 'a step'])
+def test_other_weights_are_noticed(by: str) -> None:
+    model = small()
+    fast, before = accelerate(model, X, engine='eager'), small()(X)
+    if by == 'the accelerated one':
+        assert str(fast.load_state_dict(changed(model.state_dict()))) == '<All keys matched successfully>'
+    elif by == 'the network':
+        model.load_state_dict(changed(model.state_dict()))
+    elif by == 'a part':
+        model[0].load_state_dict(changed(model[0].state_dict()))
+    elif by == 'assign':
+        model.load_state_dict(changed(model.state_dict()), assign=True)
+    elif by == 'mmengine':
+        load_state_dict(model, changed(model.state_dict()))
+    else:
+        model.train()(X.repeat(2, 1, 1, 1)).sum().backward()
+        torch.optim.SGD(model.parameters(), lr=0.1).step()
+        model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(fast(X), model(X), rtol=1e-3, atol=1e-4)
+        assert float((fast(X) - before).abs().max()) > 1e-3
+    assert fast.report.difference <= fast.report.tolerance
+
+
+def test_weights_that_leave_the_tolerance_are_not_computed_with() -> None:
+    model = small()
+    fast = accelerate(model, X, engine='eager', precision='bf16')
+    fast.load_state_dict({n: v * 1e30 if v.is_floating_point() else v for n, v in model.state_dict().items()})
+    for _ in range(2):
+        with pytest.raises((EngineError, UserError)):
+            fast(X)
+
+
+WORKS = [
+    'buffers',
+    'children',
+    'eval',
+    'extra_repr',
+    'float',
+    'forward',
+    'get_buffer',
+    'get_extra_state',
+    'get_parameter',
+    'get_submodule',
+    'load_state_dict',
+    'modules',
+    'named_buffers',
+    'named_children',
+    'named_modules',
+    'named_parameters',
+    'parameters',
+    'register_load_state_dict_post_hook',
+    'register_load_state_dict_pre_hook',
+    'register_state_dict_post_hook',
+    'register_state_dict_pre_hook',
+    'share_memory',
+    'state_dict',
+    'zero_grad',
+    'dump_patches',
+    'call_super_init',
+    'T_destination',
+    'training',
+]
+
+
+def test_every_method_of_a_network_is_decided() -> None:
+    module = sys.modules['hrnet_mm.fast.accelerate']
+    decided = {*WORKS, *module._MOVES, *module._CHANGES, 'train', 'requires_grad_'}
+    names = {name for name in [*dir(nn.Module), *nn.Module.__annotations__] if not name.startswith('_')}
+    assert names - decided == set()
+
+
+def test_methods_work_or_are_refused() -> None:
+    module = sys.modules['hrnet_mm.fast.accelerate']
+    model = small()
+    fast = accelerate(model, X, engine='eager')
+    state, expected = deepcopy(model.state_dict()), fast(X)
+    for call in (fast.eval, fast.float, fast.cpu, fast.share_memory, lambda: fast.to('cpu'), lambda: fast.train(False)):
+        assert call() is fast
+    assert fast.to(X) is fast.requires_grad_(False) is fast.type(torch.float32) is fast
+    fast.zero_grad()
+    for name in module._CHANGES:
+        with pytest.raises(UserError, match=f'^{name} would have no effect on an accelerated network; call it on'):
+            getattr(fast, name)
+    for call, message in (
+        (fast.half, r'half\(\) would move the network, .* on cpu in torch.float32, to cpu in torch.float16; move it'),
+        (lambda: fast.to(torch.float64), r'to\(\) would move the network'),
+        (lambda: fast.to('meta'), r'to meta in torch.float32'),
+        (fast.train, 'cannot be trained; train the network itself'),
+        (fast.requires_grad_, 'has no gradients'),
+        (lambda: deepcopy(fast), 'cannot be copied or pickled'),
+        (lambda: setattr(fast, 'head', nn.ReLU()), 'head would have no effect'),
+    ):
+        with pytest.raises(UserError, match=message):
+            call()
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert torch.equal(fast(X), expected)
+    model.double()
+    with pytest.raises(UserError, match=r'accelerated on cpu in torch.float32 and is now on cpu in torch.float64'):
+        fast(X)
+
+
+def test_a_library_model_computes_with_its_weights() -> None:
+    library, config = library_models()[0]
+    pytest.importorskip(library)
+    from mmengine.registry import MODELS, DefaultScope
+
+    __import__(f'{library}.models')
+    with DefaultScope.overwrite_default_scope(library):
+        model = MODELS.build(deepcopy(config)).eval()
+        other = MODELS.build(deepcopy(config)).eval()
+    fast = accelerate(model, X, engine='eager')
+    run = {'data_samples': None, 'mode': 'tensor'}
+    for change in (
+        lambda: load_state_dict(model, other.state_dict()),
+        lambda: model.head.load_state_dict(changed(other.head.state_dict())),
+        lambda: model.head.apply(lambda m: nn.init.normal_(m.weight) if isinstance(m, nn.Conv2d) else None),
+        lambda: model.train()(X.repeat(2, 1, 1, 1), **run),  # statistics of batch norms
+        lambda: accelerate(model, X, engine='eager'),
+    ):
+        change()
+        model.eval()
+        plain = deepcopy(model)  # an ordinary one
+        assert plain.backbone.forward.__self__ is plain.backbone
+        with torch.no_grad():
+            torch.testing.assert_close(fast(X, **run), plain(X, **run), rtol=1e-3, atol=1e-4)
+    model.half()
+    with pytest.raises(UserError, match='move it first and accelerate it then'):
+        model(X.half(), **run)
 
 
 def flat(x: Any) -> list[Tensor]:

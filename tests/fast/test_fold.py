@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hrnet_mm.errors import UserError
 from hrnet_mm.fast import fold
 
 NETWORKS = [
@@ -131,8 +132,15 @@ def test_attributes_and_dtype_follow(network: Any) -> None:
 def test_cannot_be_trained(network: Any) -> None:
     folded = fold(network('hrnetv1_test_w4'))
     assert folded.eval() is folded
-    with pytest.raises(RuntimeError, match='fold'):
+    with pytest.raises(UserError, match='cannot be trained; train the one'):
         folded.train()
+
+
+def test_functions_that_are_applied_change_the_outputs(network: Any) -> None:
+    model = network('hrnetv1_test_w4', num_classes=5)
+    folded, x = fold(model), torch.randn(1, 3, 64, 64)
+    assert folded.apply(lambda m: nn.init.normal_(m.weight, std=0.1) if isinstance(m, nn.Conv2d) else None) is folded
+    torch.testing.assert_close(folded(x), model(x), rtol=1e-3, atol=1e-4)
 
 
 def test_gradients_of_the_input(network: Any) -> None:

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from hrnet_mm.models import HRFuseScales, HRNet
+from hrnet_mm.weights import convert
+from hrnet_mm.weights.key_maps import LAYOUTS
 
 timm = pytest.importorskip('timm')
 
@@ -72,3 +74,12 @@ def test_logits(name: str) -> None:
     difference = float((logits - expected).abs().max() / expected.abs().max())
     print(f'{name}: largest relative difference {difference:.1e}')
     assert difference <= 1e-10
+
+
+@pytest.mark.parametrize(('name', 'layout'), [('hrnet_w18', 'timm'), ('hrnet_w18_ssld', 'timm-ssld')])
+def test_a_model_gets_its_own_keys_back(name: str, layout: str) -> None:
+    theirs = timm.create_model(name)
+    read = convert(theirs.state_dict())
+    assert LAYOUTS[read.source] == LAYOUTS[layout]
+    result = theirs.load_state_dict(convert(read.state_dict, to=layout).state_dict, strict=True)
+    assert (result.missing_keys, result.unexpected_keys) == ([], [])

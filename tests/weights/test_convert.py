@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrnet_mm.models import HRNet, HRNetModel, HRNetV2p
+from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV2p
+from hrnet_mm.models.heads import higher_layers, higher_outputs
 from hrnet_mm.weights import CheckpointError, convert, detect
 from hrnet_mm.weights.key_maps import LAYOUTS
+from hrnet_mm.weights.load import part
 
 ARCH = 'test-w4'
 
@@ -122,6 +124,16 @@ def fcos() -> dict[str, Tensor]:
     return state | {f'bbox_head.scales.{k}.scale': torch.tensor(float(k)) for k in range(5)}
 
 
+def higher() -> dict[str, Tensor]:
+    state = {n: v for n, v in pose().items() if not n.startswith('head.')}
+    return state | prefixed('head.', randomized(higher_modules()))
+
+
+def higher_modules() -> nn.Module:
+    layers = higher_layers(4, 5, 5, [8], 2)
+    return nn.ModuleDict(dict(zip(('final_layers', 'deconv_layers'), layers, strict=True)))
+
+
 def cii() -> dict[str, Tensor]:
     state = body() | layer('head.fc', 5, 16)
     for branch, blocks in enumerate([3, 2, 1, 1]):
@@ -133,10 +145,15 @@ def cii() -> dict[str, Tensor]:
 CASES: list[tuple[str, Callable[[], dict[str, Tensor]]]] = [
     ('backbone', body),
     ('official-cls', classifier),
+    ('official-cls-ssld', classifier),
     ('timm', classifier),
+    ('timm-ssld', classifier),
     ('mmpretrain', classifier),
     ('official-cii', cii),
     ('official-pose', pose),
+    ('higherhrnet', higher),
+    ('mmpose', higher),
+    ('hrnet_mm', higher),
     ('mmpose', pose),
     ('mmpose', dense),
     ('official-face', dense),
@@ -152,6 +169,7 @@ CASES: list[tuple[str, Callable[[], dict[str, Tensor]]]] = [
     ('official-det', fcos),
     ('maskrcnn-benchmark', faster),
     ('maskrcnn-benchmark', mask),
+    ('maskrcnn-benchmark-syncbn', mask),
     ('official-fcos', fcos),
     ('mmdet', mask),
     ('mmdet', cascade),
@@ -179,8 +197,7 @@ def test_there_and_back_is_bit_equal(layout: str, make: Callable[[], dict[str, T
 
 
 def test_every_layout_has_a_case() -> None:
-    # HigherHRNet's head has no place here: its backbone is read, not written.
-    assert {name for name, _ in CASES} == set(LAYOUTS) - {'higherhrnet'}
+    assert {name for name, _ in CASES} == set(LAYOUTS)
 
 
 @pytest.mark.parametrize('arch', ['w18', 'w30', 'w32', 'w40', 'w44', 'w48', 'w64', 'w18-small-v1', 'w44b'])
@@ -216,16 +233,88 @@ def test_the_pose_repositorys_imagenet_file_has_2000_keys() -> None:
     assert '170 dropped (heads, as requested)' in str(result)
 
 
-def test_higherhrnet_gives_and_takes_a_backbone() -> None:
-    there = convert(body(), to='higherhrnet')
-    back = convert(there.state_dict, source='higherhrnet')
-    assert all(torch.equal(back.state_dict[name], value) for name, value in body().items())
-    state = {n.removeprefix('backbone.'): v for n, v in body().items()}
-    state |= {'final_layers.0.weight': torch.zeros(1), 'deconv_layers.0.0.0.weight': torch.zeros(1)}
+@pytest.mark.parametrize(('layout', 'make'), CASES, ids=[f'{name}-{make.__name__}' for name, make in CASES])
+def test_back_and_there_has_the_keys_that_were_given(layout: str, make: Callable[[], dict[str, Tensor]]) -> None:
+    theirs = convert(make(), to=layout, source='hrnet_mm').state_dict
+    converted = convert(theirs)
+    back = convert(converted.state_dict, to=layout, source='hrnet_mm')
+    assert back.state_dict.keys() == theirs.keys()
+    assert all(value.shape == theirs[name].shape for name, value in back.state_dict.items())
+    kept = 'no place' if layout in ('mmpose', 'mmdet') else converted.source  # whose names are this package's
+    assert LAYOUTS.get(kept, LAYOUTS[layout]) == LAYOUTS[layout]
+
+
+def test_weights_without_biases_stay_without() -> None:
+    theirs = convert(classifier(), to='timm-ssld').state_dict
+    assert not any(name.startswith(('downsamp_modules', 'final_layer')) and name.endswith('0.bias') for name in theirs)
+    read = convert(theirs)
+    assert (read.source, read.changes) == ('official-cls-ssld', [])
+    assert convert(read.state_dict, to='timm-ssld').state_dict.keys() == theirs.keys()
+    others = convert(read.state_dict, to='timm')
+    assert len(others.state_dict) == len(theirs) + 4
+    assert str(others).endswith('4 zero biases added; timm-ssld has none')
+
+
+@pytest.mark.parametrize('layout', ['mmpretrain', 'hrnet_mm'])
+def test_learned_biases_of_a_classifier_are_folded_wherever_they_go(layout: str) -> None:
+    prefix = 'neck.0.' if layout == 'mmpretrain' else 'neck.'
+    state = convert(classifier(), to=layout).state_dict
+    fuse = HRFuseScales(arch=ARCH, conv_bias=True).eval()
+    randomized(fuse)
+    state |= prefixed(prefix, fuse.state_dict())
     result = convert(state)
-    assert result.source == 'higherhrnet'
-    assert result.dropped == {"HigherHRNet's own head": 2}
-    assert result.state_dict.keys() == body().keys()
+    assert result.changes == ['4 biases folded into the norms after them']
+    ours = HRFuseScales(arch=ARCH).eval()
+    ours.load_state_dict(part(result.state_dict, 'neck'), strict=True)
+    maps = [torch.randn(1, c, 64 // 2**i, 64 // 2**i, dtype=torch.float64) for i, c in enumerate([4, 8, 16, 32])]
+    folded = ours.state_dict()['final_layer.bn.running_mean'].clone()
+    with torch.no_grad():
+        given, expected = ours.double()(maps)[0], fuse.double()(maps)[0]
+    assert float((given - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+    official = convert(state, to='timm')
+    assert torch.equal(official.state_dict['final_layer.1.running_mean'], folded)
+
+
+def test_towers_without_biases_get_those_of_the_official_code() -> None:
+    bare = {n: v for n, v in fcos().items() if not (n.startswith('bbox_head') and n.endswith('conv.bias'))}
+    result = convert(bare, to='official-fcos', source='hrnet_mm')
+    assert (len(fcos()) - len(bare), result.changes) == (8, ['8 zero biases added'])
+    assert convert(fcos(), to='official-fcos', source='hrnet_mm').state_dict.keys() == result.state_dict.keys()
+    assert not result.state_dict['rpn.head.cls_tower.0.bias'].any()
+
+
+def test_higherhrnets_head_gives_the_same_outputs() -> None:
+    backbone, head = HRNetV1(arch=ARCH).eval(), higher_modules().eval()
+    randomized(head)
+    # As the official class names them: backbone and head side by side.
+    theirs = backbone.state_dict() | head.state_dict()
+    result = convert(theirs)
+    assert (result.source, result.used, result.dropped) == ('higherhrnet', len(theirs), {})
+    ours = higher_modules().eval()
+    ours.load_state_dict(part(result.state_dict, 'head'), strict=True)
+    x = torch.randn(1, 4, 8, 8)
+    for mine, expected in zip(higher_outputs(x, *ours.values()), higher_outputs(x, *head.values()), strict=True):
+        assert torch.equal(mine, expected)
+
+
+def test_an_eps_is_dropped_or_added_to_the_variance() -> None:
+    theirs = convert(mask(), to='maskrcnn-benchmark', source='hrnet_mm').state_dict
+    norms = [name.removesuffix('.running_var') for name in theirs if name.endswith('.running_var')]
+    assert sum(name.endswith('.eps') for name in theirs) == len(norms)
+    assert torch.equal(theirs['backbone.body.bn1.eps'], torch.ones(64) / 1e5)
+    theirs['backbone.body.bn1.eps'] = torch.full((64,), 1e-3)
+    result = convert(theirs, to='mmdet')
+    assert result.source == 'maskrcnn-benchmark'
+    assert not any(name.endswith('.eps') for name in result.state_dict)
+    assert result.used == len(theirs) - len(norms)
+    assert result.dropped == {"batch norms' eps, which this package has as 1e-5": len(norms)}
+    assert result.changes[0] == '1 values of eps other than 1e-5 added to the variances'
+    norm = nn.BatchNorm2d(64).eval()
+    norm.load_state_dict(part(result.state_dict, 'backbone.bn1'))
+    x, key = torch.randn(1, 64, 4, 4), 'backbone.body.bn1'
+    scale = theirs[f'{key}.weight'] * (theirs[f'{key}.running_var'] + theirs[f'{key}.eps']).rsqrt()
+    shift = theirs[f'{key}.bias'] - theirs[f'{key}.running_mean'] * scale
+    torch.testing.assert_close(norm(x), x * scale[:, None, None] + shift[:, None, None])
 
 
 def test_a_bias_is_folded_by_hand() -> None:
@@ -291,6 +380,7 @@ def test_frozen_norms_without_counters_get_them() -> None:
     theirs['rpn.anchor_generator.cell_anchors.0'] = torch.zeros(3, 4)
     result = convert(prefixed('', theirs))
     assert 'batch counters added' in str(result)
+    assert result.source == 'maskrcnn-benchmark'
     assert '1 dropped (anchors, which are computed)' in str(result)
 
 

@@ -44,6 +44,7 @@ class HRNet(models.HRNet):
                 extra['stage4'] = dict(extra['stage4'])
                 kwargs['multiscale_output'] = extra['stage4'].pop('multiscale_output')
         super().__init__(arch, extra, **kwargs)
+        self.upsample_cfg = {'mode': self.fuse_upsample, 'align_corners': self.align_corners or None}
 
 
 _INIT = [

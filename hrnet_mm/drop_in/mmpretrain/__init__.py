@@ -3,6 +3,7 @@
 from typing import Any
 
 import mmpretrain.models  # noqa: F401  # mmpretrain must register its own HRNet first: the other order breaks its import
+from mmpretrain.models.backbones import hrnet as _hrnet
 from mmpretrain.registry import MODELS
 
 from ... import models
@@ -23,6 +24,9 @@ class HRNet(models.HRNet):
     Raises:
         UserError: An argument is out of range.
     """
+
+    arch_zoo = _hrnet.HRNet.arch_zoo
+    """mmpretrain's architectures by name."""
 
     def __init__(self, arch: Any = None, extra: Any = None, **kwargs: Any) -> None:
         super().__init__('w32' if arch is extra is None else arch, extra, **kwargs)
