@@ -11,7 +11,7 @@ from hrnet_mm.models.network import READOUTS
 
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
-    *('verify', 'verify-checkpoint', 'doctor'),
+    *('verify', 'verify-checkpoint', 'doctor', 'check'),
 ]
 
 
