@@ -1,5 +1,6 @@
 """Check of the COCO files that a config's data sets and evaluators name, and of their images."""
 
+import importlib.util
 import os.path
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -179,7 +180,7 @@ def _sets(where: str, dataset: Any, report: Report) -> Iterator[_Set]:
             masks = any(step.get('with_mask') for step in one.get('pipeline') or () if isinstance(step, Mapping))
             use = Use(boxes=reads_entries, masks=masks, classes=_classes(where, one, owner, report))
         elif kind == 'mmpose.BaseCocoStyleDataset':
-            use = Use(keypoints=reads_entries)
+            use = Use(keypoints=reads_entries, points=_points(one, owner) if reads_entries else None)
         else:
             use = Use(sizes=False)
         yield _Set(f'{where} ({type_name(one)})', root / name, images, use)
@@ -214,6 +215,20 @@ def _classes(where: str, dataset: Mapping[str, Any], owner: Any, report: Report)
         names = Path(names).read_text().split('\n')
         names = [name for name in names if name]
     return tuple(names) if isinstance(names, list | tuple) else None
+
+
+def _points(dataset: Mapping[str, Any], owner: Any) -> tuple[str, ...] | None:
+    """The names of the keypoints in mmpose's metainfo; None where they cannot be found out."""
+    metainfo = dataset.get('metainfo') or owner.METAINFO
+    if 'from_file' in metainfo:
+        file, library = Path(metainfo['from_file']), importlib.util.find_spec('mmpose')
+        if not file.is_file() and library is not None and library.origin is not None:
+            file = Path(library.origin).parent / '.mim' / 'configs' / '_base_' / 'datasets' / file.name
+        if not file.is_file():
+            return None
+        metainfo = Config.fromfile(file).get('dataset_info') or {}
+    points = sorted((metainfo.get('keypoint_info') or {}).values(), key=lambda point: point['id'])
+    return tuple(point['name'] for point in points) or None
 
 
 def _coco_evaluators(evaluator: Any) -> Iterator[Mapping[str, Any]]:

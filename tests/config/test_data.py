@@ -51,6 +51,8 @@ def check(data, tiny_config, monkeypatch):
 
 
 LIBRARIES = ['mmdet', 'mmpose']
+SIDED = ('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
+JOINTS = ['nose', *(f'{side}_{part}' for part in SIDED for side in ('left', 'right'))]
 
 
 @pytest.mark.parametrize('library', [*LIBRARIES, 'mmseg', 'mmpretrain'])
@@ -170,10 +172,17 @@ def test_keypoints_that_a_library_drops_are_told(check):
     ('change', 'message'),
     [
         (lambda coco: coco['annotations'][0]['keypoints'].pop(), 'annotation 1 has 50 values in "keypoints"'),
-        (lambda coco: coco['annotations'][0].update(keypoints=[1, 2, 2]), 'have 3 and 51 values in "keypoints"'),
+        (
+            lambda coco: coco['annotations'][0].update(keypoints=[1, 2, 2]),
+            'annotation 1 has 3 values in "keypoints"; 17 keypoints need 51',
+        ),
         (
             lambda coco: coco['categories'][0].update(keypoints=['nose']),
-            'annotation 1 has 51 values in "keypoints"; 1 keypoints need 3',
+            "the category 'person' has 1 keypoints, but the metainfo of the config 17",
+        ),
+        (
+            lambda coco: coco['categories'][0].update(keypoints=JOINTS[::-1]),
+            "has the keypoints 'right_ankle', 'left_ankle', 'right_knee'",
         ),
     ],
 )
