@@ -500,6 +500,9 @@ class _Check:
     def _points(self, one: Mapping[str, Any], size: Any) -> Iterator[tuple[str, str, str]]:
         values = one.get('keypoints')
         if not values and (values is None or isinstance(values, list)):
+            names = self._names_of(one)
+            if not one.get('iscrowd') and any(names):
+                yield 'warning', 'no points', 'has no "keypoints" and is left out; add them, or remove it'
             return
         if not _are_numbers(values):
             yield 'error', 'points', f'has "keypoints" {_short(values)}; expected numbers: x, y and visibility of each'

@@ -9,6 +9,7 @@ from ..errors import UserError, did_you_mean
 from .classes import find_class_folders, read_classes
 from .coco import find_coco, load_coco, read_coco
 from .content import FORMATS, Annotations, Content, Folder, Points, color_statistics
+from .copies import report_copies
 from .deeplabcut import find_deeplabcut, read_deeplabcut
 from .labels import check_number_of_labels, check_semantic, semantic_file
 from .points import read_points, with_points
@@ -104,6 +105,7 @@ def check_folder(path: Path, annotations: Annotations, report: Report) -> Folder
             )
         labels = _regions_labels(path, train, val, report) if annotations == 'regions' else None
         _check_objects(path, annotations, train, val, report)
+        report_copies(path, train, val, report)
         _check_coverage(path, annotations, train, val, labels, report)
         report.stop()
         statistics = color_statistics(path, train)
@@ -212,6 +214,13 @@ def _check_objects(path: Path, annotations: Annotations, train: Content, val: Co
                 f'{path}: the {part} part has {len(content["images"])} images without an object, so there is nothing '
                 f'to {"learn" if part == "training" else "measure"}; label one that is no crowd'
             )
+        elif annotations == 'keypoints':
+            with_objects = len({one['image_id'] for one in content['annotations']})
+            if with_objects < len(content['images']):
+                report.warning(
+                    f'{path}: {len(content["images"]) - with_objects} of {len(content["images"])} images of the {part} '
+                    'part have no object with a labeled keypoint and are left out; label or remove them'
+                )
         elif annotations == 'boxes':
             with_mask = sum(bool(one.get('segmentation')) for one in content['annotations'])
             if 0 < with_mask < len(content['annotations']):

@@ -383,6 +383,22 @@ def test_keypoints_in_another_order_are_refused(tmp_path):
         read_folder(folder, 'keypoints')
 
 
+def test_copies_in_both_parts_are_told(tmp_path):
+    folder = write_regions(tmp_path / 'mine')
+    shutil.copy(folder / 'images' / '1.png', folder / 'images' / '5.png')
+    (warning,) = [one for one in read_folder(folder, 'boxes').warnings if 'copy' in one]
+    assert re.search(r'5\.png in the validation part is a copy of .*1\.png in the training part', warning)
+
+
+def test_images_without_keypoints_are_told(tmp_path):
+    folder = changed(
+        tmp_path, lambda coco: [one.pop('keypoints') for one in coco['annotations'][:2]], FIRST, write_animals_coco
+    )
+    warnings = '\n'.join(read_folder(folder, 'keypoints').warnings)
+    assert 'annotation 1 has no "keypoints" and is left out; add them, or remove it (1 other is like it)' in warnings
+    assert 'images of the training part have no object with a labeled keypoint and are left out' in warnings
+
+
 # 6: folders that are no classes
 
 
@@ -398,7 +414,7 @@ def test_folders_of_programs_are_no_classes(tmp_path, name, part):
     read = read_folder(tmp_path / 'mine', 'classes')
     assert read.classes == ('dark', 'light')
     assert len(read.train['images']) + len(read.val['images']) == 15 * (2 if part else 1)
-    assert read.warnings == ()
+    assert [one for one in read.warnings if 'is a copy of' not in one] == []  # the parts are drawn alike
 
 
 def test_hidden_annotation_files_are_not_read(tmp_path):
