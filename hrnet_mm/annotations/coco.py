@@ -31,6 +31,7 @@ class Use:
         keypoints: Whether keypoints are read.
         evaluated: Whether COCO's evaluator reads it.
         sizes: Whether `width` and `height` are needed.
+        turns: Whether images are read as their EXIF orientation asks for.
         skips: Whether images that cannot be read are skipped, as the user wishes.
         classes: The names that a config gives to the classes.
         points: The names that a config gives to the keypoints.
@@ -42,6 +43,7 @@ class Use:
     keypoints: bool = False
     evaluated: bool = False
     sizes: bool = True
+    turns: bool = True
     skips: bool = False
     classes: tuple[str, ...] | None = None
     points: tuple[str, ...] | None = None
@@ -279,6 +281,9 @@ class _Check:
         if header is None:
             return None if None in stated else (float(stated[0] or 0), float(stated[1] or 0))
         found = header.width, header.height
+        if not self.use.turns:
+            found = header.stored
+            header = Header(*found)
         if any(mine is not None and mine != its for mine, its in zip(stated, found, strict=True)):
             turned = header.orientation >= 5 and stated in (found[::-1], (found[1], None), (None, found[0]))
             why = (

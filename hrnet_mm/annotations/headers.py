@@ -30,6 +30,11 @@ class Header:
     height: int
     orientation: int = 1
 
+    @property
+    def stored(self) -> tuple[int, int]:
+        """Width and height before the turn."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
 
 def read_headers(files: Sequence[Path]) -> list[Header | str]:
     """Read the heads of image files.

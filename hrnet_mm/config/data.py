@@ -3,7 +3,7 @@
 import importlib.util
 import os.path
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,18 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from ..annotations import Finding, Report, Use, check_coco, check_coverage, check_structure, count_labels, read_json
+from ..annotations import (
+    Finding,
+    Header,
+    Report,
+    Use,
+    check_coco,
+    check_coverage,
+    check_structure,
+    count_labels,
+    read_headers,
+    read_json,
+)
 from ..registry import class_of, scope_of, type_name
 from .files import innermost_datasets
 from .types import has_registries
@@ -35,6 +46,7 @@ class _Set:
     file: Path
     images: Path
     use: Use
+    labels: tuple[Path, str] | None = None  # the folder and the suffix of label images
 
 
 def data_findings(config: Config, training: bool) -> list[Finding]:
@@ -117,8 +129,31 @@ def _check_file(one: _Set, evaluator: Mapping[str, Any] | None, report: Report) 
                 'missing',
             )
         files.append(file if file.is_file() else None)
-    check_coco(one.file, coco, use, files, report)
+    headers = check_coco(one.file, coco, use, files, report)
+    if one.labels is not None:
+        _check_labels(one, coco, headers, report)
     return coco if len(report.errors) == before else None
+
+
+def _check_labels(one: _Set, coco: Mapping[str, Any], headers: Sequence[Header | None], report: Report) -> None:
+    """Compare the sizes of label images, which are read as they are stored, with those of the images."""
+    assert one.labels is not None
+    folder, suffix = one.labels
+    images = [(image, header) for image, header in zip(coco['images'], headers, strict=True) if header is not None]
+    files = [
+        folder / (image.get('seg_file_name') or Path(image['file_name']).with_suffix(suffix)) for image, _ in images
+    ]
+    for file, label, (image, header) in zip(files, read_headers(files), images, strict=True):
+        size = (header.width, header.height) if one.use.turns else header.stored
+        if isinstance(label, str):
+            report.error(f'{file} is not the label image of {image["file_name"]!r} ({label})', one.file, 'label')
+        elif label.stored != size:
+            report.error(
+                f'{file} has {label.stored[0]} x {label.stored[1]} pixels, but the image {image["file_name"]!r} is '
+                f'read as {size[0]} x {size[1]}; label the image that is there',
+                one.file,
+                'label size',
+            )
 
 
 def _check_evaluators_file(
@@ -183,7 +218,13 @@ def _sets(where: str, dataset: Any, report: Report) -> Iterator[_Set]:
             use = Use(keypoints=reads_entries, points=_points(one, owner) if reads_entries else None)
         else:
             use = Use(sizes=False)
-        yield _Set(f'{where} ({type_name(one)})', root / name, images, use)
+        steps = [step for step in one.get('pipeline') or () if isinstance(step, Mapping)]
+        turns = not any(step.get('color_type') in ('color_ignore_orientation', 'unchanged') for step in steps)
+        use = replace(use, turns=turns)
+        labels = None
+        if kind == 'hrnet_mm.CocoSegDataset' and isinstance(prefix, Mapping):
+            labels = root / (prefix.get('seg_map_path') or ''), str(one.get('seg_map_suffix', '.png'))
+        yield _Set(f'{where} ({type_name(one)})', root / name, images, use, labels)
 
 
 def _kind(owner: Any) -> str | None:

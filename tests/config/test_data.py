@@ -228,6 +228,35 @@ def test_a_turned_image(check, data):
     assert '64 x 32 pixels in the file, but the image is read as 32 x 64, because its EXIF orientation 6' in errors[0]
 
 
+def test_an_image_that_is_read_without_its_turn(check, data):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(data / 'images' / '0.png').resize((64, 32)).save(data / 'images' / '0.png', exif=exif)
+
+    def configure(config):
+        config.test_dataloader.dataset.pipeline[0].color_type = 'color_ignore_orientation'
+
+    assert check('mmdet', lambda coco: coco['images'][0].update(height=32), configure) == ([], [])
+
+
+@pytest.mark.parametrize('size', [(64, 64), (64, 32)])
+def test_label_images_of_a_coco_file(check, data, size):
+    for index in range(4):
+        Image.new('L', (64, 64)).save(data / 'labels' / f'{index}.png')
+    Image.new('L', size).save(data / 'labels' / '1.png')
+
+    def configure(config):
+        dataset = config.test_dataloader.dataset
+        dataset.update(type='CocoSegDataset', ann_file='annotations.json')
+
+    errors, _ = check('mmseg', configure=configure)
+    message = "1.png has 64 x 32 pixels, but the image '1.png' is read as 64 x 64; label the image that is there"
+    assert len(errors) == (size != (64, 64))
+    assert all(message in error for error in errors)
+    (data / 'labels' / '2.png').unlink()
+    assert any("2.png is not the label image of '2.png'" in error for error in check('mmseg', configure=configure)[0])
+
+
 def test_damaged_images_may_be_skipped(check, data):
     (data / 'images' / '0.png').write_bytes(b'none')
     (data / 'images' / '1.png').unlink()
