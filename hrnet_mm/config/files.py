@@ -6,7 +6,7 @@ from typing import Any
 
 from ..registry import type_name
 
-__all__ = ['missing_files']
+__all__ = ['innermost_datasets', 'missing_files']
 
 _SOURCES = {
     # By the folder below data/ in the configs.
@@ -49,7 +49,7 @@ def missing_files(config: Mapping[str, Any], dataloaders: Sequence[str]) -> list
         others['model'] = config.get('model')
     for name in dataloaders:
         loader = config.get(name) or {}
-        for dataset in _datasets(loader['dataset']) if 'dataset' in loader else ():
+        for dataset in innermost_datasets(loader['dataset']) if 'dataset' in loader else ():
             path = next((path for path in _paths(dataset) if not path.exists()), None)
             if path is not None and not dataset.get('backend_args'):
                 known = next((text for name, text in _SOURCES.items() if name in path.parts), None)
@@ -81,13 +81,17 @@ def _strings(where: str, part: Any) -> Iterator[tuple[str, Path]]:
             yield from _strings(f'{where}[{i}]', value)
 
 
-def _datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the data sets inside one that combines, repeats or wraps others, or the data set itself."""
+def innermost_datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the data sets inside one that combines, repeats or wraps others, or the data set itself.
+
+    Args:
+        dataset: The `dataset` of a data loader's settings.
+    """
     inner = dataset.get('datasets', [dataset['dataset']] if 'dataset' in dataset else [])
     if not inner:
         yield dataset
     for part in inner:
-        yield from _datasets(part)
+        yield from innermost_datasets(part)
 
 
 def _paths(dataset: Mapping[str, Any]) -> Iterator[Path]:

@@ -1,12 +1,17 @@
 """Reader of one folder of images for each class."""
 
+from collections import Counter
 from pathlib import Path
 
+from ..annotations import Report
 from ..errors import UserError
-from .coco import with_size
+from .clutter import without_clutter
+from .coco import sized
 from .content import FORMATS, Content
 
 _SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
+_PARTS = {'train', 'val', 'valid', 'test'}
+_NO_CLASSES = {'annotations', 'images', 'labels', 'masks', 'semantic'}
 
 
 def find_class_folders(path: Path) -> dict[str, Path]:
@@ -17,27 +22,88 @@ def find_class_folders(path: Path) -> dict[str, Path]:
     return {'train': path} if _images_by_class(path) else {}
 
 
-def read_classes(path: Path, folder: Path) -> Content:
+def read_classes(path: Path, folder: Path, report: Report) -> Content:
     """Read images whose class is the name of their folder.
+
+    Args:
+        path: The folder of the user.
+        folder: The folder of the classes, `path` or that of a part.
+        report: Takes the findings.
 
     Raises:
         UserError: There are fewer than two classes, or a file is not an image.
     """
     images_by_class = _images_by_class(folder)
+    if parts := sorted(_PARTS & {name.lower() for name in images_by_class}):
+        raise UserError(
+            f'{folder}: {parts[0]} holds images without folders of classes; put them into {parts[0]}/CLASS/, or give '
+            'the class another name'
+        )
     if len(images_by_class) < 2:
         raise UserError(f'{folder} holds images of one class only ({", ".join(images_by_class)}); {FORMATS}')
+    _report_oddities(path, folder, images_by_class, report)
     labeled = [(file, label) for label, files in enumerate(images_by_class.values()) for file in files]
+    images = [
+        {'id': number, 'file_name': file.relative_to(path).as_posix(), 'category_id': label}
+        for number, (file, label) in enumerate(labeled)
+    ]
     return {
-        'images': [
-            with_size(path, {'id': number, 'file_name': file.relative_to(path).as_posix(), 'category_id': label})
-            for number, (file, label) in enumerate(labeled)
-        ],
+        'images': [image for image, _ in sized(path, images, report)],
         'annotations': [],
         'categories': [{'id': label, 'name': name} for label, name in enumerate(images_by_class)],
     }
 
 
+def _report_oddities(path: Path, folder: Path, images_by_class: dict[str, list[Path]], report: Report) -> None:
+    if folder != path and (path / 'valid').is_dir() and (path / 'val').is_dir():
+        report.error(f'{path} has the folders val and valid; keep one for the validation part')
+    for name in sorted(_NO_CLASSES & {name.lower() for name in images_by_class}):
+        report.warning(f'{folder}: the folder {name} is taken for a class; if it is none, move it out of {folder}')
+    empty = [one.name for one in _folders(folder) if one.name not in images_by_class]
+    parts = {'train', 'val', 'valid', 'test'} if folder == path else set()
+    for name in sorted(set(empty) - parts):
+        report.warning(
+            f'{folder / name} holds no image ({", ".join(sorted(_SUFFIXES))}), so {name!r} is no class; add images, or '
+            'remove the folder'
+        )
+    loose = [one for one in without_clutter(folder, sorted(folder.glob('*'))) if one.suffix.lower() in _SUFFIXES]
+    if loose:
+        report.warning(f'{loose[0]} is in no folder of a class and is left out; move it into one', folder, 'loose')
+        for one in loose[1:]:
+            report.warning(str(one), folder, 'loose')
+    others = [
+        file
+        for name in images_by_class
+        for file in without_clutter(folder, (folder / name).rglob('*'))
+        if file.is_file() and file.suffix.lower() not in _SUFFIXES
+    ]
+    kinds = Counter(file.suffix or 'no suffix' for file in others)
+    for kind, count in kinds.items():
+        report.warning(
+            f'{folder}: {count} file{"s"[: count != 1]} of {kind} in the folders of classes '
+            f'{"are" if count != 1 else "is"} left out; convert images to one of {", ".join(sorted(_SUFFIXES))}'
+        )
+    folded: dict[str, str] = {}
+    for name in images_by_class:
+        other = folded.setdefault(name.strip().casefold(), name)
+        if other != name:
+            report.warning(
+                f'{folder}: the classes {other!r} and {name!r} differ in case or spaces only; make them one if they '
+                'mean the same'
+            )
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [one for one in without_clutter(folder, sorted(folder.glob('*'))) if one.is_dir()]
+
+
 def _images_by_class(folder: Path) -> dict[str, list[Path]]:
-    folders = sorted(one for one in folder.glob('*') if one.is_dir())
-    files = {one.name: [file for file in sorted(one.rglob('*')) if file.suffix.lower() in _SUFFIXES] for one in folders}
+    files = {
+        one.name: [
+            file
+            for file in without_clutter(one, sorted(one.rglob('*')))
+            if file.suffix.lower() in _SUFFIXES and file.is_file()
+        ]
+        for one in _folders(folder)
+    }
     return {name: some for name, some in files.items() if some}

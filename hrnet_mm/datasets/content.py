@@ -45,6 +45,7 @@ class Folder:
         mean: The mean of R, G and B in the training part, from 0 to 255.
         std: Their standard deviation.
         points: The keypoints, where these were read.
+        warnings: A sentence for each thing that may be wrong with the folder.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Folder:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     points: Points | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -86,15 +88,21 @@ class Folder:
 def color_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation, at least 1, of R, G and B, each from 0 to 255, over 50 or more of the images.
 
+    One image is in memory at a time.
+
     Raises:
         UserError: A file is no image.
     """
     images = content['images']
-    pixels = []
+    count, total, squares = 0, np.zeros(3), np.zeros(3)
     for image in images[:: max(1, len(images) // _MOST_IMAGES_FOR_MEAN)]:
-        pixels.append(read_image(path / image['file_name']).reshape(-1, 3)[:, ::-1])  # OpenCV reads B, G, R
-    rgb = np.concatenate(pixels)
-    return tuple(rgb.mean(0).tolist()), tuple(np.maximum(rgb.std(0), 1).tolist())
+        pixels = read_image(path / image['file_name'])
+        mean, std = (values.ravel()[::-1] for values in cv2.meanStdDev(pixels))  # OpenCV reads B, G, R
+        number = pixels.shape[0] * pixels.shape[1]
+        count, total, squares = count + number, total + number * mean, squares + number * (std**2 + mean**2)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1))
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def read_image(file: Path) -> Any:

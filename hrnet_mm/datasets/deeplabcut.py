@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..annotations import Report
 from ..errors import UserError
-from .coco import with_size
+from .clutter import without_clutter
+from .coco import sized
 from .content import Content, Points
 
 _LINES = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -17,13 +19,19 @@ _HEADER = 'expected first lines that begin with scorer, (individuals,) bodyparts
 def find_deeplabcut(path: Path) -> list[Path]:
     """The files CollectedData_*.csv of a project, of its labeled-data/, or of one video's folder in it."""
     patterns = ('', '*/', 'labeled-data/*/')
-    return [file for pattern in patterns for file in sorted(path.glob(f'{pattern}CollectedData_*.csv'))]
+    found = (sorted(path.glob(f'{pattern}CollectedData_*.csv')) for pattern in patterns)
+    return [file for files in found for file in without_clutter(path, files)]
 
 
-def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]:
+def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[Content, Points]:
     """Read images with one annotation for each animal; that of an only animal has the whole image as its box.
 
     Body parts of which a project with several animals has one for all ('single') are left out.
+
+    Args:
+        path: The folder.
+        files: The tables.
+        report: Takes the findings.
 
     Returns:
         The images and annotations, and the body parts.
@@ -31,33 +39,77 @@ def read_deeplabcut(path: Path, files: Sequence[Path]) -> tuple[Content, Points]
     Raises:
         UserError: A file is wrong; the sentence names the line.
     """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    rows: list[tuple[dict[str, Any], str, list[list[float]]]] = []
     names: tuple[str, ...] = ()
     for file in files:
-        with file.open(newline='') as opened:
-            rows = list(csv.reader(opened))
-        first, columns, animals, parts = _read_header(file, rows)
+        lines = _read_rows(file)
+        first, columns, animals, parts = _read_header(file, lines)
         if names and parts != names:
             raise UserError(f'{file} has the body parts {", ".join(parts)}, but {files[0]} has {", ".join(names)}')
         names = parts
-        for line, row in enumerate(rows[first:], first + 1):
-            if not row:
+        for line, row in enumerate(lines[first:], first + 1):
+            if any(cell.strip() for cell in row):
+                image = {'id': len(rows) + 1, 'file_name': _find_image(path, file, line, row[:columns])}
+                of_animals = [_read_points(file, line, row, columns_of, parts) for columns_of in animals]
+                rows.append((image, f'{file}: line {line}', of_animals))
+    _report_repeated(rows, report)
+    headers = sized(path, [image for image, _, _ in rows], report)
+    report.stop()
+    annotations: list[dict[str, Any]] = []
+    for (image, header), (_, where, animals_points) in zip(headers, rows, strict=True):
+        if header.orientation > 1:
+            report.warning(
+                f'{where}: {image["file_name"]} is turned by its EXIF orientation {header.orientation} when it is '
+                'read, and nothing tells whether its labels are for the turned image; look at them in a picture, or '
+                'store it without one',
+                path,
+                'turned',
+            )
+        for points in animals_points:
+            seen = [(x, y) for x, y, visible in zip(points[::3], points[1::3], points[2::3], strict=True) if visible]
+            if not seen:
                 continue
-            name = _find_image(path, file, line, row[:columns])
-            image = with_size(path, {'id': len(images) + 1, 'file_name': name})
-            images.append(image)
-            for columns_of in animals:
-                points = _read_points(file, line, row, columns_of, parts)
-                if any(points[2::3]):
-                    one = {'id': len(annotations) + 1, 'image_id': image['id'], 'category_id': 1, 'keypoints': points}
-                    if len(animals) == 1:
-                        one['bbox'] = [0, 0, image['width'], image['height']]
-                    annotations.append(one)
+            outside = sum(not (-1 <= x <= header.width and -1 <= y <= header.height) for x, y in seen)
+            if outside == len(seen):
+                report.error(
+                    f'{where} has all of its points outside of its image of {header.width} x {header.height} pixels; '
+                    'label the image that is there',
+                    path,
+                    'all outside',
+                )
+            elif outside:
+                report.warning(
+                    f'{where} has {outside} point{"s"[: outside != 1]} outside of its image of {header.width} x '
+                    f'{header.height} pixels; correct or empty the cells',
+                    path,
+                    'outside',
+                )
+            one = {'id': len(annotations) + 1, 'image_id': image['id'], 'category_id': 1, 'keypoints': points}
+            if len(animals_points) == 1:
+                one['bbox'] = [0, 0, image['width'], image['height']]
+            annotations.append(one)
+    report.stop()
     if not annotations:
         raise UserError(f'{files[0]}: no body part is labeled in any image')
+    images = [image for image, _ in headers]
     content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'animal'}]}
     return content, Points(names)
+
+
+def _read_rows(file: Path) -> list[list[str]]:
+    try:
+        with file.open(newline='', encoding='utf-8-sig') as opened:
+            return list(csv.reader(opened))
+    except (ValueError, csv.Error) as error:
+        raise UserError(f'{file} is not a table in UTF-8 ({error}); {_HEADER}') from error
+
+
+def _report_repeated(rows: Sequence[tuple[dict[str, Any], str, Any]], report: Report) -> None:
+    first: dict[str, str] = {}
+    for image, where, _ in rows:
+        other = first.setdefault(image['file_name'], where)
+        if other != where:
+            report.error(f'{where}: {image["file_name"]} is labeled already in {other}; keep one line', 'repeated')
 
 
 def _read_header(file: Path, rows: list[list[str]]) -> tuple[int, int, list[dict[str, int]], tuple[str, ...]]:
@@ -67,10 +119,18 @@ def _read_header(file: Path, rows: list[list[str]]) -> tuple[int, int, list[dict
         raise UserError(f'{file}: lines 1 to 4 are not a header of DeepLabCut; {_HEADER}')
     coords, parts = header['coords'], header['bodyparts']
     individuals = header.get('individuals', [''] * len(coords))
+    if not len(coords) == len(parts) == len(individuals):
+        raise UserError(f'{file}: the lines of the header have different numbers of cells; {_HEADER}')
     animals: dict[str, dict[str, int]] = {}
     for column, coord in enumerate(coords):
         if coord.strip() == 'x':
-            animals.setdefault(individuals[column], {})[parts[column]] = column
+            of_animal = animals.setdefault(individuals[column], {})
+            if parts[column] in of_animal:
+                raise UserError(
+                    f'{file}: columns {of_animal[parts[column]] + 1} and {column + 1} are both for x of '
+                    f'{parts[column]}; name each body part once'
+                )
+            of_animal[parts[column]] = column
     if not animals:
         raise UserError(f'{file}: the line that begins with coords has no x; {_HEADER}')
     if len(animals) > 1:
@@ -90,6 +150,8 @@ def _read_points(file: Path, line: int, row: list[str], columns: dict[str, int],
             )
         except ValueError as error:
             raise UserError(f'{file}: line {line}: {part} needs two numbers or nothing, got {row}') from error
+        if math.isinf(x) or math.isinf(y):
+            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {row}')
         points += [0.0, 0.0, 0] if math.isnan(x) or math.isnan(y) else [x, y, 2]
     return points
 

@@ -29,30 +29,29 @@ def read_points(file: Path, content: Content) -> Points:
     if any(tuple(category['keypoints']) != names for category in categories):
         raise UserError(f'{file}: categories have different "keypoints"; one network learns one list of them')
     skeleton = categories[0].get('skeleton') or []
-    if any(len(link) != 2 or not all(0 < end <= len(names) for end in link) for link in skeleton):
+    if not isinstance(skeleton, list) or not all(_is_link(link, len(names)) for link in skeleton):
         raise UserError(f'{file}: "skeleton" must hold pairs of numbers from 1 to {len(names)}, got {skeleton}')
     return Points(names, tuple((start - 1, end - 1) for start, end in skeleton))
+
+
+def _is_link(link: Any, count: int) -> bool:
+    return isinstance(link, list) and len(link) == 2 and all(type(end) is int and 0 < end <= count for end in link)
 
 
 def with_points(content: Content, points: Points, file: Path) -> Content:
     """Remove annotations without labeled points, and add the boxes that are missing.
 
     Raises:
-        UserError: An annotation has a wrong number of values, or none has labeled points.
+        UserError: None has labeled points.
     """
     annotations = []
     for one in content['annotations']:
         values = one.get('keypoints') or []
-        if len(values) not in (0, 3 * len(points.names)):
-            raise UserError(
-                f'{file}: annotation {one["id"]} has {len(values)} values in "keypoints"; '
-                f'{len(points.names)} keypoints need {3 * len(points.names)}: x, y and visibility of each'
-            )
         count = sum(visible > 0 for visible in values[2::3])
         if not count or one.get('iscrowd'):
             continue
         box = one.get('bbox') or _box_around(values)
-        annotations.append({'area': box[2] * box[3], 'iscrowd': 0, **one, 'bbox': box, 'num_keypoints': count})
+        annotations.append({'iscrowd': 0, **one, 'area': box[2] * box[3], 'bbox': box, 'num_keypoints': count})
     if not annotations:
         raise UserError(f'{file}: no annotation has labeled "keypoints" (visibility 1 or 2)')
     return {**content, 'annotations': annotations}

@@ -4,7 +4,7 @@ from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
-from .launch import read_config, test, train
+from .launch import inspect_config, read_config, test, train
 from .memory import MemoryGuardHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
@@ -26,6 +26,7 @@ __all__ = [
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
+    'inspect_config',
     'quick_reading',
     'read_config',
     'test',

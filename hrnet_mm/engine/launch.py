@@ -15,14 +15,16 @@ from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
 
+from ..annotations import Finding
 from ..config.check import config_problems
+from ..config.data import data_findings
 from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..registry import scope_of, type_name
 from .markers import drop_markers
 from .settings import apply_settings
 
-__all__ = ['LAUNCHERS', 'read_config', 'test', 'train']
+__all__ = ['LAUNCHERS', 'inspect_config', 'read_config', 'test', 'train']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -39,6 +41,7 @@ def train(
     amp: bool = False,
     auto_scale_lr: bool = False,
     hooks: Sequence[Hook] = (),
+    data_checked: bool = False,
 ) -> Any:
     """Train by a config.
 
@@ -55,6 +58,7 @@ def train(
         auto_scale_lr: Whether to scale the learning rate from the config's auto_scale_lr.base_batch_size to the actual
             batch size.
         hooks: Hooks in addition to the config's.
+        data_checked: Whether the annotations of the data sets were checked before.
 
     Returns:
         mmengine's Runner, with the trained model.
@@ -84,7 +88,7 @@ def train(
         settings.resume = True
         settings.load_from = None if resume == 'auto' else _existing_checkpoint(resume)
     if not unchecked:
-        _require_sound(settings, training=True)
+        _require_sound(settings, training=True, with_data=not data_checked)
     runner = _build_runner(settings)
     for hook in hooks:
         runner.register_hook(hook)
@@ -214,10 +218,48 @@ def _existing_checkpoint(name: str) -> str:
     return name
 
 
-def _require_sound(config: Any, training: bool) -> None:
-    """Raise a UserError for a config with mistakes, with one line for each."""
+def inspect_config(
+    config: str | os.PathLike[str] | Config,
+    options: Mapping[str, Any] | None = None,
+    launcher: str = 'none',
+) -> list[Finding]:
+    """Check a config and the annotations that it names, as a training and a test by it do first.
+
+    Args:
+        config: The config file, or a config from `read_config`.
+        options: Settings that replace those of the config, by their dotted names.
+        launcher: The launcher of the processes.
+
+    Returns:
+        The mistakes and the warnings, each beginning with a place in the config or a file.
+
+    Raises:
+        UserError: There is no such config.
+    """
+    settings = _prepare(config, None, options, launcher)
+    parts = [True] if settings.get('train_dataloader') is not None else []
+    parts += [False] if settings.get('test_dataloader') is not None else []
+    found = [finding for training in parts or [True] for finding in _findings(settings, training, True)]
+    return sorted(dict.fromkeys(found), key=lambda finding: finding.level)
+
+
+def _findings(config: Any, training: bool, with_data: bool) -> list[Finding]:
     processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
+    findings = [Finding('error', problem) for problem in problems]
+    # The processes of a machine read the same files, which takes a while where there are many.
+    if with_data and int(os.environ.get('LOCAL_RANK', '0')) == 0:
+        findings += data_findings(config, training)
+    return findings
+
+
+def _require_sound(config: Any, training: bool, with_data: bool = True) -> None:
+    """Raise a UserError for a config with mistakes, with one line for each; print the warnings."""
+    findings = _findings(config, training, with_data)
+    for finding in findings:
+        if finding.level == 'warning':
+            print(f'warning: {finding}', file=sys.stderr)
+    problems = [str(finding) for finding in findings if finding.level == 'error']
     if problems:
         count = f'{len(problems)} mistake{"s"[: len(problems) > 1]}'
         raise UserError('\n  '.join([f'{config.filename}: {count}', *problems]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import prepare_nuclei
 from ..datasets.content import Content, Folder
-from ..datasets.formats import semantic_file
+from ..datasets.labels import UNLABELED, read_labels, semantic_file
 from . import pictures
 from .base import Metric, Task
 from .regions import adapt_regions, draw_regions
@@ -36,7 +36,8 @@ def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
         if folder.has_semantic:
             file = semantic_file(folder.path, image['file_name'])
         else:
-            file = (labels / image['file_name']).with_suffix('.png')
+            # Two images may differ in their suffix only.
+            file = labels / f'{image["file_name"]}.png'
             _draw_labels(content, image, file)
         images.append({**image, 'seg_file_name': str(file.resolve())})
     return {**content, 'images': images}
@@ -68,9 +69,9 @@ def _baseline(runner: Any, key: str) -> tuple[float, str]:
     dataset = runner.test_dataloader.dataset
     counts = np.zeros(256, dtype=np.int64)
     for i in range(len(dataset)):
-        label = np.asarray(cv2.imread(dataset.get_data_info(i)['seg_map_path'], cv2.IMREAD_UNCHANGED))
+        label = read_labels(Path(dataset.get_data_info(i)['seg_map_path']))
         counts += np.bincount(label.ravel(), minlength=256)
-    counts = counts[:255]  # 255 is not evaluated
+    counts = counts[:UNLABELED]
     # The predicted class has the IoU of its share, every other class that occurs zero.
     name = dataset.metainfo['classes'][int(counts.argmax())]
     return 100 * float(counts.max() / counts.sum() / (counts > 0).sum()), f'all {name}'

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import multiprocessing
 import os
 import time
@@ -9,6 +10,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import rich.progress
 from rich.console import Console
@@ -72,8 +74,8 @@ def run_jobs(
     for file in (grid, *files):
         console.print(f'  {file}', highlight=False, soft_wrap=True)
     missed = [
-        f'{task}: {measure.metric} {measure.value:.1f} is {"above" if measure.is_error else "below"} the target of '
-        f'{measure.target:g}'
+        f'{task}: {measure.metric} {_shown(measure.value)} is '
+        f'{"above" if measure.is_error else "below"} the target of {measure.target:g}'
         for task, (result, _) in results.items()
         for measure in result.measures
         if measure.is_missed
@@ -190,13 +192,22 @@ class _Lines:
             self._console.print(f'{self._task}: {progress.phase}{time_left}', highlight=False)
 
 
+def _rounded(value: float) -> float | None:
+    """Two digits after the point; None, as JSON has no NaN, where nothing was measured."""
+    return round(value, 2) if math.isfinite(value) else None
+
+
+def _shown(value: Any) -> str:
+    return 'not measured' if value is None or not math.isfinite(value) else f'{value:.1f}'
+
+
 def _rows(results: dict[str, tuple[Result, float]]) -> list[dict[str, object]]:
     return [
         {
             'task': task,
             'metric': measure.metric,
-            'value': round(measure.value, 2),
-            'baseline': round(measure.baseline, 2),
+            'value': _rounded(measure.value),
+            'baseline': _rounded(measure.baseline),
             'baseline_is': measure.baseline_is,
             'target': measure.target,
             'is_error': measure.is_error,
@@ -227,8 +238,8 @@ def _table(rows: list[dict[str, object]]) -> Table:
         table.add_row(
             str(row['task']) if is_new else '',
             str(row['metric']),
-            f'{row["value"]:.1f}',
-            f'{row["baseline"]:.1f}',
+            _shown(row['value']),
+            _shown(row['baseline']),
             '' if row['target'] is None else f'{"at most " if row["is_error"] else ""}{row["target"]:g}',
             *(f'{row[name]:.0f}' if is_new else '' for name in ('iterations', 'seconds')),
         )

@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
 
 from ..engine import read_config, train
-from ..tasks import TASKS
+from ..tasks import TASKS, Metric
 from ..tasks.pictures import write_tile
 from ..weights.io import written_aside
 from .adapt import adapt
@@ -36,7 +36,7 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     elif iterations is not None:
         config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
 
-    runner = train(config, job.work_dir, hooks=hooks)
+    runner = train(config, job.work_dir, hooks=hooks, data_checked=job.own is not None)
     weights = job.work_dir / 'weights.pth'
     with written_aside(weights) as aside:
         runner.save_checkpoint(str(aside.parent), aside.name, save_optimizer=False, save_param_scheduler=False)
@@ -51,10 +51,9 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     write_tile(tile, *pair)
     return Result(
         measures=tuple(
-            # Without any detection, mmdet gives no value; it is zero.
             Measure(
                 metric.name,
-                metric.factor * float(metrics.get(metric.key, 0.0)),
+                _percent(metrics, metric),
                 baseline,
                 baseline_is,
                 job.targets.get(metric.name),
@@ -68,6 +67,13 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
         iterations=hook.iterations,
         train_seconds=hook.seconds,
     )
+
+
+def _percent(metrics: Mapping[str, Any], metric: Metric) -> float:
+    """A metric's value in percent; NaN where the library had nothing to measure, which COCO's evaluator says by -1."""
+    # Without any detection, mmdet gives no value; it is zero.
+    value = float(metrics.get(metric.key, 0.0))
+    return metric.factor * value if value >= 0 else math.nan
 
 
 def _iterations(own: Own, batch_size: int) -> int | None:

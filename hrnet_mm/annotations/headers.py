@@ -1,0 +1,74 @@
+"""Sizes of images from the heads of their files, as the libraries decode them."""
+
+import struct
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from PIL import ExifTags, Image
+
+__all__ = ['Header', 'read_headers']
+
+_THREADS = 8  # reading waits for the disk or the network
+_TURNED = {'JPEG', 'MPO', 'PNG', 'WEBP'}
+"""Formats whose EXIF orientation OpenCV follows, and mmcv with it."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The size of an image as it is decoded, after the turn that its EXIF orientation asks for.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        orientation: The EXIF orientation, 1 to 8; 1 leaves the image as it is stored.
+    """
+
+    width: int
+    height: int
+    orientation: int = 1
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """Width and height before the turn."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
+def read_headers(files: Sequence[Path]) -> list[Header | str]:
+    """Read the heads of image files.
+
+    Args:
+        files: The files.
+
+    Returns:
+        For each file its header, or the reason why it is not an image.
+    """
+    most = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # the limit is for decoding, and nothing is decoded here
+    try:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(_read_header, files, chunksize=64))
+    finally:
+        Image.MAX_IMAGE_PIXELS = most
+
+
+def _read_header(file: Path) -> Header | str:
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            # A PNG without EXIF data before its pixels would be decoded in search of them.
+            exif = image.getexif() if image.format in ('JPEG', 'MPO', 'TIFF') or 'exif' in image.info else {}
+            orientation = exif.get(ExifTags.Base.Orientation, 1)
+            kind = image.format
+    except (OSError, ValueError, SyntaxError, TypeError, EOFError, struct.error) as error:
+        return str(error)
+    if orientation not in range(2, 9):
+        return Header(width, height)
+    if kind not in _TURNED:
+        decoded = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if decoded is None:
+            return f'OpenCV cannot read its orientation {orientation}'
+        return Header(decoded.shape[1], decoded.shape[0], orientation)
+    return Header(height, width, orientation) if orientation >= 5 else Header(width, height, orientation)
