@@ -144,7 +144,7 @@ def test_ten_thousand_images_are_checked_in_time(tmp_path):
     data = (tmp_path / 'one.jpg').read_bytes()
     images, annotations = [], []
     for i in range(10_000):
-        (tmp_path / 'images' / f'{i}.jpg').write_bytes(data)
+        (tmp_path / 'images' / f'{i}.jpg').write_bytes(data + b'%d' % i)  # no copies of one another
         images.append({'id': i, 'file_name': f'{i}.jpg', 'width': 640, 'height': 480})
         for k in range(7):
             x, y = 10 + 60 * k, 20 + 40 * k
