@@ -6,7 +6,8 @@ finder knows these names and leaves every other import alone:
 
 * `mmcv._ext`, mmcv's compiled operators: without a compiled file (mmcv-lite), those of `hrnet_mm.ops` in Python;
 * `xtcocotools._mask`: without a file compiled for this Python, the same functions of pycocotools;
-* the modules in `ADDED`, which read an attribute that newer versions of Python or numpy lack.
+* the modules in `ADDED`, which read an attribute that newer versions of Python or numpy lack;
+* `mmengine.config.utils`, whose table of packages names mmseg's project, and OneDL's fork of it is another.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class _Finder:
         cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return how to load a module of this file's, and None for every other."""
-        if name not in ADDED and name not in _SUPPLIED:
+        if name not in ADDED and name not in _SUPPLIED and name != _PACKAGES:
             return None
         from importlib.machinery import ModuleSpec, PathFinder
 
@@ -78,7 +79,8 @@ class _Finder:
         if name in _SUPPLIED:  # what is on the disk is used, untouched
             return None if spec else ModuleSpec(name, _Supplied(_SUPPLIED[name]))  # type: ignore[arg-type]
         if spec and spec.loader:
-            spec.loader = _Amended(spec.loader, *ADDED[name])  # type: ignore[assignment]
+            amend = _name_the_fork if name == _PACKAGES else lambda module: _substitute(module, *ADDED[name])
+            spec.loader = _Amended(spec.loader, amend)  # type: ignore[assignment]
         return spec
 
 
@@ -96,23 +98,40 @@ class _Supplied:
 
 
 class _Amended:
-    """Loads a module as its own loader does, and gives it a substitute for a missing attribute of another module."""
+    """Loads a module as its own loader does, and then amends it."""
 
-    def __init__(self, loader: Loader, alias: str, attribute: str, substitute: Callable[..., Any]) -> None:
+    def __init__(self, loader: Loader, amend: Callable[[ModuleType], None]) -> None:
         self._loader = loader
-        self._change = alias, attribute, substitute
+        self._amend = amend
 
     def __getattr__(self, name: str) -> Any:  # get_source, is_package and the like
         return getattr(self._loader, name)
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        alias, attribute, substitute = self._change
-        original = getattr(module, alias, None)  # none in another release, which may have mended itself
-        if original is not None and not hasattr(original, attribute):
-            amended = type(module)(original.__name__)
-            amended.__dict__.update({'__getattr__': lambda name: getattr(original, name), attribute: substitute})
-            setattr(module, alias, amended)
+        self._amend(module)
+
+
+def _substitute(module: ModuleType, alias: str, attribute: str, substitute: Callable[..., Any]) -> None:
+    original = getattr(module, alias, None)  # none in another release, which may have mended itself
+    if original is not None and not hasattr(original, attribute):
+        amended = type(module)(original.__name__)
+        amended.__dict__.update({'__getattr__': lambda name: getattr(original, name), attribute: substitute})
+        setattr(module, alias, amended)
+
+
+_PACKAGES = 'mmengine.config.utils'
+
+
+def _name_the_fork(module: ModuleType) -> None:
+    """Let `mmseg::` be found by its module, as those of the other forks are (onedl-mmengine 0.10.12, line 18)."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    packages = getattr(module, 'MODULE2PACKAGE', {})
+    try:
+        distribution(packages.get('mmseg', 'mmsegmentation'))
+    except PackageNotFoundError:
+        packages['mmseg'] = 'mmseg'
 
 
 def _mmcv_ext() -> ModuleType:

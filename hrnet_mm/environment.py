@@ -124,7 +124,7 @@ def _install(findings: Sequence[Finding]) -> bool:
 def _installer(call: tuple[str, ...]) -> list[str]:
     # uv makes environments without pip, and reads none of pip's settings.
     other_platform = '--target' in call
-    if importlib.util.find_spec('pip') is not None:
+    if _installed('pip'):
         return [sys.executable, '-m', 'pip', 'install', *(['--platform', 'manylinux1_x86_64'] * other_platform)]
     uv = shutil.which('uv')
     if uv is None:

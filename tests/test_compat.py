@@ -148,6 +148,24 @@ def test_video_evaluation_without_float():
     assert not hasattr(np, 'float')
 
 
+def test_configs_of_a_fork_of_mmseg_are_found():
+    """As with onedl-mmsegmentation, whose project has another name than mmengine's table."""
+    run_python("""
+import importlib.metadata
+given = importlib.metadata.distribution
+def distribution(name):
+    if name == 'mmsegmentation':
+        raise importlib.metadata.PackageNotFoundError(name)
+    return given(name)
+importlib.metadata.distribution = distribution
+from mmengine.config.utils import MODULE2PACKAGE
+assert MODULE2PACKAGE['mmseg'] == 'mmseg'
+from mmengine.utils import get_installed_path
+assert get_installed_path('mmseg').endswith('mmseg')
+""")
+    run_python("from mmengine.config.utils import MODULE2PACKAGE as p; assert p['mmseg'] == 'mmsegmentation'")
+
+
 def test_an_attribute_that_is_there_stays(tmp_path, monkeypatch):
     (tmp_path / 'written_before.py').write_text('import numpy as np')
     monkeypatch.syspath_prepend(tmp_path)

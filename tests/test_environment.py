@@ -162,9 +162,7 @@ def test_a_repair_installs_what_a_library_needs(no_imports, versions, commands, 
 
 
 def test_a_repair_by_uv(no_imports, versions, commands, monkeypatch):
-    versions({'ftfy': None})
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda name, *more: None if name == 'pip' else found(name, *more))
+    versions({'ftfy': None, 'pip': None})
     monkeypatch.setattr(shutil, 'which', lambda name: f'/bin/{name}')
     main(['doctor', '--fix'])
     assert commands.collected[0] == ['/bin/uv', 'pip', 'install', '--python', sys.executable, 'ftfy']

@@ -74,7 +74,14 @@ def weights(tiny_config, tmp_path):
 
 def start(*arguments):
     command = [sys.executable, '-m', 'hrnet_mm.cli', *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # It is ignored where a shell started the tests in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def ended(process):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -42,6 +43,9 @@ class ForkedCommand:
 def _run(arguments: list[str], folder: str, environment: dict[str, str], files: list[Path]) -> None:
     for descriptor, file in enumerate(files, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored where a shell started the tests in the background
     os.chdir(folder)
     os.environ.update(environment)
     sys.path[:0] = environment['PYTHONPATH'].split(os.pathsep)
