@@ -39,9 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         w32              32   64  128  256       hrnet_w32 hrnetv1_w32 hrnetv2_w32 hrnetv2p_w32
         0
     """
-    # Read when torch is loaded, here and in the processes that a command starts. Threads that spin while they wait for
-    # one another take the processor from the one that works as soon as another process is busy.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    # Read when torch is loaded, here and in the processes that a command starts. Threads that spin for long while they
+    # wait for one another take the processor from the one that works as soon as another process is busy; threads that
+    # sleep at once make an idle machine slower.
+    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & os.environ.keys():
+        os.environ.update(OMP_WAIT_POLICY='PASSIVE', GOMP_SPINCOUNT='1000')
     argv = sys.argv[1:] if argv is None else list(argv)
     name = f'hrnet-mm {argv[0]}' if argv else 'hrnet-mm'
     try:
