@@ -2,7 +2,7 @@
 
 import argparse
 
-__all__ = ['add_network_arguments']
+__all__ = ['add_network_arguments', 'add_raw_argument']
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,4 +15,11 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--weights', metavar='FILE', help='the checkpoint, if MODEL is a name or a config (default: random weights)'
+    )
+
+
+def add_raw_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--raw`, the choice between the weights of a training and their moving average."""
+    parser.add_argument(
+        '--raw', action='store_true', help='take the raw weights where a moving average of them stands beside'
     )

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ._network import add_raw_argument
+
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'convert a checkpoint from any known layout to another, and account for each key'
@@ -33,9 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--backbone-only', action='store_true', help='leave neck and heads out')
     parser.add_argument('--trusted', action='store_true', help='you trust the input (needed by torch before 2.10)')
-    parser.add_argument(
-        '--raw', action='store_true', help='take the raw weights where a moving average of them stands beside'
-    )
+    add_raw_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:

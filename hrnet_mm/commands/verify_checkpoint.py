@@ -3,7 +3,7 @@
 import argparse
 
 from ..errors import UserError
-from ._network import add_network_arguments
+from ._network import add_network_arguments, add_raw_argument
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
@@ -15,9 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm verify-checkpoint`."""
     add_network_arguments(parser)
     parser.add_argument('--trusted', action='store_true', help='you trust the file (needed by torch before 2.10)')
-    parser.add_argument(
-        '--raw', action='store_true', help='take the raw weights where a moving average of them stands beside'
-    )
+    add_raw_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
