@@ -2,7 +2,7 @@
 # README).
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w18_syncbn-crop-1x_coco.py
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_official.py',
     '../_base_/datasets/coco_detection_crop.py',
     '../_base_/schedules/detection_1x.py',
     '../_base_/mmdet_runtime.py',

@@ -2,8 +2,8 @@
 # XI); box AP 39.5 on val2017 (HRNet-Object-Detection README).
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w32_1x_coco.py
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
-    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_official.py',
+    '../_base_/datasets/coco_detection_official.py',
     '../_base_/schedules/detection_1x.py',
     '../_base_/mmdet_runtime.py',
 ]

@@ -3,8 +3,8 @@
 # Steps 20 and 23 as published; mmdet steps at 16 and 22: see faster-rcnn_hrnetv2p-w32_2x-mmdet_coco.py.
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w32_2x_coco.py
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
-    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_official.py',
+    '../_base_/datasets/coco_detection_official.py',
     '../_base_/schedules/detection_2x.py',
     '../_base_/mmdet_runtime.py',
 ]

@@ -2,10 +2,9 @@
 # MaskRCNN-Benchmark README).
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w32_frozenbn-2x_coco.py
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_benchmark.py',
     '../_base_/datasets/coco_detection_iters.py',
     '../_base_/schedules/detection_mrb_2x.py',
     '../_base_/mmdet_runtime.py',
 ]
-frozen = dict(type='BN', requires_grad=False)
-model = dict(backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32, norm_cfg=frozen), neck=dict(arch='w32'))
+model = dict(backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32), neck=dict(arch='w32'))

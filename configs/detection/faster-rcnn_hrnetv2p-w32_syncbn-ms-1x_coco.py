@@ -2,7 +2,7 @@
 # README).
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w32_syncbn-ms-1x_coco.py
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_official.py',
     '../_base_/datasets/coco_detection_ms.py',
     '../_base_/schedules/detection_1x.py',
     '../_base_/mmdet_runtime.py',

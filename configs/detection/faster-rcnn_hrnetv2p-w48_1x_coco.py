@@ -2,8 +2,8 @@
 # Detection README).
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w48_1x_coco.py
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
-    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_official.py',
+    '../_base_/datasets/coco_detection_official.py',
     '../_base_/schedules/detection_1x.py',
     '../_base_/mmdet_runtime.py',
 ]

@@ -2,8 +2,8 @@
 # Steps 20 and 23 as published; mmdet steps at 16 and 22.
 # Command: python tools/train.py configs/detection/mask-rcnn_hrnetv2p-w48_2x_coco.py
 _base_ = [
-    '../_base_/models/mask-rcnn_hrnetv2p.py',
-    'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/models/mask-rcnn_hrnetv2p_official.py',
+    '../_base_/datasets/coco_instance_official.py',
     '../_base_/schedules/detection_2x.py',
     '../_base_/mmdet_runtime.py',
 ]
