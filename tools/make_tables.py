@@ -115,10 +115,13 @@ def folder_readme(folder, title, rows):
     if others:
         lines += ['', "Without a row of the authors: a library's own recipe, or a width they did not publish.", '']
         lines += table(('config', 'expected'), ((link(folder, config), expected(config)) for config in others))
-    notes = {row['note']: row['config'] for row in rows if row['note']}
+    notes = defaultdict(dict)  # a dict for each: a set that keeps the order
+    for row in sorted(rows, key=lambda row: row['config']):
+        if row['note']:
+            notes[row['note']][link(folder, row['config'])] = None
     if notes:
         lines += ['', '## Notes', '']
-        lines += [f'* {link(folder, config)}: {note}' for note, config in sorted(notes.items(), key=lambda n: n[1])]
+        lines += [f'* {", ".join(configs)}: {note}' for note, configs in notes.items()]
     return '\n'.join(lines) + '\n'
 
 

@@ -1,6 +1,10 @@
-# Cascade R-CNN on HRNetV2p-W32, 20e: box AP 43.7 on val2017 (TPAMI table VIII); box AP 43.7 on test-dev2017 (TPAMI
-# table XI); box AP 43.7 on val2017 (HRNet-Object-Detection README).
+# Cascade R-CNN on HRNetV2p-W32, 20e, with the boxes of HRNet-Object-Detection: for weights converted from it; the
+# results are those of cascade-rcnn_hrnetv2p-w32_20e_coco.py.
 # Command: python tools/train.py configs/detection/cascade-rcnn_hrnetv2p-w32_official-boxes-20e_coco.py
+# The learning rate is for 16 images: 8 GPUs of 2; otherwise add --auto-scale-lr.
+# Weights converted from HRNet-Object-Detection give its boxes. Other widths: --cfg-options model.backbone.arch=w18
+# model.neck.arch=w18, and for a training model.backbone.pretrained. Difference that remains: an RoI narrower than a
+# cell is widened to one, with no effect expected on AP.
 _base_ = [
     '../_base_/models/cascade-rcnn_hrnetv2p_official.py',
     '../_base_/datasets/coco_detection_official.py',
