@@ -97,7 +97,7 @@ class BoxCenteredCrop(BaseTransform):
         start = np.round(centers[np.random.choice(np.flatnonzero(~ignored))] - crop / 2).astype(int)
         start += [np.random.randint(-30, 30), np.random.randint(-10, 10)]
         x, y = np.clip(start, 0, np.array([width, height]) - crop)
-        stays = ((centers > [x, y]) & (centers < [x, y] + crop)).all(axis=1)
+        stays = ((centers > [x, y]) & (centers < np.array([x, y]) + crop)).all(axis=1)
         boxes = boxes[stays]
         boxes.translate_((-x, -y))
         boxes.clip_((crop[1], crop[0]))
@@ -211,7 +211,9 @@ class OfficialRoIExtractor(SingleRoIExtractor):
 
     def forward(self, feats: Sequence[Tensor], rois: Tensor, roi_scale_factor: float | None = None) -> Tensor:
         """Return the features `(N, C, H, W)` of RoIs `(N, 5)`."""
-        features: Tensor = super().forward(feats, self._to_border(rois) if self.whole_pixels else rois, roi_scale_factor)
+        features: Tensor = super().forward(
+            feats, self._to_border(rois) if self.whole_pixels else rois, roi_scale_factor
+        )
         return features
 
     @staticmethod
