@@ -115,7 +115,7 @@ def test_masks(name):
 
 
 def test_stuff_of_htc():
-    """Cross entropy over 183 classes of stuff and things, with a weight of 0.2; pixels of none, 255, count in the mean."""
+    """Cross entropy over 183 classes of stuff and things, with a weight of 0.2; 255 is none, and in the mean."""
     head = build({**read('htc_hrnetv2p-w32_20e_coco').model.roi_head.semantic_head})
     logits = torch.randn(1, 183, 4, 5, generator=torch.manual_seed(0))
     labels = torch.randint(0, 183, (1, 4, 5))

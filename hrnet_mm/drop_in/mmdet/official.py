@@ -260,8 +260,9 @@ class _OfficialMasks:
         size, targets = rcnn_train_cfg.mask_size, []
         for sampled, truth in zip(sampling_results, batch_gt_instances, strict=True):
             boxes = sampled.pos_priors.cpu().numpy().astype(int)  # cuts the fractions off
+            masks = truth.masks.to_ndarray()
             for (x1, y1, x2, y2), index in zip(boxes, sampled.pos_assigned_gt_inds.tolist(), strict=True):
-                piece = truth.masks.masks[index, y1 : max(y1, y2) + 1, x1 : max(x1, x2) + 1]
+                piece = masks[index, y1 : max(y1, y2) + 1, x1 : max(x1, x2) + 1]
                 targets.append(torch.from_numpy(mmcv.imresize(piece, (size, size))))
         some = sampling_results[0].pos_priors
         return torch.stack(targets).to(some) if targets else some.new_zeros(0, size, size)
