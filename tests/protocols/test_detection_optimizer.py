@@ -10,7 +10,6 @@ from torch import nn
 
 NAMES = [path.stem for path in sorted(FOLDER.glob('*.py'))]
 EPOCH = 7330  # iterations of 16 of the 117,266 images with an object
-CONVOLUTION = {'bias': 2.0, 'weight': 1.0}
 
 
 def groups(name):
@@ -52,11 +51,22 @@ def test_hrnet_object_detection_has_one_group(name):
     assert sum(is_norm for _, is_norm, _ in found) == 610  # batch norm is trained
 
 
-@pytest.mark.parametrize('name', ['fcos_hrnetv2p-w18_bgr255-2x_coco', 'fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco'])
+@pytest.mark.parametrize('name', ['fcos_hrnetv2p-w18_bgr255-2x_coco', 'fcos_hrnetv2p-w40_bgr255-6l-ms-3x_coco'])
 def test_biases_of_fcos(name):
-    found = [one for one in groups(name) if not one[1] and '.gn.' not in one[0]]
-    assert {rate for key, _, rate in found if key.endswith('bias')} == {(0.02, 0)}
-    assert {rate for key, _, rate in found if not key.endswith('bias')} == {(0.01, 1e-4)}
+    """The rule of maskrcnn-benchmark, here with trained batch norm and group norm, whose biases are biases."""
+    found = list(groups(name))
+    assert {rate for key, _, rate in found if 'bias' in key} == {(0.02, 0)}
+    assert {rate for key, _, rate in found if 'bias' not in key} == {(0.01, 1e-4)}
+    assert sum('bias' in key for key, is_norm, _ in found if is_norm) == 305
+
+
+def test_biases_of_fcos_in_mmdet():
+    """HRNet-Object-Detection leaves the learning rate of the biases of norms as it is."""
+    found = list(groups('fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco'))
+    of_norms = [rate for key, is_norm, (rate, _) in found if is_norm or '.gn.' in key]
+    assert set(of_norms) == {0.01}
+    assert {rate for key, is_norm, rate in found if 'bias' in key and not is_norm and '.gn.' not in key} == {(0.02, 0)}
+    assert {rate for key, _, rate in found if 'bias' not in key} == {(0.01, 1e-4)}
 
 
 SCHEDULES = {

@@ -10,6 +10,7 @@ model = dict(
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=180_000, val_interval=180_000)
 steps = dict(type='MultiStepLR', by_epoch=False, begin=0, end=180_000, milestones=[120_000, 160_000], gamma=0.1)
 param_scheduler = [_base_.warmup, steps]
-optim_wrapper = dict(clip_grad=None)
+biases = dict(lr_mult=2.0, decay_mult=0.0)  # those of norms, too
+optim_wrapper = dict(clip_grad=None, paramwise_cfg=dict(_delete_=True, custom_keys=dict(bias=biases)))
 train_pipeline = [*_base_.load, _base_.inclusive, _base_.resize, *_base_.pack]
 train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True), dataset=dict(pipeline=train_pipeline))
