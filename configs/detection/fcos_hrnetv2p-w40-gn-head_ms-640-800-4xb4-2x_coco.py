@@ -3,6 +3,7 @@
 # The learning rate is for 16 images: 4 GPUs of 4; otherwise add --auto-scale-lr.
 # Differences from HRNet-Object-Detection: mmdet's boxes, which end at the border of a pixel instead of in it. A
 # training is expected to reach as much. Weights converted from that repository give its maps, and boxes that end up to
-# a pixel of the file too early: AP is slightly lower, most for small objects.
+# a pixel of the file too early (AP slightly lower, most for small objects); its boxes with --cfg-options
+# model.bbox_head.type=OfficialFCOSHead model.bbox_head.bbox_coder.type=OfficialPointCoder model.test_cfg.nms.offset=1.
 _base_ = '../_base_/recipes/fcos_hrnetv2p_ms-640-800-2x_coco.py'
 model = dict(backbone=dict(arch='w40', pretrained=_base_.imagenet_weights.w40), neck=dict(arch='w40'))

@@ -1,6 +1,7 @@
 """Boxes of the official detection code: annotations, anchors, coding, overlaps, NMS, RoIs and what is submitted."""
 
 import copy
+import re
 
 import numpy as np
 import official_detection as official
@@ -9,6 +10,7 @@ import torch
 from detection_configs import FOLDER, build, read, roi_head, rpn_head
 from mmdet.registry import TASK_UTILS, TRANSFORMS
 from mmengine.structures import InstanceData
+from shrink import with_options
 
 DET = ['faster-rcnn_hrnetv2p-w18_1x_coco', 'mask-rcnn_hrnetv2p-w18_1x_coco']
 BENCHMARK = ['faster-rcnn_hrnetv2p-w18_frozenbn-1x_coco']
@@ -304,7 +306,19 @@ def test_mask_targets():
 @pytest.mark.parametrize('name', [name for name in NAMES if 'bgr255' in name])
 def test_fcos_of_its_authors(name):
     """NMS at 0.6, boxes around points clipped to the last pixel, and submitted with it."""
-    config = read(name)
+    check_fcos(read(name), 0.6)
+    assert 'ToInclusiveBoxes' in [step.type for step in read(name).train_dataloader.dataset.pipeline]
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if 'gn-head' in name])
+def test_fcos_with_the_options_of_its_header(name):
+    header = ' '.join(re.findall(r'^# (.*)$', (FOLDER / f'{name}.py').read_text(), re.MULTILINE))
+    options = re.search(r'its boxes with --cfg-options (.*)\.', header)[1].split()
+    check_fcos(with_options(read(name), options), 0.5)
+
+
+def check_fcos(config, threshold):
+    """Compare the detections of a head at given maps with those of the official code."""
     head = build({**config.model.bbox_head, 'in_channels': 8, 'feat_channels': 32, 'test_cfg': config.model.test_cfg})
     strides = config.model.bbox_head.strides
     sizes = [(SHAPE[0] // stride or 1, SHAPE[1] // stride) for stride in strides]
@@ -328,11 +342,10 @@ def test_fcos_of_its_authors(name):
         scores.append(score[place, label] * centers[level].flatten().sigmoid()[place])
         labels.append(label)
     boxes, scores, labels = torch.cat(boxes), torch.cat(scores), torch.cat(labels)
-    stays = torch.cat([which[official.nms(boxes[which], scores[which], 0.6)] for which in by_label(labels)])
+    stays = torch.cat([which[official.nms(boxes[which], scores[which], threshold)] for which in by_label(labels)])
     stays = stays[scores[stays].argsort(descending=True)][:100]
     torch.testing.assert_close(found.scores, scores[stays])
     torch.testing.assert_close(found.bboxes, boxes[stays] + torch.tensor([0, 0, 1, 1]), atol=1e-3, rtol=1e-5)
-    assert 'ToInclusiveBoxes' in [step.type for step in config.train_dataloader.dataset.pipeline]
 
 
 def by_label(labels):
