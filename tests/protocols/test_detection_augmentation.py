@@ -98,6 +98,23 @@ def test_a_crop_is_around_a_box():
     assert x.mean() == pytest.approx(219.5, abs=1)
 
 
+def test_a_crop_cuts_masks_too():
+    from mmdet.structures.mask import BitmapMasks
+
+    masks = np.random.default_rng(0).integers(0, 2, (2, 60, 80), dtype=np.uint8)
+    sample = {
+        'img': masks[0][..., None] + 2 * masks[1][..., None],
+        'gt_bboxes': np.array([[30, 20, 34, 24], [28, 18, 40, 30]], np.float32),
+        'gt_bboxes_labels': np.array([5, 6]),
+        'gt_masks': BitmapMasks(masks, 60, 80),
+    }
+    sample = build({'type': 'BoxCenteredCrop', 'size': (60, 40)}, TRANSFORMS).transform(sample)
+    assert sample['img_shape'] == (40, 60)
+    assert sample['gt_bboxes_labels'].tolist() == [5, 6]
+    found = sample['gt_masks'].masks
+    np.testing.assert_array_equal(found[0] + 2 * found[1], sample['img'][..., 0])
+
+
 def test_a_crop_needs_an_object():
     crop = build({'type': 'BoxCenteredCrop', 'size': (200, 100)}, TRANSFORMS)
     sample = {'img': blank(600, 800), 'gt_bboxes': HorizontalBoxes(np.zeros((1, 4), np.float32))}

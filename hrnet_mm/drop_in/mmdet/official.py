@@ -21,7 +21,7 @@ from mmdet.models.task_modules.assigners import BboxOverlaps2D
 from mmdet.models.task_modules.coders import DistancePointBBoxCoder, LegacyDeltaXYWHBBoxCoder
 from mmdet.models.task_modules.prior_generators import LegacyAnchorGenerator
 from mmdet.registry import MODELS, TASK_UTILS, TRANSFORMS
-from mmdet.structures.bbox import HorizontalBoxes, get_box_tensor
+from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type, get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -42,6 +42,8 @@ __all__ = [
     'OfficialRoIHead',
     'ToInclusiveBoxes',
 ]
+
+_OF_BOXES = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
 
 
 def _last(boxes: Tensor, step: float | Tensor) -> Tensor:
@@ -65,6 +67,7 @@ class InclusiveBoxes(HorizontalBoxes):
 class ToInclusiveBoxes(BaseTransform):
     """Let the annotated boxes end at their last pixel, x + width - 1, as the official loaders do."""
 
+    @autocast_box_type()  # type: ignore[untyped-decorator]
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Replace `gt_bboxes` of a sample, which comes from `LoadAnnotations` and was not resized yet."""
         boxes: Any = InclusiveBoxes(_last(get_box_tensor(results['gt_bboxes']), -1))
@@ -85,30 +88,28 @@ class BoxCenteredCrop(BaseTransform):
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
 
+    @autocast_box_type()  # type: ignore[untyped-decorator]
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Crop a resized sample with boxes; None, which lets the data set draw another image, if no box stays."""
+        """Crop a resized sample with boxes; None, which lets the data set draw another image, if it has no object."""
         height, width = results['img'].shape[:2]
         long, short = self.size
         crop = np.minimum((short, long) if height > width else (long, short), (width, height))
-        boxes, ignored = results['gt_bboxes'], results['gt_ignore_flags']
+        boxes = results['gt_bboxes']
+        ignored = results.get('gt_ignore_flags', np.zeros(len(boxes), bool))
         if ignored.all():
             return None
         centers = boxes.centers.numpy()
         start = np.round(centers[np.random.choice(np.flatnonzero(~ignored))] - crop / 2).astype(int)
         start += [np.random.randint(-30, 30), np.random.randint(-10, 10)]
-        x, y = np.clip(start, 0, np.array([width, height]) - crop)
-        stays = ((centers > [x, y]) & (centers < np.array([x, y]) + crop)).all(axis=1)
-        boxes = boxes[stays]
-        boxes.translate_((-x, -y))
-        boxes.clip_((crop[1], crop[0]))
-        return {
-            **results,
-            'img': results['img'][y : y + crop[1], x : x + crop[0]],
-            'img_shape': (int(crop[1]), int(crop[0])),
-            'gt_bboxes': boxes,
-            'gt_bboxes_labels': results['gt_bboxes_labels'][stays],
-            'gt_ignore_flags': ignored[stays],
-        }
+        x, y = start = np.clip(start, 0, np.array([width, height]) - crop)
+        stays = ((centers > start) & (centers < start + crop)).all(axis=1)
+        cropped = {key: results[key][stays] for key in ('gt_bboxes', *_OF_BOXES) if key in results}
+        cropped['gt_bboxes'].translate_((-x, -y))
+        cropped['gt_bboxes'].clip_((crop[1], crop[0]))
+        if 'gt_masks' in results:
+            cropped['gt_masks'] = results['gt_masks'][np.flatnonzero(stays)].crop(np.array([*start, *(start + crop)]))
+        image = results['img'][y : y + crop[1], x : x + crop[0]]
+        return {**results, **cropped, 'img': image, 'img_shape': image.shape[:2]}
 
 
 @TASK_UTILS.register_module()
