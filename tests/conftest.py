@@ -152,3 +152,19 @@ def _run(*command, cwd=None):
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+@pytest.fixture
+def runners(monkeypatch):
+    """The runners that the commands of a test build."""
+    from hrnet_mm.engine import launch
+
+    found = []
+    build = launch._build_runner
+
+    def build_and_keep(config, *arguments):
+        found.append(build(config, *arguments))
+        return found[-1]
+
+    monkeypatch.setattr(launch, '_build_runner', build_and_keep)
+    return found

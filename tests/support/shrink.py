@@ -56,8 +56,10 @@ def round_options(config: Any, rounds: int) -> list[str]:
 
 
 def loader_options(config: Any) -> list[str]:
-    """Batches of two, no worker processes, and every iteration in the log."""
+    """Batches of two, no worker processes, and every iteration in the log; the learning rate is stated to be kept."""
     options = ['train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
+    if 'lr' in config.optim_wrapper.get('optimizer', {}):
+        options.append(f'optim_wrapper.optimizer.lr={config.optim_wrapper.optimizer.lr}')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if config.get(loader) is not None:
             options += [f'{loader}.num_workers=0', f'{loader}.persistent_workers=False']

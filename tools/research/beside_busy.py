@@ -95,7 +95,7 @@ def timed(command: str, setting: str, busy: int, files: dict[str, Path]) -> floa
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         words = [word.format(out=Path(folder) / 'out', **files) for word in COMMANDS[command]]
         for _ in range(busy):
-            process = subprocess.Popen([sys.executable, '-c', BUSY])
+            process = subprocess.Popen([sys.executable, '-c', BUSY])  # noqa: S603
             stack.callback(process.kill)
         started = time.perf_counter()
         run(words, setting)
