@@ -305,11 +305,6 @@ def _set_learning_rate(config: Any, scale: bool, lr: float | None) -> None:
     batch = BatchUse.of(config)
     if scale and lr is not None:
         raise UserError('--auto-scale-lr and --lr both say the learning rate; give one')
-    if scale and batch.base is None:
-        raise UserError(
-            '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from; '
-            'add it to the config'
-        )
     if lr is not None and batch.lr is None:
         raise UserError('--lr: the config has no optim_wrapper.optimizer.lr; set the learning rates by --cfg-options')
     if lr is not None and lr <= 0:
@@ -320,6 +315,11 @@ def _set_learning_rate(config: Any, scale: bool, lr: float | None) -> None:
             'change param_scheduler by --cfg-options'
         )
     if scale:
+        if batch.base is None:
+            raise UserError(
+                '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from; '
+                'add it to the config'
+            )
         # As in BatchUse.of: mmengine compares it with the images of one of the accumulated batches.
         config.auto_scale_lr.update(enable=True, base_batch_size=batch.base / batch.accumulated)
     if lr is not None:
