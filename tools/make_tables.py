@@ -118,10 +118,13 @@ def folder_readme(folder, title, rows):
     if others:
         lines += ['', "Without a row of the authors: a library's own recipe, or a width they did not publish.", '']
         lines += table(('config', 'expected'), ((link(folder, config), expected(config)) for config in others))
-    notes = {row['note']: row['config'] for row in rows if row['note']}
+    notes = defaultdict(set)
+    for row in (row for row in rows if row['note']):
+        notes[row['note']].add(row['config'])
     if notes:
         lines += ['', '## Notes', '']
-        lines += [f'* {link(folder, config)}: {note}' for note, config in sorted(notes.items(), key=lambda n: n[1])]
+        for note, configs in sorted(notes.items(), key=lambda item: min(item[1])):
+            lines.append(f'* {", ".join(link(folder, config) for config in sorted(configs))}: {note}')
     return '\n'.join(lines) + '\n'
 
 
