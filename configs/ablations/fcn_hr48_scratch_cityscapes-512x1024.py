@@ -2,4 +2,4 @@
 # VII (text)).
 # Command: python tools/train.py configs/ablations/fcn_hr48_scratch_cityscapes-512x1024.py
 _base_ = '../segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py'
-model = dict(pretrained=None)
+model = dict(pretrained=None, backbone=dict(init_cfg=_base_.normal_init))

@@ -12,3 +12,6 @@ train_pipeline = [
 ]
 train_dataloader = dict(batch_size=3, dataset=dict(pipeline=train_pipeline))
 tta_pipeline = _base_.test_pipeline
+# The official test: whole images up to scale 1, else windows of 1024 x 2048, the last ones moved inside the image.
+test_scales = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+official_test = dict(scales=test_scales, crop_size=(1024, 2048), stride=(1024, 2048), pad_windows=False)
