@@ -1,6 +1,5 @@
 # HRNetV2-W18, official recipe: not published by the authors.
-# Differences from the official code, without an expected effect: its learning rate falls an iteration later, and its
-# head starts from random biases.
+# Difference from the official code, without an expected effect: its head starts from random biases.
 # Command: python tools/train.py configs/segmentation/fcn_hr18_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',

@@ -2,8 +2,7 @@
 # (HRNet-Semantic-Segmentation@pytorch-v1.1 README).
 # The official training starts from ImageNet weights, which are on no public host: expect several points less without
 # them. With a copy: --cfg-options model.pretrained=FILE model.backbone.init_cfg=None. Users measure 65.2 and 65.8.
-# Differences from the official code, without an expected effect: its learning rate falls an iteration later, and its
-# head starts from random biases.
+# Difference from the official code, without an expected effect: its head starts from random biases.
 # Command: python tools/train.py configs/segmentation/fcn_hr18s-v1_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',

@@ -1,7 +1,6 @@
 # HRNetV2-W18-small-v2, official recipe: mIoU 76.2 on val (HRNet-Semantic-Segmentation@master README); mIoU 76.2 on val
 # (HRNet-Semantic-Segmentation@pytorch-v1.1 README).
-# Differences from the official code, without an expected effect: its learning rate falls an iteration later, and its
-# head starts from random biases.
+# Difference from the official code, without an expected effect: its head starts from random biases.
 # Command: python tools/train.py configs/segmentation/fcn_hr18s_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',

@@ -1,8 +1,7 @@
 # HRNetV2-W48, 60 classes, official recipe: mIoU (60 classes) 48.3 on val (HRNet-Semantic-Segmentation@master README);
 # mIoU (60 classes) 48.3 on val (HRNet-Semantic-Segmentation@HRNet-OCR README).
-# The numbers are those of --tta: seven scales, windows, flip. Without --tta, mmseg's test with one scale. Differences
-# from the official code, without an expected effect: its learning rate falls an iteration later, and its head starts
-# from random biases.
+# The numbers are those of --tta: seven scales, windows, flip. Without --tta, mmseg's test with one scale. Difference
+# from the official code, without an expected effect: its head starts from random biases.
 # Command: python tools/train.py configs/segmentation/fcn_hr48_4xb4-62k_pascal-context-480x480.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',

@@ -1,6 +1,6 @@
 # HRNetV2-W48 with OHEM, 484 epochs more on train + val: mIoU 81.9 on test (HRNet-Semantic-Segmentation@master README).
-# The number is that of --tta. Differences from the official code, without an expected effect: its learning rate falls
-# an iteration later, and its head starts from random biases.
+# The number is that of --tta. Difference from the official code, without an expected effect: its head starts from
+# random biases.
 # Command: python tools/train.py configs/segmentation/fcn_hr48_trainval-ohem-4xb3-140k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',

@@ -1,8 +1,8 @@
 # HRNetV2-W48 + OCR, official recipe: mIoU 56.48 on val (TPAMI table VI); mIoU 56.48 on val (HRNet-Semantic-
 # Segmentation@HRNet-OCR README).
-# The number is that of --tta: flip, with left and right labels swapped back. Differences from the official code,
-# without an expected effect: its learning rate falls an iteration later, and its heads start from random biases and a
-# smaller 3x3 convolution. It trained with InPlace-ABN, which uses |gamma|; the authors reach the number with it alone:
+# The number is that of --tta: flip, with left and right labels swapped back. Difference from the official code, without
+# an expected effect: convolutions that batch norm follows in its heads start from PyTorch's uniform distribution, here
+# from Kaiming's normal. It trained with InPlace-ABN, which uses |gamma|; the authors reach the number with it alone:
 # expect less here.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_4xb10-114k_lip-473x473.py
 _base_ = [

@@ -1,7 +1,7 @@
 # HRNetV2-W48 + OCR, official recipe: mIoU 81.6 on val (TPAMI table III); mIoU 81.6 on val (HRNet-Semantic-
 # Segmentation@HRNet-OCR README).
-# Differences from the official code, without an expected effect: its learning rate falls an iteration later, and its
-# heads start from random biases and a smaller 3x3 convolution.
+# Difference from the official code, without an expected effect: convolutions that batch norm follows in its heads start
+# from PyTorch's uniform distribution, here from Kaiming's normal.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',

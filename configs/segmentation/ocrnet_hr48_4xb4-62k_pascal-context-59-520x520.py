@@ -1,8 +1,8 @@
 # HRNetV2-W48 + OCR, 59 classes, official recipe: mIoU (59 classes) 56.2 and mIoU (60 classes) 50.1 on val (TPAMI table
 # V); mIoU (59 classes) 56.2 on val (HRNet-Semantic-Segmentation@HRNet-OCR README).
 # 50.1 is the value of the 60-class training. The numbers are those of --tta: seven scales, windows, flip. Without
-# --tta, mmseg's test with one scale. Differences from the official code, without an expected effect: its learning rate
-# falls an iteration later, and its heads start from random biases and a smaller 3x3 convolution.
+# --tta, mmseg's test with one scale. Difference from the official code, without an expected effect: convolutions that
+# batch norm follows in its heads start from PyTorch's uniform distribution, here from Kaiming's normal.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_4xb4-62k_pascal-context-59-520x520.py
 _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',

@@ -2,9 +2,9 @@
 # 40.6 on val (HRNet-Semantic-Segmentation@HRNet-OCR README).
 # 40.6 is the official test with seven scales and flip, --tta. 39.7 is that test with one scale: --tta --cfg-options
 # tta_model.scales=[1.0] tta_model.flip=False. Without --tta whole images are tested, without black around them.
-# Differences from the official code, without an expected effect: its learning rate falls an iteration later, and its
-# heads start from random biases and a smaller 3x3 convolution. It trained with InPlace-ABN, which uses |gamma|: on LIP,
-# standard batch norm cost the authors 0.2.
+# Difference from the official code, without an expected effect: convolutions that batch norm follows in its heads start
+# from PyTorch's uniform distribution, here from Kaiming's normal. It trained with InPlace-ABN, which uses |gamma|: on
+# LIP, standard batch norm cost the authors 0.2.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_ohem-4xb4-62k_coco-stuff10k-520x520.py
 _base_ = [
     '../_base_/models/ocrnet_hrnetv2_ohem.py',

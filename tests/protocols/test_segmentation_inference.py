@@ -31,9 +31,7 @@ class Network(nn.Module):
         return 2 * self.conv(image) + self.conv(image).mean((2, 3), keepdim=True)
 
     def encode_decode(self, image, metas):
-        return F.interpolate(
-            self.network(image), image.shape[2:], mode='bilinear', align_corners=self.align_corners
-        )
+        return F.interpolate(self.network(image), image.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
     def test_step(self, data):
         raise AssertionError('OfficialTTA calls encode_decode')

@@ -149,9 +149,7 @@ def training_sample(image, label, recipe, side, corner, flip, first=None):
         elif first == 'square':
             array = cv2.resize(array, recipe.crop[::-1], interpolation=interpolation)
         array = padded(resized(array, side, interpolation), recipe.crop, (black,) * 3)
-        top, left = (
-            int(at * (have - want)) for at, have, want in zip(corner, array.shape, recipe.crop, strict=False)
-        )
+        top, left = (int(at * (have - want)) for at, have, want in zip(corner, array.shape, recipe.crop, strict=False))
         array = array[top : top + recipe.crop[0], left : left + recipe.crop[1]]
         pair.append(array[:, ::-1] if flip else array)
     return pair

@@ -5,7 +5,7 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
-    dict(type='Pad', size=(512, 1024), pad_val=dict(img=0, seg=255)),
+    dict(type='Pad', size=(1024, 512), pad_val=dict(img=0, seg=255)),  # width and height
     dict(type='RandomCrop', crop_size=(512, 1024)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),

@@ -1,13 +1,9 @@
-# mmseg's OCR head on HRNetV2-W48 as in the official HRNet-OCR branch: aligned corners, dropout 0.05, and heads that
-# start from PyTorch's default weights. mmseg initializes the 3x3 convolution after that, with Kaiming's normal; initial
-# biases are 0.
+# mmseg's OCR head on HRNetV2-W48 as in the official HRNet-OCR branch: aligned corners, dropout 0.05. The heads' last
+# convolutions start from PyTorch's default, as there; those before batch norm start from mmcv's, Kaiming's normal.
 _base_ = ['mmseg::_base_/models/ocrnet_hr18.py', './imagenet_weights.py']
 norm_cfg = dict(type='SyncBN')
 inputs = dict(in_channels=[48, 96, 192, 384], in_index=(0, 1, 2, 3), input_transform='resize_concat')
-default_init = dict(
-    type='Kaiming', layer='Conv2d', a=5**0.5, mode='fan_in', nonlinearity='leaky_relu', distribution='uniform'
-)
-shared = dict(**inputs, num_classes=19, norm_cfg=norm_cfg, align_corners=True, init_cfg=default_init)
+shared = dict(**inputs, num_classes=19, norm_cfg=norm_cfg, align_corners=True)
 loss = dict(type='OfficialCrossEntropy')
 auxiliary_head = dict(
     type='HRNetV2Head',
