@@ -130,6 +130,17 @@ def test_one_scale_of_ade20k_and_coco_stuff_is_that_of_the_official_code(name, t
     assert_equal(given, official_scores(OFFICIAL[path], image, network, recipe, **ONE_SCALE), 5e-3)
 
 
+@pytest.mark.parametrize('path', [path for path, kind in OFFICIAL.items() if kind in ('ade20k', 'coco-stuff')])
+def test_without_tta_the_long_side_is_520_too(path, tmp_path):
+    for name, array in zip(('image', 'label'), made_image(60, 85), strict=True):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), array)
+    files = {'img_path': str(tmp_path / 'image.png'), 'seg_map_path': str(tmp_path / 'label.png')}
+    for loader in (config_of(path).val_dataloader, config_of(path).test_dataloader):
+        data = Compose(loader.dataset.pipeline)({**files, 'reduce_zero_label': True, 'seg_fields': []})
+        assert data['inputs'].shape == (3, 367, 520)
+        assert data['data_samples'].gt_sem_seg.shape == (60, 85)
+
+
 @pytest.mark.parametrize('head', ['fcn', 'ocrnet'])
 def test_cityscapes_has_windows_above_scale_one(head, tmp_path):
     """At a sixteenth of the size, whose windows are 64 x 128."""
