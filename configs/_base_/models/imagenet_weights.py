@@ -5,6 +5,9 @@ imagenet_weights = {
     'w32': 'open-mmlab://msra/hrnetv2_w32',
     'w40': 'open-mmlab://msra/hrnetv2_w40',
     'w48': 'open-mmlab://msra/hrnetv2_w48',
+    'w48-ssld': (  # PaddleClas's, by distillation; a whole classifier, as below
+        'https://download.openmmlab.com/mmclassification/v0/hrnet/hrnet-w48_3rdparty_8xb32-ssld_in1k_20220120-d0459c38.pth'
+    ),
     'w64': (  # a whole classifier, whose backbone has the prefix 'backbone.'
         'https://download.openmmlab.com/mmclassification/v0/hrnet/hrnet-w64_3rdparty_8xb32_in1k_20220120-19126642.pth'
     ),
