@@ -136,7 +136,7 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
     _compare('model.head.in_channels', expected, given, problems)
     codec = head.get('decoder') or {}
     size, heatmap = codec.get('input_size'), codec.get('heatmap_size')
-    if size and heatmap and type_name(head) == 'HeatmapHead':
+    if size and heatmap and type_name(head) in ('HeatmapHead', 'FaceHead'):
         deconvolutions = head.get('deconv_out_channels', (256, 256, 256)) or ()
         stride = maps.strides[-1] / 2 ** len(deconvolutions)
         made = [round(side / stride) for side in size]
