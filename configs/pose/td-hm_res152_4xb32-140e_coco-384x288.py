@@ -1,6 +1,12 @@
 # SimpleBaseline-ResNet-152, official recipe: AP 74.3 on val2017 (TPAMI table I); AP 73.7 on test-dev2017 (TPAMI table
 # II); AP 74.3 on val2017 (pose README); AP 73.7 on test-dev2017 (pose README).
 # mmpose's own recipe of this network trains 210 epochs with warm-up, half bodies and RGB.
+# test-dev: `hrnet-mm test CONFIG --weights FILE --cfg-options
+# test_dataloader.dataset.ann_file=annotations/image_info_test-dev2017.json
+# test_dataloader.dataset.data_prefix.img=test2017/
+# test_dataloader.dataset.bbox_file=data/coco/person_detection_results/COCO_test-dev2017_detections_AP_H_609_person.json
+# test_evaluator.ann_file=data/coco/annotations/image_info_test-dev2017.json
+# test_evaluator.format_only=True test_evaluator.outfile_prefix=work_dirs/test-dev`.
 # Differences from the official code: none is known.
 # Command: python tools/train.py configs/pose/td-hm_res152_4xb32-140e_coco-384x288.py
 _base_ = './td-hm_res152_4xb32-140e_coco-256x192.py'

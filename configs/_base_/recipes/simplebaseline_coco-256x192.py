@@ -1,5 +1,5 @@
-# SimpleBaseline-ResNet-50 on COCO at 256x192: Adam 1e-3 without weight decay or warm-up, 140 epochs of 4 x 32 images, no
-# half bodies. The images stay BGR, with the mean and standard deviation of RGB.
+# SimpleBaseline-ResNet-50 on COCO at 256x192: Adam 1e-3 without weight decay or warm-up, 140 epochs of 4 x 32 images,
+# no half bodies. The images stay BGR, with the mean and standard deviation of RGB.
 _base_ = [
     'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py',
     '../models/imagenet_weights.py',

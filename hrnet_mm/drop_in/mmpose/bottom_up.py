@@ -87,33 +87,37 @@ class OfficialBottomupAffine(BaseTransform):
 
 @TRANSFORMS.register_module()
 class OfficialBottomupResize(BaseTransform):
-    """Resize of an image to one or several scales, whose sizes are multiples of the smallest scale's.
+    """Resize of an image to one or several scales, whose sizes have the same proportions.
 
-    At the smallest scale, the short side is `input_size` times the scale and the long side has the image's aspect
-    ratio; both are rounded up to a multiple of 64. mmpose's BottomupResize rounds each scale on its own, so that the
-    scales show different parts of the image.
+    At one scale, the short side is `input_size` times the scale and the long side has the image's aspect ratio; both
+    are rounded up to a multiple of 64. mmpose's BottomupResize rounds each scale on its own, so that the scales show
+    different parts of the image.
 
     Args:
         input_size: Width and height of a square input at scale 1 in pixels.
         scales: The scales; 1 is among them, and the poses are in its pixels. With several, `img` is a list that begins
             with scale 1, and a test needs `ScalePyramidTTA`, or `multiscale_test=True` in the model's test settings.
+        rounded_scale: The scale whose size is rounded: the smallest for HigherHRNet, which is the default, 1 for DEKR.
 
     Raises:
         UserError: 1 is not among `scales`.
     """
 
-    def __init__(self, input_size: Sequence[int], scales: Sequence[float] = (1,)) -> None:
+    def __init__(
+        self, input_size: Sequence[int], scales: Sequence[float] = (1,), rounded_scale: float | None = None
+    ) -> None:
         if 1 not in scales:
             raise UserError(f'scales is {tuple(scales)}; expected 1 among them, whose tags group the keypoints')
         self.input_size = tuple(input_size)
         self.scales = [1, *(scale for scale in scales if scale != 1)]
+        self.rounded_scale = min(scales) if rounded_scale is None else rounded_scale
 
     def sizes(self, width: int, height: int) -> list[tuple[int, int]]:
         """Return width and height of an image of `width` x `height` pixels at each scale."""
-        smallest = min(self.scales)
-        short = _multiple_of_64(smallest * self.input_size[0])
+        rounded = self.rounded_scale
+        short = _multiple_of_64(rounded * self.input_size[0])
         long = _multiple_of_64(short / min(width, height) * max(width, height))
-        sides = [(int(short * scale / smallest), int(long * scale / smallest)) for scale in self.scales]
+        sides = [(int(short * scale / rounded), int(long * scale / rounded)) for scale in self.scales]
         return sides if width < height else [(long, short) for short, long in sides]
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
