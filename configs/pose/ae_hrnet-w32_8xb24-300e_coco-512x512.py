@@ -1,14 +1,18 @@
 # Associative embedding on HRNetV1-W32, mmpose's recipe: AP 65.6 on val2017 (mmpose).
-# mmpose's own config has no training pipeline; here it is mmpose's of DEKR.
+# mmpose has no training pipeline for it, and its head cannot be trained (1.3.2): the pipeline is mmpose's of DEKR, and
+# the head HigherHRNet's at one resolution.
 # Command: python tools/train.py configs/pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py
-_base_ = [
-    'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
-    '../_base_/datasets/bottom_up_pieces.py',
-    '../_base_/reliable_runtime.py',
+_base_ = './ae_hrnet-w32_4xb12-300e_coco-512x512.py'
+load = [dict(type='LoadImage'), dict(type='BottomupRandomAffine', input_size=_base_.size), _base_.flip]
+train_pipeline = [*load, dict(type='GenerateTarget', encoder=_base_.encoding), *_base_.pack]
+train_dataloader = dict(batch_size=24, dataset=dict(pipeline=train_pipeline))
+resize = dict(type='BottomupResize', input_size=_base_.size, size_factor=64, resize_mode='expand')
+val_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadImage'), resize, _base_.pack_test]))
+test_dataloader = val_dataloader
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
+warmup = dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False)
+param_scheduler = [
+    warmup,
+    dict(type='MultiStepLR', by_epoch=True, begin=0, end=300, milestones=[200, 260], gamma=0.1),
 ]
-custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
-model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w32', init_cfg=_base_.model.backbone.init_cfg))
-affine = dict(type='BottomupRandomAffine', input_size=_base_.codec.input_size)
-target = dict(type='GenerateTarget', encoder=_base_.codec)
-train_pipeline = [dict(type='LoadImage'), affine, _base_.flip, target, *_base_.pack]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+auto_scale_lr = dict(base_batch_size=192)
