@@ -131,6 +131,7 @@ def test_losses_are_the_official_ones():
         results = {
             'img': np.zeros((64, 64, 3), np.uint8),
             'img_shape': (64, 64),
+            'warp_mat': np.eye(2, 3),
             'input_size': (64, 64),
             'keypoints': np.random.default_rng(count).uniform(0, 64, (count, 17, 2)).astype(np.float32),
             'keypoints_visible': np.ones((count, 17), np.float32),
@@ -142,14 +143,15 @@ def test_losses_are_the_official_ones():
         indices = samples[-1].gt_instance_labels.keypoint_indices
         people.append([[(k, int(cell)) for k, (cell, seen) in enumerate(person) if seen] for person in indices])
     features = torch.rand(2, 4, 16, 16)
-    losses = {name: float(loss) for name, loss in head.loss((features,), samples).items()}
+    losses = {name: loss.item() for name, loss in head.loss((features,), samples).items()}
     heatmap_loss = 0.0
-    for level, output in enumerate(head.outputs((features,))):
+    outputs = [output.detach() for output in head.outputs((features,))]
+    for level, output in enumerate(outputs):
         truth = torch.stack([sample.gt_fields[level].heatmaps for sample in samples])
         mask = torch.stack([sample.gt_fields[level].heatmap_mask for sample in samples]).reshape(2, 1, *truth.shape[2:])
         heatmap_loss += float((((output[:, :17] - truth) ** 2) * mask).mean(dim=(1, 2, 3)).mean())
     assert losses['loss_kpt'] == pytest.approx(heatmap_loss, rel=1e-5)
-    tags = head.outputs((features,))[0][:, 17:].flatten(2)
+    tags = outputs[0][:, 17:].flatten(2)
     push, pull = np.mean([official_tag_loss(t, p) for t, p in zip(tags, people, strict=True)], axis=0)
     assert losses['loss_pull'] == pytest.approx(1e-3 * pull, rel=1e-3)
     # mmpose's push also counts each person with itself, a constant: 0.5 * 2 / (2 * 1) for two people, none for one.

@@ -9,6 +9,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch import nn
 
+import hrnet_mm.drop_in.mmpose  # noqa: F401  # registers what the tests build by name
 from hrnet_mm.config.zoo import read_config
 
 DRAWS = 10_000
