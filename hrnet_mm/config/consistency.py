@@ -136,7 +136,7 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
     _compare('model.head.in_channels', expected, given, problems)
     codec = head.get('decoder') or {}
     size, heatmap = codec.get('input_size'), codec.get('heatmap_size')
-    if size and heatmap and type_name(head) == 'HeatmapHead':
+    if size and heatmap and type_name(head) in ('HeatmapHead', 'FaceHead'):
         deconvolutions = head.get('deconv_out_channels', (256, 256, 256)) or ()
         stride = maps.strides[-1] / 2 ** len(deconvolutions)
         made = [round(side / stride) for side in size]
@@ -145,6 +145,9 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
                 f'model.head.decoder.heatmap_size: {list(heatmap)}, but the head makes maps of {made} of an input of '
                 f'{list(size)}'
             )
+    # Restored heatmaps are decoded at the size of the input
+    is_restored = (config['model'].get('test_cfg') or {}).get('restore_heatmap_size')
+    ignored = ('type', '_scope_', *(('heatmap_size',) if is_restored else ()))
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for step in dicts((config.get(name) or {}).get('dataset')):
             if not size or 'type' not in step:
@@ -161,7 +164,7 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
                     f'{name}: GenerateTarget encodes keypoints with {key} {encoder.get(key)!r}, but model.head.decoder '
                     f'has {codec.get(key)!r}'
                     for key in {**encoder, **codec}
-                    if key not in ('type', '_scope_') and encoder.get(key) != codec.get(key)
+                    if key not in ignored and encoder.get(key) != codec.get(key)
                 ]
 
 

@@ -17,3 +17,9 @@ pose_imagenet_weights = {
     'w32': 'https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w32-36af842e.pth',
     'w48': 'https://download.openmmlab.com/mmpose/pretrain_models/hrnet_w48-8ef0771d.pth',
 }
+# Of the ResNets that SimpleBaseline has instead of HRNet.
+resnet_imagenet_weights = {'101': 'torchvision://resnet101', '152': 'torchvision://resnet152'}
+# The network that scores DEKR's poses on CrowdPose.
+dekr_crowdpose_rescore_weights = (
+    'https://download.openmmlab.com/mmpose/pretrain_models/kpt_rescore_crowdpose-300c7efe.pth'
+)
