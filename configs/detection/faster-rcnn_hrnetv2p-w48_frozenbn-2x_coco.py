@@ -1,11 +1,15 @@
-# Faster R-CNN on HRNetV2p-W48, 2x of maskrcnn-benchmark, batch norm frozen whole: box AP 41.8 on val2017 (HRNet-
-# MaskRCNN-Benchmark README).
+# Faster R-CNN on HRNetV2p-W48, 2x of maskrcnn-benchmark, batch norm frozen whole: box AP 41.8 on val2017
+# (HRNet-MaskRCNN-Benchmark README).
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w48_frozenbn-2x_coco.py
+# The learning rate is for 16 images: 8 GPUs of 2; otherwise add --auto-scale-lr.
+# Weights converted from HRNet-MaskRCNN-Benchmark give its boxes up to the resizing: OpenCV's here, PIL's there. Other
+# differences that remain: the best anchor of an object is sought inside the image, there also outside; boxes go back to
+# the size of the file before NMS, there after it; HRFPN and the two linear layers start from uniform instead of normal,
+# and from Xavier's instead of Kaiming's weights. No change of AP is expected beyond that between seeds.
 _base_ = [
-    '../_base_/models/faster-rcnn_hrnetv2p.py',
+    '../_base_/models/faster-rcnn_hrnetv2p_benchmark.py',
     '../_base_/datasets/coco_detection_iters.py',
     '../_base_/schedules/detection_mrb_2x.py',
     '../_base_/mmdet_runtime.py',
 ]
-frozen = dict(type='BN', requires_grad=False)
-model = dict(backbone=dict(arch='w48', pretrained=_base_.imagenet_weights.w48, norm_cfg=frozen), neck=dict(arch='w48'))
+model = dict(backbone=dict(arch='w48', pretrained=_base_.imagenet_weights.w48), neck=dict(arch='w48'))

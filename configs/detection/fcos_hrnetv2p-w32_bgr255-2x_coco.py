@@ -1,4 +1,14 @@
 # FCOS on HRNetV2p-W32, its authors' recipe, 5 levels, 2x: box AP 40.5 on test-dev2017 (TPAMI table XI).
 # Command: python tools/train.py configs/detection/fcos_hrnetv2p-w32_bgr255-2x_coco.py
+# The learning rate is for 16 images: 4 GPUs of 4; otherwise add --auto-scale-lr.
+# Weights converted from HRNet-FCOS give its maps and the coding of its boxes. Differences that remain: OpenCV resizes
+# the images, there PIL; candidates are ranked by class score before NMS, there multiplied by centerness; losses are
+# divided by the mean number of positives over GPUs, there by a GPU's and its images; the IoU loss adds no 1 to areas.
+# No change of AP is expected beyond that between seeds.
+# Test-dev: hrnet-mm test configs/detection/fcos_hrnetv2p-w32_bgr255-2x_coco.py --weights FILE --cfg-options
+# test_dataloader.dataset.ann_file=annotations/image_info_test-dev2017.json
+# test_dataloader.dataset.data_prefix.img=test2017/
+# test_evaluator.ann_file=data/coco/annotations/image_info_test-dev2017.json test_evaluator.format_only=True
+# test_evaluator.outfile_prefix=work_dirs/test-dev; send work_dirs/test-dev.bbox.json to the server.
 _base_ = '../_base_/recipes/fcos_hrnetv2p_bgr255_coco.py'
 model = dict(backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32), neck=dict(arch='w32'))

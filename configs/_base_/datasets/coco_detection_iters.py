@@ -1,3 +1,3 @@
-# COCO boxes for schedules counted in iterations.
-_base_ = 'mmdet::_base_/datasets/coco_detection.py'
+# COCO boxes as in the official loaders, for schedules counted in iterations.
+_base_ = './coco_detection_official.py'
 train_dataloader = dict(sampler=dict(type='InfiniteSampler', shuffle=True))

@@ -14,5 +14,5 @@ model = dict(
     neck=dict(_delete_=True, type='HRFPN', arch='w32', stride=2),
     bbox_head=dict(conv_bias=True),
 )
-warmup = dict(type='ConstantLR', factor=1 / 3, by_epoch=False, begin=0, end=500)
+warmup = dict(type='ConstantLR', factor=1 / 3, by_epoch=False, begin=0, end=501)  # 500 iterations
 param_scheduler = [warmup, dict(type='MultiStepLR', by_epoch=True, begin=0, end=12, milestones=[8, 11], gamma=0.1)]

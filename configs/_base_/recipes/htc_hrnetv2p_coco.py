@@ -6,5 +6,5 @@ model = dict(
     neck=dict(_delete_=True, type='HRFPN', arch='w32'),
 )
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
-warmup = dict(type='LinearLR', start_factor=1 / 3, by_epoch=False, begin=0, end=500)
+warmup = dict(type='LinearLR', start_factor=1 / 3, by_epoch=False, begin=0, end=501)  # 500 iterations
 param_scheduler = [warmup, dict(type='MultiStepLR', by_epoch=True, begin=0, end=20, milestones=[16, 19], gamma=0.1)]

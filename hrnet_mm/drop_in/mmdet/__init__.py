@@ -1,4 +1,4 @@
-"""HRNet, HRFPN and CenterNetTripletHead in mmdet's registry, with mmdet's defaults."""
+"""HRNet, HRFPN, CenterNetTripletHead and the official box arithmetic in mmdet's registry, with mmdet's defaults."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import mmdet.models  # noqa: F401  # mmdet must register its own HRNet first: th
 from mmdet.registry import MODELS
 
 from ... import models
-from . import heads  # noqa: F401  # imported for its registration
+from . import heads, official  # noqa: F401  # imported for their registration
 
 __all__ = ['HRNet']
 

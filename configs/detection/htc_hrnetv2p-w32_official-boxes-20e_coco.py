@@ -1,0 +1,10 @@
+# HTC on HRNetV2p-W32, 20e, with the boxes of HRNet-Object-Detection: for weights converted from it; the results are
+# those of htc_hrnetv2p-w32_20e_coco.py.
+# Command: python tools/train.py configs/detection/htc_hrnetv2p-w32_official-boxes-20e_coco.py
+# The learning rate is for 16 images: 8 GPUs of 2; otherwise add --auto-scale-lr.
+# Weights converted from HRNet-Object-Detection give its boxes and, except at the rim of a mask (pasted at fractional
+# corners here, at whole pixels there), its masks. Other widths: --cfg-options model.backbone.arch=w18
+# model.neck.arch=w18, and for a training model.backbone.pretrained. Difference that remains: an RoI narrower than a
+# cell is widened to one, with no effect expected on AP.
+_base_ = '../_base_/recipes/htc_hrnetv2p_official-boxes_coco.py'
+model = dict(backbone=dict(arch='w32', pretrained=_base_.imagenet_weights.w32), neck=dict(arch='w32'))
