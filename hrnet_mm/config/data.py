@@ -24,6 +24,7 @@ from ..annotations import (
     read_json,
 )
 from ..registry import class_of, scope_of, type_name
+from .checked import checked_once
 from .files import innermost_datasets
 from .folders import base_of, check_folders
 from .labels import class_names, keypoint_names
@@ -52,34 +53,38 @@ class _Set:
     boxes: Path | None = None  # of a detector, in place of the annotated ones
 
 
-def data_findings(config: Config, training: bool) -> list[Finding]:
+def data_findings(config: Config, training: bool, again: bool = True) -> list[Finding]:
     """Check the annotations that a config reads, and their images.
 
     These are COCO files, mmseg's folders of label images, mmpretrain's lists and folders of classes, and mmpose's files
-    of boxes.
-
-    Files that do not exist are left to `missing_files`, and data behind a `backend_args` are not read.
+    of boxes. Files that do not exist are left to `missing_files`, and data behind a `backend_args` are not read.
 
     Args:
         config: The config.
         training: Whether it is for training, with the validation; otherwise for a test.
+        again: Whether to read data that were checked before without a mistake.
 
     Returns:
         The mistakes and warnings, each beginning with the file.
     """
     scope = scope_of(config) or 'mmengine'
-    report = Report()
     if not has_registries(scope):
         return []
+    parts = ('train', 'val') if training else ('test',)
     with DefaultScope.overwrite_default_scope(scope):
-        parts = {name: _read_part(config, name, report) for name in (('train', 'val') if training else ('test',))}
-    if training and all(parts.values()):
+        return checked_once(config, [f'{name}_dataloader' for name in parts], lambda: _check(config, parts), again)
+
+
+def _check(config: Config, names: Sequence[str]) -> list[Finding]:
+    report = Report()
+    parts = {name: _read_part(config, name, report) for name in names}
+    if len(parts) > 1 and all(parts.values()):
         where = config.filename or 'the config'
         for i, kind in enumerate(('class', 'keypoint')):
             train, val = (sum((counts[i] for counts in parts[name]), Counter[str]()) for name in parts)
             # A sum of counters drops zeros.
-            names = dict.fromkeys(name for part in parts.values() for counts in part for name in counts[i])
-            zeros = dict.fromkeys(names, 0)
+            known = dict.fromkeys(name for part in parts.values() for counts in part for name in counts[i])
+            zeros = dict.fromkeys(known, 0)
             check_coverage(where, kind, {**zeros, **train}, {**zeros, **val}, report)
     return report.findings
 
