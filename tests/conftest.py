@@ -1,5 +1,6 @@
 """Fixtures for every test: no network, few threads, no default scope left over, and a folder of tiny data."""
 
+import atexit
 import importlib.util
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,10 @@ import hrnet_mm
 # Where no bytecode is kept, every process compiles the libraries anew, which takes 20 seconds for all of them.
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 sys.dont_write_bytecode = False
+
+# What the tests check is not recorded in the user's folder.
+os.environ['HRNET_MM_CACHE'] = tempfile.mkdtemp(prefix='hrnet_mm-cache-')
+atexit.register(shutil.rmtree, os.environ['HRNET_MM_CACHE'], ignore_errors=True)
 
 # The processes that tests start find the folder by the variable.
 _OFFLINE = Path(__file__).parent / 'offline'

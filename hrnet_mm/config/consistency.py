@@ -9,6 +9,7 @@ from torch import nn
 
 from ..models import HRFuseScales, HRNet, HRNetV2pFPN
 from ..registry import class_of, scope_of, type_name
+from .labels import check_labels, setting
 
 __all__ = ['contradictions', 'dicts']
 
@@ -50,6 +51,7 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
                 _HEADS[scope](config, maps, problems)
             if training and not (_has_weights(model) or config.get('load_from') or config.get('resume')):
                 problems += _frozen_at_random(backbone)
+        check_labels(config, scope, training, problems)
     if on_cpu and processes > 1 and any(type_name(part) in ('SyncBN', 'SyncBatchNorm') for part in dicts(model)):
         problems.append(
             'model: SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN'
@@ -171,19 +173,25 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
 def _segmentation_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:
     model, channels = config['model'], maps.channels
     classes: dict[str, int] = {}
+    corners: dict[str, bool] = {}
     for name in ('decode_head', 'auxiliary_head'):
         for where, head in _numbered(f'model.{name}', model.get(name)):
             if isinstance(head.get('num_classes'), int):
                 classes[where] = head['num_classes']
+            corners[where] = bool(setting(head, class_of(head, MODELS), 'align_corners'))
             read = head.get('in_index', -1)
             read = [read] if isinstance(read, int) else read
             if any(not -len(channels) <= i < len(channels) for i in read):
                 problems.append(f'{where}.in_index: {list(read)}, but the backbone returns {_maps(channels)}')
                 continue
             _compare(f'{where}.in_channels', head.get('in_channels'), [channels[i] for i in read], problems)
-    if len(set(classes.values())) > 1:
-        listed = ', '.join(f'{where} {number}' for where, number in classes.items())
-        problems.append(f'num_classes differs among heads that learn the same labels: {listed}')
+    for setting_name, values, why in (
+        ('num_classes', classes, 'that learn the same labels'),
+        ('align_corners', corners, 'whose maps are resized to one another'),
+    ):
+        if len(set(values.values())) > 1:
+            listed = ', '.join(f'{where} {value}' for where, value in values.items())
+            problems.append(f'{setting_name} differs among heads {why}: {listed}')
 
 
 def _classification_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:

@@ -18,6 +18,7 @@ from mmengine.registry import METRICS, RUNNERS
 from ..annotations import Finding
 from ..config.check import config_problems
 from ..config.data import data_findings
+from ..config.normalization import normalization_findings
 from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..registry import scope_of, type_name
@@ -244,17 +245,17 @@ def inspect_config(
     settings = _prepare(config, None, options, launcher)
     parts = [True] if settings.get('train_dataloader') is not None else []
     parts += [False] if settings.get('test_dataloader') is not None else []
-    found = [finding for training in parts or [True] for finding in _findings(settings, training, True)]
+    found = [finding for training in parts or [True] for finding in _findings(settings, training, True, True)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level)
 
 
-def _findings(config: Any, training: bool, with_data: bool) -> list[Finding]:
+def _findings(config: Any, training: bool, with_data: bool, again: bool = False) -> list[Finding]:
     processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
-    findings = [Finding('error', problem) for problem in problems]
+    findings = [Finding('error', problem) for problem in problems] + normalization_findings(config, training)
     # The processes of a machine read the same files, which takes a while where there are many.
     if with_data and int(os.environ.get('LOCAL_RANK', '0')) == 0:
-        findings += data_findings(config, training)
+        findings += data_findings(config, training, again)
     return findings
 
 
