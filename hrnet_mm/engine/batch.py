@@ -53,7 +53,7 @@ class BatchUse:
             peak=bool(peaks),
             base=base,
             size=(config.get('train_dataloader') or {}).get('batch_size'),
-            processes=int(os.environ.get(_PROCESSES.get(config.launcher, ''), '1')),
+            processes=int(os.environ.get(_PROCESSES.get(config.get('launcher'), ''), '1')),
             accumulated=accumulated,
             scaled=scaled,
         )
