@@ -12,3 +12,4 @@ _base_ = '../_base_/recipes/td-hm_hrnet_coco-384x288.py'
 weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w48)
 model = dict(backbone=dict(arch='w48', init_cfg=weights), head=dict(in_channels=48))
 train_dataloader = dict(batch_size=24)
+auto_scale_lr = dict(base_batch_size=96)

@@ -37,7 +37,7 @@ def test_bases_are_short():
         assert len(base.read_text().splitlines()) <= MAX_LINES, base
 
 
-def test_the_model_builds_its_batch_is_that_of_its_rate_and_a_dump_is_equal(path, read, monkeypatch):
+def test_the_model_builds_for_its_batch_and_a_dump_is_equal(path, read, monkeypatch):
     config = read(path)
     if (model_text := str(config.model)) not in SOUND:  # many differ in their schedules alone
         assert contradictions(config, training=True, on_cpu=True, processes=1) == []

@@ -10,3 +10,4 @@ resize = dict(type='OfficialBottomupResize', input_size=size)
 val_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadImage'), resize, _base_.pack_test]))
 test_dataloader = val_dataloader
 tta_pipeline = [dict(type='LoadImage'), dict(resize, scales=(0.5, 1, 2)), _base_.pack_test]
+auto_scale_lr = dict(base_batch_size=40)
