@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ['UserError', 'did_you_mean']
+__all__ = ['ArgumentError', 'UserError', 'did_you_mean']
 
 
 class UserError(ValueError):
@@ -11,6 +11,10 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+class ArgumentError(UserError, AssertionError):
+    """A mistake in the arguments of a network, for which OpenMMLab's classes raise an AssertionError."""
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:

@@ -11,7 +11,8 @@ from mmengine.registry import Registry
 
 __all__ = ['HOOKS', 'MODELS', 'OPTIM_WRAPPERS', 'RUNNERS', 'class_of', 'scope_of', 'type_name']
 
-MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models'])
+# The second location checks what is loaded into networks with these parts.
+MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models', 'hrnet_mm.drop_in'])
 HOOKS = Registry('hook', parent=_ROOT_HOOKS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 RUNNERS = Registry('runner', parent=_ROOT_RUNNERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 OPTIM_WRAPPERS = Registry('optim wrapper', parent=_ROOT_OPTIM_WRAPPERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])

@@ -1,5 +1,6 @@
 """Fixtures for every test: no network, few threads, no default scope left over, and a folder of tiny data."""
 
+import atexit
 import importlib.util
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,10 @@ import hrnet_mm
 # Where no bytecode is kept, every process compiles the libraries anew, which takes 20 seconds for all of them.
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 sys.dont_write_bytecode = False
+
+# What the tests check is not recorded in the user's folder.
+os.environ['HRNET_MM_CACHE'] = tempfile.mkdtemp(prefix='hrnet_mm-cache-')
+atexit.register(shutil.rmtree, os.environ['HRNET_MM_CACHE'], ignore_errors=True)
 
 # The processes that tests start find the folder by the variable.
 _OFFLINE = Path(__file__).parent / 'offline'
@@ -152,3 +158,19 @@ def _run(*command, cwd=None):
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+@pytest.fixture
+def runners(monkeypatch):
+    """The runners that the commands of a test build."""
+    from hrnet_mm.engine import launch
+
+    found = []
+    build = launch._build_runner
+
+    def build_and_keep(config, *arguments):
+        found.append(build(config, *arguments))
+        return found[-1]
+
+    monkeypatch.setattr(launch, '_build_runner', build_and_keep)
+    return found

@@ -38,6 +38,9 @@ SLIDES = (
     '"Slide" means a page of the slides of Jingdong Wang (Microsoft Research) on high-resolution representation',
     'learning. Values are in percent, as published. None was measured here. Baselines are configs of the libraries.',
 )
+WITHOUT_NUMBERS = (
+    'Slides 48, 50, 52 to 54, 59, 61 to 65 and 67 have no numbers to reproduce: pictures, uses and leader boards.'
+)
 
 
 def main():
@@ -115,13 +118,13 @@ def folder_readme(folder, title, rows):
     if others:
         lines += ['', "Without a row of the authors: a library's own recipe, or a width they did not publish.", '']
         lines += table(('config', 'expected'), ((link(folder, config), expected(config)) for config in others))
-    notes = defaultdict(dict)  # a dict for each: a set that keeps the order
-    for row in sorted(rows, key=lambda row: row['config']):
-        if row['note']:
-            notes[row['note']][link(folder, row['config'])] = None
+    notes = defaultdict(set)
+    for row in (row for row in rows if row['note']):
+        notes[row['note']].add(row['config'])
     if notes:
         lines += ['', '## Notes', '']
-        lines += [f'* {", ".join(configs)}: {note}' for note, configs in notes.items()]
+        for note, configs in sorted(notes.items(), key=lambda item: min(item[1])):
+            lines.append(f'* {", ".join(link(folder, config) for config in sorted(configs))}: {note}')
     return '\n'.join(lines) + '\n'
 
 
@@ -250,13 +253,13 @@ def overview(rows):
                 ' '.join(part for part in (row['input'], row['schedule'].partition(' (')[0].partition(',')[0]) if part),
                 metrics(row, 1),
                 f'[{Path(row["config"]).stem}](../{row["config"]})'
-                if row['role'] == 'hrnet'
+                if row['config'].startswith('configs/')
                 else f'`{row["config"].partition("::")[0]}::{Path(row["config"]).stem}`',
             )
             for row in shown
         ),
     )
-    return lines
+    return [*lines, '', WITHOUT_NUMBERS]
 
 
 def learned(rows):

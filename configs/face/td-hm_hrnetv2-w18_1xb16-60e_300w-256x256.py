@@ -2,6 +2,7 @@
 # test (600 images) (TPAMI table XXIV); NME 3.85 and NME (full) 3.34 on common / challenge / full / test (HRNet-Facial-
 # Landmark-Detection README).
 # test: the 600 images of --cfg-options test_dataloader.dataset.ann_file=annotations/face_landmarks_300w_test.json.
+# Differences from the official code: none is known.
 # Command: python tools/train.py configs/face/td-hm_hrnetv2-w18_1xb16-60e_300w-256x256.py
 _base_ = '../_base_/recipes/td-hm_hrnetv2-w18_wflw-256x256.py'
 codec = dict(type='FaceHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=1.0)

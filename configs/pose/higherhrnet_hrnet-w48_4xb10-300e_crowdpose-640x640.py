@@ -1,10 +1,11 @@
 # HigherHRNet-W48 on CrowdPose: AP 65.9 on test (HigherHRNet-Human-Pose-Estimation README); AP 67.6 on test
 # (HigherHRNet-Human-Pose-Estimation README).
-# The width is not printed beside these rows; 65.9 is what the paper has for W48. Multi-scale rows:
-# model.test_cfg.multiscale_test=True, and aug_scales=[0.5, 2] in BottomupResize.
+# 67.6 is the multi-scale test: `hrnet-mm test CONFIG --weights FILE --tta`. The width is not printed beside these rows;
+# 65.9 is what the paper has for W48. Keypoints are grouped in COCO's order, cut to 14.
+# Differences from the official code: those of higherhrnet_hrnet-w48_4xb10-300e_coco-640x640.py.
 # Command: python tools/train.py configs/pose/higherhrnet_hrnet-w48_4xb10-300e_crowdpose-640x640.py
 _base_ = './higherhrnet_hrnet-w48_4xb10-300e_coco-640x640.py'
-encoding = dict(_base_.encoding, decode_keypoint_order=[12, 13, *range(12)])
+encoding = dict(_base_.encoding, decode_keypoint_order=[joint for joint in _base_.order if joint < 14])
 model = dict(head=dict(num_keypoints=14, decoder=encoding))
 train_pipeline = [*_base_.load, dict(type='GenerateTarget', encoder=encoding), *_base_.pack]
 dataset = dict(type='CrowdPoseDataset', data_root='data/crowdpose/', data_prefix=dict(img='images/'))

@@ -1,6 +1,12 @@
 # HRNetV1-W32, official recipe: AP 75.8 on val2017 (TPAMI table I); AP 74.9 on test-dev2017 (TPAMI table II); AP 75.8
 # on val2017 (pose README).
-# test-dev: the same weights with the test-dev boxes (--cfg-options test_dataloader.dataset.bbox_file=...).
+# test-dev: `hrnet-mm test CONFIG --weights FILE --cfg-options
+# test_dataloader.dataset.ann_file=annotations/image_info_test-dev2017.json
+# test_dataloader.dataset.data_prefix.img=test2017/
+# test_dataloader.dataset.bbox_file=data/coco/person_detection_results/COCO_test-dev2017_detections_AP_H_609_person.json
+# test_evaluator.ann_file=data/coco/annotations/image_info_test-dev2017.json
+# test_evaluator.format_only=True test_evaluator.outfile_prefix=work_dirs/test-dev`.
+# Differences from the official code: none is known.
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w32_4xb32-210e_coco-384x288.py
 _base_ = '../_base_/recipes/td-hm_hrnet_coco-384x288.py'
 weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w32)

@@ -1,5 +1,6 @@
 # HRNetV1-W32, official recipe: PCKh@0.5 90.3 on valid (pose README); PCKh@0.5 92.3 on test (CVPR table 3).
 # The test set was tested at six scales by code that is not released.
+# Differences from the official code: none is known.
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w32_4xb32-210e_mpii-256x256.py
 _base_ = '../_base_/recipes/td-hm_hrnet_mpii-256x256.py'
 weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w32)

@@ -6,3 +6,4 @@ _base_ = [
 ]
 custom_imports = dict(imports=['hrnet_mm.drop_in.mmpose'], allow_failed_imports=False)
 model = dict(backbone=dict(_delete_=True, type='HRNet', arch='w32', init_cfg=_base_.model.backbone.init_cfg))
+train_dataloader = dict(batch_size=64)  # mmpose's file has 16, which neither its name nor its learning rate fits

@@ -1,5 +1,6 @@
 # HRNetV1-W48, official recipe with AI Challenger as extra data: AP 77.0 on test-dev2017 (TPAMI table II); AP 77.0 on
 # test-dev2017 (pose README).
+# The options of the test-dev run are those of td-hm_hrnet-w48_4xb24-210e_coco-384x288.py.
 # AI Challenger's 12 common joints are mapped to COCO's 17; how the authors mixed the two is not published.
 # Command: python tools/train.py configs/pose/td-hm_hrnet-w48_4xb24-210e_coco-aic-384x288.py
 _base_ = './td-hm_hrnet-w48_4xb24-210e_coco-384x288.py'

@@ -1,5 +1,6 @@
 # HRNetV2-W18-small-v2, official recipe: mIoU 76.2 on val (HRNet-Semantic-Segmentation@master README); mIoU 76.2 on val
 # (HRNet-Semantic-Segmentation@pytorch-v1.1 README).
+# Difference from the official code, without an expected effect: its head starts from random biases.
 # Command: python tools/train.py configs/segmentation/fcn_hr18s_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/fcn_hrnetv2.py',
@@ -12,3 +13,4 @@ model = dict(
     backbone=dict(arch='w18-small-v2'),
     decode_head=dict(in_channels=[18, 36, 72, 144], channels=270, loss_decode=dict(class_weight='cityscapes')),
 )
+tta_model = _base_.official_test

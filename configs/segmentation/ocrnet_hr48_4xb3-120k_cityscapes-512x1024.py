@@ -1,5 +1,7 @@
 # HRNetV2-W48 + OCR, official recipe: mIoU 81.6 on val (TPAMI table III); mIoU 81.6 on val (HRNet-Semantic-
 # Segmentation@HRNet-OCR README).
+# Difference from the official code, without an expected effect: convolutions that batch norm follows in its heads start
+# from PyTorch's uniform distribution, here from Kaiming's normal.
 # Command: python tools/train.py configs/segmentation/ocrnet_hr48_4xb3-120k_cityscapes-512x1024.py
 _base_ = [
     '../_base_/models/ocrnet_hrnetv2.py',
@@ -9,3 +11,4 @@ _base_ = [
 ]
 heads = _base_.model.decode_head
 model = dict(decode_head=[dict(head, loss_decode=dict(head.loss_decode, class_weight='cityscapes')) for head in heads])
+tta_model = _base_.official_test

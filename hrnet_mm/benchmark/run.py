@@ -39,6 +39,7 @@ def benchmark(
     device: str = 'cpu',
     repeats: int = 20,
     weights: str | None = None,
+    raw: bool = False,
 ) -> tuple[list[Row], dict[str, str]]:
     """Time a network in engines, in turn with peers.
 
@@ -54,6 +55,7 @@ def benchmark(
         device: Such as 'cuda'.
         repeats: Timed calls of each.
         weights: A checkpoint of the network.
+        raw: See `open_network`.
 
     Returns:
         The rows, the peers' first, and the reason of each that could not run.
@@ -62,7 +64,7 @@ def benchmark(
         UserError: A name is unknown.
     """
     torch.manual_seed(0)
-    opened = open_network(name, weights, num_classes=num_classes)
+    opened = open_network(name, weights, num_classes=num_classes, raw=raw)
     name, model = opened.name, opened.as_tensors()
     if opened.checkpoint is None:
         calibrated(model)

@@ -6,7 +6,7 @@ __all__ = ['add_network_arguments', 'add_raw_argument']
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `MODEL` and `--weights`, the arguments of `inference.open_network`."""
+    """Add `MODEL`, `--weights` and `--raw`, the arguments of `inference.open_network`."""
     parser.add_argument(
         'model',
         metavar='MODEL',
@@ -16,6 +16,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', metavar='FILE', help='the checkpoint, if MODEL is a name or a config (default: random weights)'
     )
+    add_raw_argument(parser)
 
 
 def add_raw_argument(parser: argparse.ArgumentParser) -> None:

@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         args.device,
         args.repeats,
         args.weights,
+        args.raw,
     )
     print_table(rows)
     for name, why in refused.items():

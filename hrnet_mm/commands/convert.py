@@ -34,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--from', dest='source', metavar='LAYOUT', help='layout of the input (default: detected from its keys)'
     )
     parser.add_argument('--backbone-only', action='store_true', help='leave neck and heads out')
-    parser.add_argument('--trusted', action='store_true', help='you trust the input (needed by torch before 2.10)')
     add_raw_argument(parser)
 
 
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
     if Path(args.out).suffix not in ('.safetensors', '.pth'):
         raise CheckpointError(f'--out {args.out}: the name must end in .safetensors or .pth')
-    checkpoint = read_source(args.model, args.trusted, args.raw)
+    checkpoint = read_source(args.model, args.raw)
     state, others, changes = checkpoint.state_dict(), dict[str, str](), list[str]()
     if args.source is None:
         state, others, changes = unwrapped(state, args.raw)

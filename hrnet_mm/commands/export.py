@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import UserError
-from ._network import add_network_arguments, add_raw_argument
+from ._network import add_network_arguments
 from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
@@ -42,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--num-classes', type=int, metavar='N', help='classes, keypoints or landmarks (default: of the checkpoint)'
     )
     parser.add_argument('--aot', action='store_true', help='FILE.pt2 compiled by AOTInductor, for this machine')
-    add_raw_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:

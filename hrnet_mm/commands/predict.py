@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
             args.batch_size,
             args.workers,
             args.launcher,
+            args.raw,
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}') from None

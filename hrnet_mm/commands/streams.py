@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> None:
 
     ignore_library_warnings()
     file = args.out or Path(f'{args.data.stem}_streams.png')
-    draw_streams(args.data, args.model, args.weights, file)
+    draw_streams(args.data, args.model, args.weights, file, args.raw)
     print(file)

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     first = next(images, None)
     if first is None:
         raise UserError(f'{args.data} holds no images; expected a video that OpenCV reads, or a folder of images')
-    pose = PoseNetwork(args.model, args.weights, args.device)
+    pose = PoseNetwork(args.model, args.weights, args.device, args.raw)
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     names: list[str] = []  # of the frames so far
     used: set[int] = set()  # image ids with listed boxes
@@ -116,7 +116,7 @@ def _detector(args: argparse.Namespace, names: list[str], used: set[int]) -> Any
     from ..tracking.posetrack import image_id_of
 
     if args.detector is not None:
-        return DetectorNetwork(args.detector, args.detector_weights, args.device)
+        return DetectorNetwork(args.detector, args.detector_weights, args.device, args.raw)
     if args.detector_weights is not None:
         raise UserError('--detector-weights needs --detector, a config of mmdet')
     try:

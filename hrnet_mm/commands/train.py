@@ -14,7 +14,7 @@ EXAMPLE = (
     '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
 )
 
-_OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'cfg_options', 'unchecked')
+_OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'lr', 'cfg_options', 'unchecked')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the actual batch size",
     )
+    parser.add_argument('--lr', type=float, help='the learning rate, for the actual batch size')
     group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) instead of a config')
     group.add_argument(
         '--data',
@@ -65,9 +66,13 @@ def run(args: argparse.Namespace) -> None:
         _train_task(args)
         return
     from ..engine import train
+    from ..engine.batch import BatchError
 
+    chosen = {name: getattr(args, name) for name in ('resume', 'amp', 'auto_scale_lr', 'lr')}
     try:
-        train(**config_settings(args), resume=args.resume, amp=args.amp, auto_scale_lr=args.auto_scale_lr)
+        train(**config_settings(args), **chosen)
+    except BatchError as error:
+        raise UserError(f'{error}: {args.command_line} --auto-scale-lr') from error
     except KeyboardInterrupt as stop:
         resume = {None: ' --resume', 'auto': ''}.get(args.resume, ' --resume auto')
         raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}{resume}') from None

@@ -3,7 +3,7 @@
 import argparse
 
 from ..errors import UserError
-from ._network import add_network_arguments, add_raw_argument
+from ._network import add_network_arguments
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
@@ -14,8 +14,6 @@ EXAMPLE = '  hrnet-mm verify-checkpoint hrnetv2_w48_imagenet_pretrained.pth'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm verify-checkpoint`."""
     add_network_arguments(parser)
-    parser.add_argument('--trusted', action='store_true', help='you trust the file (needed by torch before 2.10)')
-    add_raw_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     from ..weights import CheckpointError
     from ..weights.key_maps import LAYOUTS
 
-    opened = open_network(args.model, args.weights, trusted=args.trusted, use_config=False, raw=args.raw)
+    opened = open_network(args.model, args.weights, use_config=False, raw=args.raw)
     converted, model = opened.conversion, opened.network
     if converted is None or opened.checkpoint is None:
         raise UserError(f'{args.model} is not a checkpoint; give one, or a name with --weights FILE')

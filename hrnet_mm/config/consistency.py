@@ -9,6 +9,7 @@ from torch import nn
 
 from ..models import HRFuseScales, HRNet, HRNetV2pFPN
 from ..registry import class_of, scope_of, type_name
+from .labels import check_labels, setting
 
 __all__ = ['contradictions', 'dicts']
 
@@ -50,6 +51,7 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
                 _HEADS[scope](config, maps, problems)
             if training and not (_has_weights(model) or config.get('load_from') or config.get('resume')):
                 problems += _frozen_at_random(backbone)
+        check_labels(config, scope, training, problems)
     if on_cpu and processes > 1 and any(type_name(part) in ('SyncBN', 'SyncBatchNorm') for part in dicts(model)):
         problems.append(
             'model: SyncBN works on GPUs only; for several CPU processes set the norm_cfg of the model to BN or GN'
@@ -136,7 +138,7 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
     _compare('model.head.in_channels', expected, given, problems)
     codec = head.get('decoder') or {}
     size, heatmap = codec.get('input_size'), codec.get('heatmap_size')
-    if size and heatmap and type_name(head) == 'HeatmapHead':
+    if size and heatmap and type_name(head) in ('HeatmapHead', 'FaceHead'):
         deconvolutions = head.get('deconv_out_channels', (256, 256, 256)) or ()
         stride = maps.strides[-1] / 2 ** len(deconvolutions)
         made = [round(side / stride) for side in size]
@@ -145,6 +147,9 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
                 f'model.head.decoder.heatmap_size: {list(heatmap)}, but the head makes maps of {made} of an input of '
                 f'{list(size)}'
             )
+    # Restored heatmaps are decoded at the size of the input
+    is_restored = (config['model'].get('test_cfg') or {}).get('restore_heatmap_size')
+    ignored = ('type', '_scope_', *(('heatmap_size',) if is_restored else ()))
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for step in dicts((config.get(name) or {}).get('dataset')):
             if not size or 'type' not in step:
@@ -161,26 +166,32 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
                     f'{name}: GenerateTarget encodes keypoints with {key} {encoder.get(key)!r}, but model.head.decoder '
                     f'has {codec.get(key)!r}'
                     for key in {**encoder, **codec}
-                    if key not in ('type', '_scope_') and encoder.get(key) != codec.get(key)
+                    if key not in ignored and encoder.get(key) != codec.get(key)
                 ]
 
 
 def _segmentation_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:
     model, channels = config['model'], maps.channels
     classes: dict[str, int] = {}
+    corners: dict[str, bool] = {}
     for name in ('decode_head', 'auxiliary_head'):
         for where, head in _numbered(f'model.{name}', model.get(name)):
             if isinstance(head.get('num_classes'), int):
                 classes[where] = head['num_classes']
+            corners[where] = bool(setting(head, class_of(head, MODELS), 'align_corners'))
             read = head.get('in_index', -1)
             read = [read] if isinstance(read, int) else read
             if any(not -len(channels) <= i < len(channels) for i in read):
                 problems.append(f'{where}.in_index: {list(read)}, but the backbone returns {_maps(channels)}')
                 continue
             _compare(f'{where}.in_channels', head.get('in_channels'), [channels[i] for i in read], problems)
-    if len(set(classes.values())) > 1:
-        listed = ', '.join(f'{where} {number}' for where, number in classes.items())
-        problems.append(f'num_classes differs among heads that learn the same labels: {listed}')
+    for setting_name, values, why in (
+        ('num_classes', classes, 'that learn the same labels'),
+        ('align_corners', corners, 'whose maps are resized to one another'),
+    ):
+        if len(set(values.values())) > 1:
+            listed = ', '.join(f'{where} {value}' for where, value in values.items())
+            problems.append(f'{setting_name} differs among heads {why}: {listed}')
 
 
 def _classification_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:

@@ -1,6 +1,5 @@
-"""Check of the COCO files that a config's data sets and evaluators name, and of their images."""
+"""Check of the annotations that a config's data sets and evaluators name, and of their images."""
 
-import importlib.util
 import os.path
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +17,17 @@ from ..annotations import (
     Use,
     check_coco,
     check_coverage,
+    check_detections,
+    check_label_sizes,
     check_structure,
     count_labels,
-    read_headers,
     read_json,
 )
 from ..registry import class_of, scope_of, type_name
+from .checked import checked_once
 from .files import innermost_datasets
+from .folders import base_of, check_folders
+from .labels import class_names, keypoint_names
 from .types import has_registries
 
 __all__ = ['data_findings']
@@ -47,33 +50,41 @@ class _Set:
     images: Path
     use: Use
     labels: tuple[Path, str] | None = None  # the folder and the suffix of label images
+    boxes: Path | None = None  # of a detector, in place of the annotated ones
 
 
-def data_findings(config: Config, training: bool) -> list[Finding]:
-    """Check the COCO files that a config reads, and the sizes of their images.
+def data_findings(config: Config, training: bool, again: bool = True) -> list[Finding]:
+    """Check the annotations that a config reads, and their images.
 
-    Files that do not exist are left to `missing_files`, and data behind a `backend_args` are not read.
+    These are COCO files, mmseg's folders of label images, mmpretrain's lists and folders of classes, and mmpose's files
+    of boxes. Files that do not exist are left to `missing_files`, and data behind a `backend_args` are not read.
 
     Args:
         config: The config.
         training: Whether it is for training, with the validation; otherwise for a test.
+        again: Whether to read data that were checked before without a mistake.
 
     Returns:
         The mistakes and warnings, each beginning with the file.
     """
     scope = scope_of(config) or 'mmengine'
-    report = Report()
     if not has_registries(scope):
         return []
+    parts = ('train', 'val') if training else ('test',)
     with DefaultScope.overwrite_default_scope(scope):
-        parts = {name: _read_part(config, name, report) for name in (('train', 'val') if training else ('test',))}
-    if training and all(parts.values()):
+        return checked_once(config, [f'{name}_dataloader' for name in parts], lambda: _check(config, parts), again)
+
+
+def _check(config: Config, names: Sequence[str]) -> list[Finding]:
+    report = Report()
+    parts = {name: _read_part(config, name, report) for name in names}
+    if len(parts) > 1 and all(parts.values()):
         where = config.filename or 'the config'
         for i, kind in enumerate(('class', 'keypoint')):
             train, val = (sum((counts[i] for counts in parts[name]), Counter[str]()) for name in parts)
             # A sum of counters drops zeros.
-            names = dict.fromkeys(name for part in parts.values() for counts in part for name in counts[i])
-            zeros = dict.fromkeys(names, 0)
+            known = dict.fromkeys(name for part in parts.values() for counts in part for name in counts[i])
+            zeros = dict.fromkeys(known, 0)
             check_coverage(where, kind, {**zeros, **train}, {**zeros, **val}, report)
     return report.findings
 
@@ -97,6 +108,8 @@ def _read_part(config: Config, name: str, report: Report) -> list[tuple[Counter[
         ids = None if coco is None or ids is None else ids | {image['id'] for image in coco['images']}
         if coco is None:
             continue
+        if one.boxes is not None:
+            check_detections(one.boxes, coco['images'], one.file, report)
         if one.use.boxes or one.use.keypoints:
             counted = count_labels(coco, one.use)
             counts.append(counted)
@@ -107,7 +120,7 @@ def _read_part(config: Config, name: str, report: Report) -> list[tuple[Counter[
         if Path(file).is_file() and not evaluator.get('backend_args'):
             classes = next((one.use.classes for one in sets), None)
             _check_evaluators_file(Path(evaluator['ann_file']), evaluator, classes, ids if sets else None, report)
-    return counts
+    return counts + check_folders(config, f'{name}_dataloader', skips, report)
 
 
 def _check_file(one: _Set, evaluator: Mapping[str, Any] | None, report: Report) -> Mapping[str, Any] | None:
@@ -137,24 +150,15 @@ def _check_file(one: _Set, evaluator: Mapping[str, Any] | None, report: Report) 
 
 
 def _check_labels(one: _Set, coco: Mapping[str, Any], headers: Sequence[Header | None], report: Report) -> None:
-    """Compare the sizes of label images, which are read as they are stored, with those of the images."""
+    """Compare the sizes of label images with those of the images."""
     assert one.labels is not None
     folder, suffix = one.labels
     images = [(image, header) for image, header in zip(coco['images'], headers, strict=True) if header is not None]
     files = [
         folder / (image.get('seg_file_name') or Path(image['file_name']).with_suffix(suffix)) for image, _ in images
     ]
-    for file, label, (image, header) in zip(files, read_headers(files), images, strict=True):
-        size = (header.width, header.height) if one.use.turns else header.stored
-        if isinstance(label, str):
-            report.error(f'{file} is not the label image of {image["file_name"]!r} ({label})', one.file, 'label')
-        elif label.stored != size:
-            report.error(
-                f'{file} has {label.stored[0]} x {label.stored[1]} pixels, but the image {image["file_name"]!r} is '
-                f'read as {size[0]} x {size[1]}; label the image that is there',
-                one.file,
-                'label size',
-            )
+    named = [(image['file_name'], header) for image, header in images]
+    check_label_sizes(named, files, one.use.turns, one.file, report)
 
 
 def _check_evaluators_file(
@@ -210,13 +214,13 @@ def _sets(where: str, dataset: Any, report: Report) -> Iterator[_Set]:
         images = root / (prefix.get(key) or '') if isinstance(prefix, Mapping) else root / prefix
         if '://' in str(name) + str(one.get('data_root')) or not (root / name).is_file():
             continue
-        reads_entries = getattr(owner, _READERS[kind][1]) is _base(owner, kind).__dict__[_READERS[kind][1]]
+        reads_entries = getattr(owner, _READERS[kind][1]) is base_of(owner, kind).__dict__[_READERS[kind][1]]
         use = Use()
         if kind == 'mmdet.CocoDataset':
             masks = any(step.get('with_mask') for step in one.get('pipeline') or () if isinstance(step, Mapping))
             use = Use(boxes=reads_entries, masks=masks, classes=_classes(where, one, owner, report))
         elif kind == 'mmpose.BaseCocoStyleDataset':
-            use = Use(keypoints=reads_entries, points=_points(one, owner) if reads_entries else None)
+            use = Use(keypoints=reads_entries, points=keypoint_names(one, owner) if reads_entries else None)
         else:
             use = Use(sizes=False)
         steps = [step for step in one.get('pipeline') or () if isinstance(step, Mapping)]
@@ -225,52 +229,30 @@ def _sets(where: str, dataset: Any, report: Report) -> Iterator[_Set]:
         labels = None
         if kind == 'hrnet_mm.CocoSegDataset' and isinstance(prefix, Mapping):
             labels = root / (prefix.get('seg_map_path') or ''), str(one.get('seg_map_suffix', '.png'))
-        yield _Set(f'{where} ({type_name(one)})', root / name, images, use, labels)
+        boxes = Path(one['bbox_file']) if kind == 'mmpose.BaseCocoStyleDataset' and one.get('bbox_file') else None
+        if boxes is not None and not boxes.is_file():
+            boxes = None  # left to `missing_files`
+        yield _Set(f'{where} ({type_name(one)})', root / name, images, use, labels, boxes)
 
 
 def _kind(owner: Any) -> str | None:
     """The class in `_READERS` that reads a data set's file, unless the data set reads it in its own way."""
     for kind, (reads, _) in _READERS.items():
-        base = _base(owner, kind)
+        base = base_of(owner, kind)
         if base is not None and getattr(owner, reads) is base.__dict__[reads]:
             return kind
     return None
 
 
-def _base(owner: Any, kind: str) -> Any:
-    library, _, name = kind.partition('.')
-    bases = owner.__mro__ if isinstance(owner, type) else ()
-    return next((base for base in bases if base.__name__ == name and base.__module__.startswith(f'{library}.')), None)
-
-
 def _classes(where: str, dataset: Mapping[str, Any], owner: Any, report: Report) -> tuple[str, ...] | None:
-    """The names of the classes, which are those of the data set's class where the config has none."""
-    metainfo = dataset.get('metainfo') or {}
-    names = metainfo.get('classes', owner.METAINFO.get('classes'))
-    if isinstance(names, str):
-        if not Path(names).is_file():
-            report.error(
-                f'{where}.metainfo.classes: {names!r} is neither a file nor a list of names; with one class, write '
-                f'({names!r},)'
-            )
-            return None
-        names = Path(names).read_text().split('\n')
-        names = [name for name in names if name]
-    return tuple(names) if isinstance(names, list | tuple) else None
-
-
-def _points(dataset: Mapping[str, Any], owner: Any) -> tuple[str, ...] | None:
-    """The names of the keypoints in mmpose's metainfo; None where they cannot be found out."""
-    metainfo = dataset.get('metainfo') or owner.METAINFO
-    if 'from_file' in metainfo:
-        file, library = Path(metainfo['from_file']), importlib.util.find_spec('mmpose')
-        if not file.is_file() and library is not None and library.origin is not None:
-            file = Path(library.origin).parent / '.mim' / 'configs' / '_base_' / 'datasets' / file.name
-        if not file.is_file():
-            return None
-        metainfo = Config.fromfile(file).get('dataset_info') or {}
-    points = sorted((metainfo.get('keypoint_info') or {}).values(), key=lambda point: point['id'])
-    return tuple(point['name'] for point in points) or None
+    """The names of the classes; a text that names no file is a mistake, as each of its letters would be a class."""
+    names = (dataset.get('metainfo') or {}).get('classes')
+    if isinstance(names, str) and not Path(names).is_file():
+        report.error(
+            f'{where}.metainfo.classes: {names!r} is neither a file nor a list of names; with one class, write '
+            f'({names!r},)'
+        )
+    return class_names(dataset, owner)
 
 
 def _coco_evaluators(evaluator: Any) -> Iterator[Mapping[str, Any]]:

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from ..annotations import Report
+from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .clutter import without_clutter
 from .coco import sized
 from .content import FORMATS, Content
 

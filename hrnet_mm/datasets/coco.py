@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..annotations import Header, Report, Use, check_coco, check_structure, read_headers, read_json
+from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .clutter import without_clutter
 from .content import FORMATS, Annotations, Content
 
 _OTHER = ('panoptic', 'captions', 'stuff', 'image_info', 'test')  # in names of files with other annotations

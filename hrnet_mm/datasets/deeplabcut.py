@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..annotations import Report
+from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .clutter import without_clutter
 from .coco import sized
 from .content import Content, Points
 

@@ -18,9 +18,11 @@ from mmengine.registry import METRICS, RUNNERS
 from ..annotations import Finding
 from ..config.check import config_problems
 from ..config.data import data_findings
+from ..config.normalization import normalization_findings
 from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..registry import scope_of, type_name
+from .batch import BatchUse
 from .markers import drop_markers
 from .settings import apply_settings
 
@@ -28,6 +30,7 @@ __all__ = ['LAUNCHERS', 'inspect_config', 'read_config', 'test', 'train']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
+_LEARNING_RATE = {'optim_wrapper', 'optim_wrapper.optimizer', 'optim_wrapper.optimizer.lr'}
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 
@@ -40,6 +43,7 @@ def train(
     resume: str | None = None,
     amp: bool = False,
     auto_scale_lr: bool = False,
+    lr: float | None = None,
     hooks: Sequence[Hook] = (),
     data_checked: bool = False,
 ) -> Any:
@@ -57,6 +61,7 @@ def train(
         amp: Whether to train in mixed precision: float16 on a GPU, bfloat16 on a CPU.
         auto_scale_lr: Whether to scale the learning rate from the config's auto_scale_lr.base_batch_size to the actual
             batch size.
+        lr: The learning rate for the actual batch size.
         hooks: Hooks in addition to the config's.
         data_checked: Whether the annotations of the data sets were checked before.
 
@@ -65,6 +70,8 @@ def train(
 
     Raises:
         UserError: The arguments or the config have mistakes; the message has one line for each mistake of the config.
+        BatchError: The learning rate belongs to a batch of less than half or more than twice the size in use, and none
+            of `auto_scale_lr`, `lr`, a learning rate in `options` and `unchecked` is given.
         KeyboardInterrupt: After Ctrl-C; the message names the last checkpoint.
 
     Examples:
@@ -77,18 +84,17 @@ def train(
     settings = _prepare(config, work_dir, options, launcher)
     if amp:
         _use_mixed_precision(settings)
-    if auto_scale_lr:
-        if 'base_batch_size' not in (settings.get('auto_scale_lr') or {}):
-            raise UserError(
-                '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from; '
-                'add it to the config'
-            )
-        settings.auto_scale_lr.enable = True
+    _set_learning_rate(settings, auto_scale_lr, lr)
     if resume is not None:
         settings.resume = True
         settings.load_from = None if resume == 'auto' else _existing_checkpoint(resume)
+    batch = BatchUse.of(settings)
     if not unchecked:
+        if not _LEARNING_RATE & (options or {}).keys():
+            batch.check()
         _require_sound(settings, training=True, with_data=not data_checked)
+    if int(os.environ.get('RANK', '0')) == 0:
+        print(batch)
     runner = _build_runner(settings)
     for hook in hooks:
         runner.register_hook(hook)
@@ -239,17 +245,17 @@ def inspect_config(
     settings = _prepare(config, None, options, launcher)
     parts = [True] if settings.get('train_dataloader') is not None else []
     parts += [False] if settings.get('test_dataloader') is not None else []
-    found = [finding for training in parts or [True] for finding in _findings(settings, training, True)]
+    found = [finding for training in parts or [True] for finding in _findings(settings, training, True, True)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level)
 
 
-def _findings(config: Any, training: bool, with_data: bool) -> list[Finding]:
+def _findings(config: Any, training: bool, with_data: bool, again: bool = False) -> list[Finding]:
     processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
-    findings = [Finding('error', problem) for problem in problems]
+    findings = [Finding('error', problem) for problem in problems] + normalization_findings(config, training)
     # The processes of a machine read the same files, which takes a while where there are many.
     if with_data and int(os.environ.get('LOCAL_RANK', '0')) == 0:
-        findings += data_findings(config, training)
+        findings += data_findings(config, training, again)
     return findings
 
 
@@ -294,6 +300,32 @@ def _use_mixed_precision(config: Any) -> None:
     else:
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _set_learning_rate(config: Any, scale: bool, lr: float | None) -> None:
+    batch = BatchUse.of(config)
+    if scale and lr is not None:
+        raise UserError('--auto-scale-lr and --lr both say the learning rate; give one')
+    if lr is not None and batch.lr is None:
+        raise UserError('--lr: the config has no optim_wrapper.optimizer.lr; set the learning rates by --cfg-options')
+    if lr is not None and lr <= 0:
+        raise UserError(f'--lr must be more than 0, got {lr:g}')
+    if (scale or lr is not None) and batch.peak:
+        raise UserError(
+            f'{"--lr" if lr is not None else "--auto-scale-lr"}: the schedule sets the learning rate, by eta_max; '
+            'change param_scheduler by --cfg-options'
+        )
+    if scale:
+        if batch.base is None:
+            raise UserError(
+                '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size to scale the learning rate from; '
+                'add it to the config'
+            )
+        # As in BatchUse.of: mmengine compares it with the images of one of the accumulated batches.
+        config.auto_scale_lr.update(enable=True, base_batch_size=batch.base / batch.accumulated)
+    if lr is not None:
+        config.optim_wrapper.optimizer.lr = lr
+        config.auto_scale_lr = None
 
 
 def _augment_tests(config: Any) -> None:

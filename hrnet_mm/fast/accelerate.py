@@ -92,15 +92,17 @@ class _Watch:
 
     def renew(self) -> None:
         """Take the weights as they are."""
-        # A training changes the counter of a batch norm, and its kernels do not count their changes of the statistics;
-        # others change the variance with the mean. Tensors of the inference mode have no version.
-        named = [*self._model.named_parameters(), *self._model.named_buffers()]
-        self._tensors = [x for name, x in named if not (x.is_inference() or name.endswith('.running_var'))]
+        # A training's kernels do not count their changes of a batch norm's statistics, but it changes the counter.
+        # Tensors of the inference mode have no version.
+        tensors = [*self._model.parameters(), *self._model.buffers()]
+        self._tensors = [x for x in tensors if not x.is_inference()]
         self._versions, self._assigned = self._version(), False
         self._form = self._form_now()
 
     def is_changed(self) -> bool:
-        """Whether a weight has changed in place, by a step of training or a checkpoint.
+        """Whether a weight has changed in place, by a step of training, a checkpoint or a write without gradients.
+
+        PyTorch counts no write through `.data`.
 
         Raises:
             UserError: The network has moved to another device or precision.
@@ -153,8 +155,9 @@ class Accelerated:
     """A network that computes in an engine; it is called like the network and has its attributes.
 
     On a CPU, the network itself computes the outputs of inputs with NaN or infinity. After `load_state_dict`, by
-    whomever, the engine is made anew at the next call, and compared again. `eval()` and `to(...)` where the network is
-    return this object. Training, other devices and precisions, hooks and changes of layers are refused.
+    whomever, and after any write to a weight in place, the engine is made anew at the next call, and compared again.
+    PyTorch does not count writes through `.data`: call `renew()` after them. `eval()` and `to(...)` where the network
+    is return this object. Training, other devices and precisions, hooks and changes of layers are refused.
 
     Attributes:
         model: The network.
@@ -319,8 +322,9 @@ def accelerate(
 
     A whole model of an OpenMMLab library is accelerated in place: its backbone with the neck, and its dense head,
     compute in the engine, and everything else and all parameters stay. Any other module stays as it is. Engines follow
-    later changes of the weights, such as `load_state_dict`, except through `.data`; a network that has moved since is
-    refused, and a copy of a library's model is an ordinary one.
+    later changes of the weights: `load_state_dict`, steps of training, and writes in place. A write through `.data` is
+    not counted by PyTorch and not noticed: `renew()` the accelerated network after it, or accelerate the library's
+    model again. A network that has moved since is refused, and a copy of a library's model is an ordinary one.
 
     Args:
         model: The network.

@@ -39,6 +39,7 @@ def predict_images(
     batch_size: int = 1,
     workers: int = 0,
     launcher: str = 'none',
+    raw: bool = False,
 ) -> bool:
     """Predict on every image exactly once, and merge the predictions when all images have one.
 
@@ -55,6 +56,7 @@ def predict_images(
         batch_size: Images in a batch.
         workers: Worker processes that read images.
         launcher: The launcher of the processes: 'none', 'pytorch' or 'slurm'.
+        raw: See `open_network`.
 
     Returns:
         Whether any image was readable; True in a process that leaves the merging to another.
@@ -73,7 +75,7 @@ def predict_images(
     """
     images = _find(paths, out)
     rank, processes = _join(launcher)
-    opened = open_network(model, weights, device=_device())
+    opened = open_network(model, weights, device=_device(), raw=raw)
     predictor = Predictor(opened)
     boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:

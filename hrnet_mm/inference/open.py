@@ -112,7 +112,6 @@ def open_network(
     device: str = 'cpu',
     *,
     num_classes: int | None = None,
-    trusted: bool = False,
     use_config: bool = True,
     raw: bool = False,
 ) -> OpenedNetwork:
@@ -128,7 +127,6 @@ def open_network(
         config: The config, if `what` is a checkpoint that does not hold it.
         device: The device, such as 'cuda'.
         num_classes: Classes, keypoints or landmarks of a named network. Default: the checkpoint's number.
-        trusted: Whether you would run code from the checkpoint's source; torch before 2.10 reads no `.pth` otherwise.
         use_config: Whether to use a config that the checkpoint holds.
         raw: Whether to load the raw weights where a moving average of them stands beside.
 
@@ -156,16 +154,14 @@ def open_network(
     if _is_config(name):
         from ..engine import read_config
 
-        opened = _of_config(
-            read_config(name), name, None if checkpoint is None else read_source(checkpoint, trusted, raw)
-        )
+        opened = _of_config(read_config(name), name, None if checkpoint is None else read_source(checkpoint, raw))
     elif parsed is not None:
-        weights = None if checkpoint is None else read_source(checkpoint, trusted, raw)
+        weights = None if checkpoint is None else read_source(checkpoint, raw)
         opened = _of_name(name, parsed[0], weights, num_classes)
     elif checkpoint is not None:
         raise UserError(f'two checkpoints are given: {name} and {checkpoint}; expected a name or a config for one')
     elif name in WEIGHTS or '://' in name or Path(name).suffix or Path(name).exists():
-        opened = _of_checkpoint(name, read_source(name, trusted, raw), use_config)
+        opened = _of_checkpoint(name, read_source(name, raw), use_config)
     else:
         near = difflib.get_close_matches(name, [*list_models(), *ARCHS], n=1, cutoff=0.5)
         hint = f'; did you mean {near[0]!r}?' if near else '.'

@@ -26,7 +26,13 @@ _MOST_PIXELS = 1024  # longest side of the input where no test pipeline sets the
 _CELL = 2.6  # inches
 
 
-def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.PathLike[str] | None, file: Path) -> None:
+def draw_streams(
+    path: Path,
+    model: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None,
+    file: Path,
+    raw: bool = False,
+) -> None:
     """Run one image through a network, and draw the map of every branch after every stage.
 
     The colors are the first three principal components of a map's channels: within one map, places with similar
@@ -37,6 +43,7 @@ def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.Pa
         model: See `open_network`.
         weights: See `open_network`.
         file: The picture to write, a PNG.
+        raw: See `open_network`.
 
     Raises:
         UserError: The image or the network cannot be read, or its backbone is not an HRNet.
@@ -44,7 +51,7 @@ def draw_streams(path: Path, model: str | os.PathLike[str], weights: str | os.Pa
     image = cv2.imread(str(path))
     if image is None:
         raise UserError(f'{path}: no such file, or not an image')
-    opened = open_network(model, weights)
+    opened = open_network(model, weights, raw=raw)
     backbone = opened.network if isinstance(opened.network, HRNet) else opened.network.backbone
     if not isinstance(backbone, HRNet):
         raise UserError(f'the backbone of {opened.name} is a {type(backbone).__name__}; expected an HRNet')

@@ -29,6 +29,7 @@ class PoseNetwork:
         model: See `open_network`; the network needs a config and weights.
         weights: See `open_network`.
         device: The device, such as 'cuda'.
+        raw: See `open_network`.
 
     Attributes:
         model: mmpose's model.
@@ -39,10 +40,10 @@ class PoseNetwork:
         UserError: The network is not a trained model of mmpose, or the checkpoint does not fit.
     """
 
-    def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu') -> None:
+    def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu', raw: bool = False) -> None:
         from ..drop_in import mmpose  # noqa: F401  # replaces type='HRNet' before the config is built
 
-        self.model, meta = _open(model, weights, 'mmpose', device)
+        self.model, meta = _open(model, weights, 'mmpose', device, raw)
         self.names: Sequence[str] = [meta['keypoint_id2name'][i] for i in range(meta['num_keypoints'])]
         self.sigmas: Array = np.asarray(meta['sigmas'], dtype=np.float64)
 
@@ -77,16 +78,17 @@ class DetectorNetwork:
         model: See `open_network`; the network needs a config and weights.
         weights: See `open_network`.
         device: The device, such as 'cuda'.
+        raw: See `open_network`.
 
     Raises:
         UserError: The network is not a trained model of mmdet, has several classes and none is 'person', or the
             checkpoint does not fit.
     """
 
-    def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu') -> None:
+    def __init__(self, model: Name, weights: Name | None = None, device: str = 'cpu', raw: bool = False) -> None:
         from ..drop_in import mmdet  # noqa: F401  # replaces type='HRNet' before the config is built
 
-        self.model, meta = _open(model, weights, 'mmdet', device)
+        self.model, meta = _open(model, weights, 'mmdet', device, raw)
         classes = list(meta['classes'])
         if 'person' not in classes and len(classes) != 1:
             raise UserError(f'{model} detects {", ".join(classes)}; expected the class person, or a single one')
@@ -127,9 +129,9 @@ def listed_boxes(results: Sequence[Mapping[str, Any]]) -> Mapping[int, tuple[Arr
     return boxes
 
 
-def _open(model: Name, weights: Name | None, library: str, device: str) -> tuple[Any, Mapping[str, Any]]:
+def _open(model: Name, weights: Name | None, library: str, device: str, raw: bool) -> tuple[Any, Mapping[str, Any]]:
     """Return a library's model with the attributes that its inference functions need, and the metadata."""
-    opened = open_network(model, weights, device=device)
+    opened = open_network(model, weights, device=device, raw=raw)
     if opened.config is None or scope_of(opened.config) != library or opened.checkpoint is None:
         raise UserError(f'{opened.name} is not a trained model of {library}; give a config and its weights')
     opened.network.cfg = opened.config

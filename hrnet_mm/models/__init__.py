@@ -3,7 +3,7 @@
 from .archs import ARCHS, Arch, Stage, get_arch
 from .hrnet import HRNet
 from .network import HRNetModel
-from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
+from .readouts import HRFuseScales, HRNetV1, HRNetV1hFPN, HRNetV2, HRNetV2p, HRNetV2pFPN
 
 __all__ = [
     'ARCHS',
@@ -12,6 +12,7 @@ __all__ = [
     'HRNet',
     'HRNetModel',
     'HRNetV1',
+    'HRNetV1hFPN',
     'HRNetV2',
     'HRNetV2p',
     'HRNetV2pFPN',

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import UserError, did_you_mean
+from ..errors import ArgumentError, did_you_mean
 
 __all__ = ['ARCHS', 'EXPANSION', 'STEM_CHANNELS', 'Arch', 'Stage', 'get_arch']
 
@@ -129,7 +129,7 @@ def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = N
         The architecture.
 
     Raises:
-        UserError: Not exactly one of `arch` and `extra` is given, the name is unknown, or `extra` is invalid.
+        ArgumentError: Not exactly one of `arch` and `extra` is given, the name is unknown, or `extra` is invalid.
 
     Examples:
         >>> get_arch('w27').out_channels
@@ -139,19 +139,21 @@ def get_arch(arch: str | Arch | None = None, extra: Mapping[str, Any] | None = N
     """
     if (arch is None) == (extra is None):
         given = 'neither' if arch is None else 'both'
-        raise UserError(f"HRNet takes either arch (such as 'w32') or extra (stage1 to stage4), but {given} is given")
+        raise ArgumentError(
+            f"HRNet takes either arch (such as 'w32') or extra (stage1 to stage4), but {given} is given"
+        )
     if extra is not None:
         return _from_extra(extra)
     if isinstance(arch, Arch):
         return arch
     if not isinstance(arch, str):
-        raise UserError(f"arch must be a name such as 'w32', got {arch!r}; a mapping of stages goes to extra")
+        raise ArgumentError(f"arch must be a name such as 'w32', got {arch!r}; a mapping of stages goes to extra")
     if arch in ARCHS:
         return ARCHS[arch]
     if match := re.fullmatch(r'(test-)?w([1-9]\d*)', arch):
         width = int(match[2])
         return _arch(width, modules=(1, 1, 1), blocks=1, stage1=(1, 16)) if match[1] else _arch(width)
-    raise UserError(f'unknown arch {arch!r}{did_you_mean(arch, ARCHS)}, or any w<N>')
+    raise ArgumentError(f'unknown arch {arch!r}{did_you_mean(arch, ARCHS)}, or any w<N>')
 
 
 _STAGE_KEYS = ['num_modules', 'num_branches', 'block', 'num_blocks', 'num_channels']
@@ -161,25 +163,25 @@ def _from_extra(extra: Mapping[str, Any]) -> Arch:
     names = [f'stage{i}' for i in range(1, 5)]
     for name in extra:
         if name not in names:
-            raise UserError(f'extra has an unknown key {name!r}{did_you_mean(name, names)}')
+            raise ArgumentError(f'extra has an unknown key {name!r}{did_you_mean(name, names)}')
     if missing := [name for name in names if name not in extra]:
-        raise UserError(f'extra lacks {", ".join(missing)}; it needs stage1 to stage4')
+        raise ArgumentError(f'extra lacks {", ".join(missing)}; it needs stage1 to stage4')
     return Arch(*(_read_stage(f'extra.{name}', i, extra[name]) for i, name in enumerate(names, 1)))
 
 
 def _read_stage(where: str, num_branches: int, cfg: Mapping[str, Any]) -> Stage:
     for key in cfg:
         if key not in _STAGE_KEYS:
-            raise UserError(f'{where} has an unknown key {key!r}{did_you_mean(key, _STAGE_KEYS)}')
+            raise ArgumentError(f'{where} has an unknown key {key!r}{did_you_mean(key, _STAGE_KEYS)}')
     if missing := [key for key in _STAGE_KEYS if key not in cfg]:
-        raise UserError(f'{where} lacks {", ".join(missing)}; it needs {", ".join(_STAGE_KEYS)}')
+        raise ArgumentError(f'{where} lacks {", ".join(missing)}; it needs {", ".join(_STAGE_KEYS)}')
     if cfg['num_branches'] != num_branches:
-        raise UserError(f'{where}.num_branches must be {num_branches}, got {cfg["num_branches"]!r}')
+        raise ArgumentError(f'{where}.num_branches must be {num_branches}, got {cfg["num_branches"]!r}')
     if cfg['block'] not in EXPANSION:
-        raise UserError(f'{where}.block is {cfg["block"]!r}{did_you_mean(cfg["block"], list(EXPANSION))}')
+        raise ArgumentError(f'{where}.block is {cfg["block"]!r}{did_you_mean(cfg["block"], list(EXPANSION))}')
     modules = _read_counts(where, 'num_modules', [cfg['num_modules']], 1)[0]
     if num_branches == 1 and modules != 1:
-        raise UserError(f'{where}.num_modules must be 1 (one branch has nothing to exchange with), got {modules}')
+        raise ArgumentError(f'{where}.num_modules must be 1 (one branch has nothing to exchange with), got {modules}')
     return Stage(
         modules,
         cfg['block'],
@@ -191,5 +193,5 @@ def _read_stage(where: str, num_branches: int, cfg: Mapping[str, Any]) -> Stage:
 def _read_counts(where: str, key: str, values: Any, length: int) -> tuple[int, ...]:
     is_list = isinstance(values, (list, tuple))
     if not is_list or len(values) != length or not all(type(v) is int and v > 0 for v in values):
-        raise UserError(f'{where}.{key} must hold {length} positive integer(s), one per branch, got {values!r}')
+        raise ArgumentError(f'{where}.{key} must hold {length} positive integer(s), one per branch, got {values!r}')
     return tuple(values)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
-from ..errors import UserError, did_you_mean
+from ..errors import ArgumentError, UserError, did_you_mean
 from ..registry import MODELS, type_name
 from ..weights.load import load_backbone
 from .archs import STEM_CHANNELS, Arch, Stage, get_arch
@@ -371,7 +371,7 @@ def _init_cfg(pretrained: str | None, init_cfg: Config | list[Config] | None) ->
     if pretrained is None:
         return init_cfg or DEFAULT_INIT  # BaseModule takes a copy
     if init_cfg is not None:
-        raise UserError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
+        raise ArgumentError(f'give pretrained or init_cfg, not both; got {pretrained!r} and {init_cfg!r}')
     return {'type': 'Pretrained', 'checkpoint': pretrained}
 
 

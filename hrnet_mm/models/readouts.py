@@ -20,7 +20,7 @@ from .archs import Arch, get_arch
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import Bottleneck, Config, StreamMix, build_conv, build_norm, checkpointed, resize
 
-__all__ = ['HRFuseScales', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN']
+__all__ = ['HRFuseScales', 'HRNetV1', 'HRNetV1hFPN', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN']
 
 for _name in ('resize', '_check_branches', '_halved'):
     fx.wrap(_name)  # one node of a traced graph, because it depends on the sizes
@@ -152,7 +152,7 @@ class HRNetV2pFPN(BaseModule):
     parameter names are mmdet's.
 
     Args:
-        in_channels: Channels of the four branches, finest first; may be left out if `arch` is given.
+        in_channels: Channels of the branches, finest first; may be left out if `arch` is given.
         out_channels: Channels of every level.
         num_outs: The number of levels.
         pooling_type: 'AVG' or 'MAX'.
@@ -187,7 +187,7 @@ class HRNetV2pFPN(BaseModule):
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(init_cfg or {'type': 'Caffe2Xavier', 'layer': 'Conv2d'})
-        self.in_channels = _branch_channels(in_channels, arch)
+        self.in_channels = _branch_channels(in_channels, arch, all_four=False)
         if pooling_type not in _POOLS:
             raise UserError(f'unknown pooling_type {pooling_type!r}{did_you_mean(pooling_type, _POOLS)}')
         for name, value in {'out_channels': out_channels, 'num_outs': num_outs, 'stride': stride}.items():
@@ -220,6 +220,9 @@ class HRNetV2pFPN(BaseModule):
             ValueError: The branches have other channels than `in_channels`.
         """
         _check_branches(type(self).__name__, list(self.in_channels), xs)
+        return self._levels(xs)
+
+    def _levels(self, xs: Sequence[Tensor]) -> Maps:
         level = checkpointed(self.with_cp, self, lambda *xs: self.reduction_conv(xs), *xs)
         levels = [level]
         for _ in self.out_channels[1:]:
@@ -227,6 +230,35 @@ class HRNetV2pFPN(BaseModule):
             levels.append(level)
         convs = self.fpn_convs if len(self.fpn_convs) > 1 else [self.fpn_convs[0]] * len(levels)
         return tuple(conv(level) for conv, level in zip(convs, levels, strict=True))
+
+
+@MODELS.register_module()
+class HRNetV1hFPN(HRNetV2pFPN):
+    """Feature pyramid of HRNetV1h: that of HRNetV2p on the finest branch alone.
+
+    A 1x1 convolution first widens the branch to as many channels as all branches have together. Source: TPAMI section
+    VII, where V1h is an ablation; no code was released.
+
+    Args:
+        arch: The backbone's architecture.
+        **kwargs: Arguments of `HRNetV2pFPN`.
+
+    Examples:
+        >>> maps = HRNet('test-w8')(torch.zeros(1, 3, 64, 64))
+        >>> [tuple(x.shape[-2:]) for x in HRNetV1hFPN('test-w8', num_outs=3)(maps[:1])]
+        [(16, 16), (8, 8), (4, 4)]
+    """
+
+    def __init__(self, arch: str | Arch, **kwargs: Any) -> None:
+        channels = get_arch(arch).out_channels
+        super().__init__([sum(channels)], **kwargs)
+        self.in_channels, self.num_ins = channels[:1], 1
+        self.widen_conv = nn.Conv2d(channels[0], sum(channels), 1)
+
+    def forward(self, xs: Sequence[Tensor]) -> Maps:
+        """Compute the levels of the pyramid of a tuple of one map, the finest, `(N, C, H, W)`."""
+        _check_branches(type(self).__name__, list(self.in_channels), xs)
+        return self._levels((self.widen_conv(xs[0]),))
 
 
 @MODELS.register_module()
@@ -330,12 +362,13 @@ def _named_conv(
     return nn.Sequential(layers)
 
 
-def _branch_channels(in_channels: Sequence[int] | None, arch: str | Arch | None) -> tuple[int, ...]:
+def _branch_channels(
+    in_channels: Sequence[int] | None, arch: str | Arch | None, all_four: bool = True
+) -> tuple[int, ...]:
     if arch is None:
-        if in_channels is None or len(in_channels) != 4 or min(in_channels) < 1:
-            raise UserError(
-                f'in_channels must hold the channels of the four branches, got {in_channels!r}; or give arch'
-            )
+        if not in_channels or (all_four and len(in_channels) != 4) or min(in_channels) < 1:
+            branches = 'the four branches' if all_four else 'the branches'
+            raise UserError(f'in_channels must hold the channels of {branches}, got {in_channels!r}; or give arch')
         return tuple(in_channels)
     channels = get_arch(arch).out_channels
     if in_channels is not None and tuple(in_channels) != channels:

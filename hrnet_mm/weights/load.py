@@ -143,31 +143,27 @@ class Checkpoint:
         return chosen_weights(self.content, self.path, self.raw)[1]
 
 
-def read_source(source: str | os.PathLike[str], trusted: bool = False, raw: bool = False) -> Checkpoint:
+def read_source(source: str | os.PathLike[str], raw: bool = False) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
         source: A path, a URL, or a name known to `resolve` or `WEIGHTS`.
-        trusted: See `read_checkpoint`.
         raw: See `state_dict_of`.
 
     Raises:
         CheckpointError: The checkpoint is missing or cannot be read.
     """
     path, weight = resolve(f'hrnet://{source}' if source in WEIGHTS else source)
-    return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None, trusted), weight, raw)
+    return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None), weight, raw)
 
 
-def open_checkpoint(
-    source: str | os.PathLike[str], trusted: bool = False, raw: bool = False
-) -> tuple[Conversion, Weight | None]:
+def open_checkpoint(source: str | os.PathLike[str], raw: bool = False) -> tuple[Conversion, Weight | None]:
     """Read a checkpoint of any layout and convert it to this package's.
 
     If the head has an unknown layout, the result is the backbone alone.
 
     Args:
         source: A path, a URL, or the name of published weights.
-        trusted: See `read_checkpoint`.
         raw: See `state_dict_of`.
 
     Returns:
@@ -186,7 +182,7 @@ def open_checkpoint(
         >>> conversion.source, conversion.used
         ('hrnet_mm', 236)
     """
-    checkpoint = read_source(source, trusted, raw)
+    checkpoint = read_source(source, raw)
     return converted(checkpoint), checkpoint.weight
 
 

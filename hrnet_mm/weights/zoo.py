@@ -5,15 +5,27 @@ eight hexadecimal digits in a file's name are the first of its SHA-256. The entr
 has been downloaded and tested.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import UserError, did_you_mean
 
-__all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'WEIGHTS', 'Weight', 'get_weight']
+__all__ = [
+    'IMAGENET_MEAN',
+    'IMAGENET_STD',
+    'WEIGHTS',
+    'Weight',
+    'expected_normalization',
+    'find_weight',
+    'get_weight',
+]
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """Mean and standard deviation of ImageNet's pixels (RGB, 0 to 255)."""
+
+_IMAGENET_FILES = re.compile(r'hrnet(v2)?_w\d+(_small)?(_v[12])?(-[0-9a-f]{8})?(\.\w+)*')
+"""Names of backbones trained on ImageNet, of Microsoft, mmpose and timm."""
 
 _OPENMMLAB = 'https://download.openmmlab.com/'
 _POSE = 'mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-'
@@ -159,3 +171,40 @@ def get_weight(name: str) -> Weight:
     if name not in WEIGHTS:
         raise UserError(f'unknown weights {name!r}{did_you_mean(name, WEIGHTS)}')
     return WEIGHTS[name]
+
+
+def find_weight(source: str) -> Weight | None:
+    """Return the published entry behind a name.
+
+    Args:
+        source: `hrnet://NAME`, `open-mmlab://msra/NAME`, an address, or the path of a file that kept its name.
+
+    Returns:
+        The entry; None if the file is not one of `WEIGHTS`.
+    """
+    scheme, _, rest = source.partition('://')
+    if scheme == 'hrnet':
+        return WEIGHTS.get(rest)
+    name = re.split(r'[/\\]', source)[-1]
+    files = {weight.url.rpartition('/')[2]: weight for weight in WEIGHTS.values()}
+    names = {file.rpartition('-')[0]: weight for file, weight in files.items()}
+    return files.get(name) or (names.get(name) if scheme == 'open-mmlab' else None)
+
+
+def expected_normalization(source: str) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
+    """Return the mean and standard deviation (R, G, B, from 0 to 255) that weights were trained with.
+
+    Args:
+        source: As for `find_weight`, or `timm://NAME`.
+
+    Returns:
+        Both; None if they are not known.
+
+    Examples:
+        >>> expected_normalization('open-mmlab://msra/hrnetv2_w32')[0]
+        (123.675, 116.28, 103.53)
+    """
+    if (weight := find_weight(source)) is not None:
+        return weight.mean, weight.std
+    name = re.split(r'[/\\]', source)[-1]
+    return (IMAGENET_MEAN, IMAGENET_STD) if _IMAGENET_FILES.fullmatch(name) else None

@@ -91,7 +91,7 @@ def strings(file):
 def test_each_weight_address_stands_once():
     places = {file: [value for value in strings(file) if isinstance(value, str) and '://' in value] for file in FILES}
     assert [file for file, addresses in places.items() if addresses] == [WEIGHTS]
-    assert len(places[WEIGHTS]) == 8
+    assert len(places[WEIGHTS]) == 12
     assert Counter(places[WEIGHTS]).most_common(1)[0][1] == 1
 
 

@@ -35,7 +35,7 @@ FROZEN = {
     'pose_bottomup': (24, '003b64bd3a75'),
     'pose_topdown': (93, 'dfd1dd2dc96c'),
     'pose_tracking': (13, '8e48d842fc25'),
-    'segmentation': (190, 'b9e86528fbac'),
+    'segmentation': (196, '204cdb8777f2'),
     'semantic_segmentation': (10, 'b6008604f9e8'),
 }
 

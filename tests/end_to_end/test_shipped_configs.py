@@ -114,4 +114,9 @@ def test_trains_validates_resumes_and_tests(path, place, runners, monkeypatch):
     assert all(isinstance(value, int | float) for value in tested.values())
     if all(runs.config[f'test_{part}'] == runs.config.get(f'val_{part}') for part in ('dataloader', 'evaluator')):
         assert tested == validations[-1]
+    if (runs.config.get('tta_model') or {}).get('type') == 'OfficialTTA':
+        # As published, but for the number of scales.
+        folder = runs.call('test', '--weights', str(checkpoint), '--tta', options=['tta_model.scales=[0.5]'])
+        (written,) = folder.glob('*.json')
+        assert metrics(json.loads(written.read_text())).keys() == tested.keys()
     DONE.add(settings)

@@ -69,8 +69,8 @@ def test_options_reach_the_training(tiny_config, tmp_path):
     run_train(tiny_config('mmpretrain'), '--work-dir', tmp_path, '--auto-scale-lr', *options)
     checkpoint = read_checkpoint(tmp_path / 'epoch_1.pth')
     assert checkpoint['meta']['iter'] == 4  # four images, one at a time
-    # The configured 0.001 is for a batch of 8.
-    assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.001 / 8)
+    # The configured 0.001 is for a batch of 4.
+    assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(0.001 / 4)
 
 
 @pytest.mark.slow
@@ -108,6 +108,13 @@ def test_unknown_checkpoint_names_those_beside_it(tiny_config, tmp_path):
     ('arguments', 'message'),
     [
         (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr=None'], r'no auto_scale_lr\.base_batch_size'),
+        (['--auto-scale-lr', '--lr', '0.1'], r'--auto-scale-lr and --lr both say the learning rate; give one'),
+        (
+            ['--lr', '0.1', '--cfg-options', 'param_scheduler.eta_max=1'],
+            '--lr: the schedule sets the learning rate, by',
+        ),
+        (['--lr', '0'], r'--lr must be more than 0, got 0'),
+        (['--lr', '0.1', '--cfg-options', 'optim_wrapper.optimizer.lr=None'], r'--lr: the config has no optim_wrapper'),
         (['--launcher', 'pytorch'], r'start the processes with torchrun --nproc_per_node=N'),
         (['--launcher', 'slurm'], 'on CPUs only --launcher pytorch works'),
     ],

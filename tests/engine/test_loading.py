@@ -1,5 +1,7 @@
 """Every way in which a library loads a checkpoint fills the network, or stops and names what would stay random."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,44 @@ def test_networks_of_others_load_as_before(tmp_path: Path) -> None:
     load_checkpoint(layer, str(tmp_path / 'a.pth'))
     assert layer.weight == 1
     assert hrnet_mm.drop_in.mmpretrain.HRNet
+
+
+SCOPED = """
+import sys
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpretrain import get_model
+
+config = Config.fromfile(sys.argv[1])
+assert 'custom_imports' not in config
+assert not any(name.startswith('hrnet_mm.models') for name in sys.modules)
+if sys.argv[3] == 'library':
+    get_model(config, pretrained=sys.argv[2])
+else:
+    config.load_from = sys.argv[2]
+    Runner.from_cfg(config).test()
+"""
+
+
+@pytest.mark.parametrize('by', ['library', 'runner'])
+@pytest.mark.parametrize('whole', [True, False])
+def test_scoped_names_without_an_import_line(
+    config: Path, converted: Path, tmp_path: Path, by: str, whole: bool
+) -> None:
+    """In a process that imports nothing of this package itself."""
+    settings = Config.fromfile(config)
+    settings.pop('custom_imports')
+    settings.model.backbone.type = 'hrnet_mm.HRNet'
+    settings.model.neck[0].type = 'hrnet_mm.HRFuseScales'
+    settings.dump(file := tmp_path / 'scoped.py')
+    if not whole:
+        torch.save({'state_dict': without_head(torch.load(converted, weights_only=True))}, converted)
+    done = subprocess.run(
+        [sys.executable, '-c', SCOPED, str(file), str(converted), by], capture_output=True, text=True, check=False
+    )
+    if whole:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert 'would stay random, such as head.fc.weight (missing)' in done.stderr
+        assert done.returncode == 1

@@ -288,6 +288,43 @@ def test_other_weights_are_noticed(by: str) -> None:
     assert fast.report.difference <= fast.report.tolerance
 
 
+WRITES = {
+    'a copy': lambda model: model[0].weight.copy_(model[0].weight * 1.5),
+    'one number': lambda model: model[0].weight.__setitem__((0, 0, 0, 0), 3.0),
+    'an initialization': lambda model: nn.init.normal_(model[0].weight, std=0.5),
+    'a mean': lambda model: norm_of(model).running_mean.add_(1.0),
+    'a variance': lambda model: norm_of(model).running_var.mul_(4.0),
+}
+
+
+def norm_of(model: nn.Module) -> nn.BatchNorm2d:
+    return next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize('name', WRITES)
+def test_writes_in_place_are_noticed(name: str) -> None:
+    model = small()
+    fast, before = accelerate(model, X, engine='eager'), small()(X)
+    with torch.no_grad():
+        WRITES[name](model)
+        torch.testing.assert_close(fast(X), model(X), rtol=1e-3, atol=1e-4)
+        assert float((fast(X) - before).abs().max()) > 1e-4
+
+
+def test_writes_through_data_need_a_call() -> None:
+    """PyTorch does not count them."""
+    model = small()
+    fast = accelerate(model, X, engine='eager')
+    with torch.no_grad():
+        before = fast(X)
+        model[0].weight.data.mul_(1.5)
+        assert torch.equal(fast(X), before)
+        fast.renew()
+        torch.testing.assert_close(fast(X), model(X), rtol=1e-3, atol=1e-4)
+        assert float((fast(X) - before).abs().max()) > 1e-3
+    assert 'renew()' in str(accelerate.__doc__)
+
+
 def test_weights_that_leave_the_tolerance_are_not_computed_with() -> None:
     model = small()
     fast = accelerate(model, X, engine='eager', precision='bf16')

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -157,3 +159,32 @@ def test_commands_take_a_name(name, tiny_data, tmp_path, capsys):
     assert 'complete' in capsys.readouterr().out
     assert main(['verify-checkpoint', name]) == 2
     assert 'give one, or a name with --weights FILE' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        ['predict', 'FILE', '--data', 'images', '--out', 'out'],
+        ['streams', 'FILE', '--data', 'images/0.png', '--out', 'out'],
+        ['export', 'FILE', '--out', 'out.onnx'],
+        ['track', 'FILE', '--data', 'images', '--boxes', 'boxes.json'],
+        ['benchmark', 'FILE'],
+        ['verify-checkpoint', 'FILE'],
+    ],
+    ids=lambda line: line[0],
+)
+@pytest.mark.parametrize('raw', [False, True])
+def test_every_command_chooses_between_raw_and_averaged_weights(line, raw, saved, tmp_path, monkeypatch):
+    asked = []
+
+    def read(name, raw):
+        asked.append(raw)
+        raise CheckpointError('read no further')
+
+    _, path = saved('hrnetv1_test-w4', num_classes=5)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite('images/0.png', np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setattr('hrnet_mm.inference.open.read_source', read)
+    assert main([str(path) if word == 'FILE' else word for word in line] + ['--raw'] * raw) == 2
+    assert asked == [raw]

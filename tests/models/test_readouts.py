@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV2, HRNetV2p, HRNetV2pFPN
+from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV1hFPN, HRNetV2, HRNetV2p, HRNetV2pFPN
 from hrnet_mm.weights import convert, write_checkpoint
 
 
@@ -52,7 +52,7 @@ def pyramid_as_published(fpn: HRNetV2pFPN, xs: list[Tensor], pool: Callable[...,
     """Enlarge, concatenate, convolve, pool by 2, 4, 8, ...: the order of the paper and of the official code."""
     factors = [1, 2, 4, 8]
     larger = [
-        F.interpolate(x, scale_factor=f, mode='bilinear') if f > 1 else x for f, x in zip(factors, xs, strict=True)
+        F.interpolate(x, scale_factor=f, mode='bilinear') if f > 1 else x for f, x in zip(factors, xs, strict=False)
     ]
     mixed = fpn.reduction_conv([torch.cat(larger, 1)])
     pooled = [mixed if i == 0 else pool(mixed, 2**i) for i in range(len(fpn.out_channels))]
@@ -96,6 +96,28 @@ def test_pyramid_with_normalization_and_checkpointing() -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     fpn.eval()
     for a, b in zip(fpn(xs), pyramid_as_published(fpn, list(xs), F.avg_pool2d), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize('count', [1, 2, 3])
+def test_pyramid_of_fewer_branches(count: int) -> None:
+    xs = streams()[:count]
+    fpn = HRNetV2pFPN([x.shape[1] for x in xs], out_channels=12).double()
+    for a, b in zip(fpn(xs), pyramid_as_published(fpn, list(xs), F.avg_pool2d), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_v1h_widens_the_finest_branch() -> None:
+    xs = streams()
+    fpn = HRNetV1hFPN('test-w4', out_channels=12).double()
+    assert tuple(fpn.widen_conv.weight.shape) == (60, 4, 1, 1)
+    of_all = HRNetV2pFPN(arch='test-w4', out_channels=12).double()
+    assert of_all.load_state_dict(fpn.state_dict(), strict=False).unexpected_keys == [
+        'widen_conv.weight',
+        'widen_conv.bias',
+    ]
+    wide = F.conv2d(xs[0], fpn.widen_conv.weight, fpn.widen_conv.bias)
+    for a, b in zip(fpn(xs[:1]), of_all(wide.split([4, 8, 16, 32], dim=1)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
@@ -146,8 +168,8 @@ def test_group_norm_reaches_the_bottlenecks() -> None:
 @pytest.mark.parametrize(
     ('build', 'message'),
     [
-        (lambda: HRNetV2pFPN(), 'in_channels must hold the channels of the four branches, got None; or give arch'),
-        (lambda: HRNetV2pFPN([18, 36, 72]), r'got \[18, 36, 72\]'),
+        (lambda: HRNetV2pFPN(), 'in_channels must hold the channels of the branches, got None; or give arch'),
+        (lambda: HRFuseScales([18, 36, 72]), r'channels of the four branches, got \[18, 36, 72\]'),
         (
             lambda: HRNetV2pFPN([18, 36, 72, 144], arch='w32'),
             r"\[18, 36, 72, 144\] contradicts arch 'w32', whose branches have \[32, 64, 128, 256\]",

@@ -56,8 +56,10 @@ def round_options(config: Any, rounds: int) -> list[str]:
 
 
 def loader_options(config: Any) -> list[str]:
-    """Batches of two, no worker processes, and every iteration in the log."""
+    """Batches of two, no worker processes, and every iteration in the log; the learning rate is stated to be kept."""
     options = ['train_dataloader.batch_size=2', 'default_hooks.logger.interval=1']
+    if 'lr' in config.optim_wrapper.get('optimizer', {}):
+        options.append(f'optim_wrapper.optimizer.lr={config.optim_wrapper.optimizer.lr}')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if config.get(loader) is not None:
             options += [f'{loader}.num_workers=0', f'{loader}.persistent_workers=False']
@@ -113,6 +115,9 @@ def _backbone(backbone: Any) -> None:
     for name in ('init_cfg', 'pretrained'):
         if name in backbone:
             backbone[name] = None
+    if backbone.type == 'ResNet':
+        backbone.depth = 18
+        return
     if 'extra' in backbone and 'stage1' in backbone.extra:
         for i in range(1, 5):
             stage = backbone.extra[f'stage{i}']
@@ -126,12 +131,12 @@ def _pose_channels(model: Any) -> None:
     neck, head = model.get('neck'), model.head
     concat = bool(neck) and neck.get('concat', False)
     channels = sum(WIDTHS) if concat else WIDTHS[(neck or {}).get('select_index', 0)]
-    head.in_channels = channels
+    head.in_channels = 512 if model.backbone.type == 'ResNet' else channels
     if 'conv_out_channels' in head:
         head.conv_out_channels = (channels,)
     if head.type == 'HigherHRHead':
         head.deconv_out_channels = [WIDTHS[0]] * len(head.deconv_out_channels)
-    if head.type == 'DEKRHead':
+    if head.type in ('DEKRHead', 'OfficialDEKRHead'):
         head.num_heatmap_filters, head.num_displacement_filters_per_keypoint = 8, 3
     if head.type == 'CIDHead':
         head.gfd_channels = 8

@@ -37,6 +37,9 @@ class UserProject:
 
         An overdue validation of a resumed run, before its first iteration, has the iteration 0.
         """
+        scaling = self.settings.get('auto_scale_lr') or {}
+        if scaling and not scaling.get('enable') and '--auto-scale-lr' not in arguments:
+            arguments = ('--lr', self.settings.optim_wrapper.optimizer.lr, *arguments)  # its batches are small
         folder = self.call('train', *arguments)
         iterations, validations, last = {}, {}, 0
         for line in map(json.loads, (folder / 'vis_data' / 'scalars.json').read_text().splitlines()):

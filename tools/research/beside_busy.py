@@ -27,6 +27,7 @@ from hrnet_mm.weights.tables import replace_rows
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'tools' / 'research' / 'results' / 'beside_busy.csv'
 FRAMES = 60
+BUSY = 'import os; parent = os.getppid()\nwhile os.getppid() == parent: pass'  # ends with this program
 POSE, REGIONS = 'configs/demo/td-hm_hrnetv1_people.py', 'configs/demo/fcn_hrnetv2_nuclei.py'
 TRAIN = ['train', REGIONS, '--work-dir', '{out}', '--cfg-options', 'train_cfg.max_iters={iterations}']
 COMMANDS = {
@@ -50,7 +51,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('commands', nargs='*', default=list(COMMANDS), metavar='COMMAND', help=', '.join(COMMANDS))
     parser.add_argument('--repeats', type=int, default=1, help='runs of each command')
-    parser.add_argument('--settings', nargs='+', default=list(SETTINGS), choices=SETTINGS, help='of the waiting threads')
+    parser.add_argument(
+        '--settings', nargs='+', default=list(SETTINGS), choices=SETTINGS, help='of the waiting threads'
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         files = prepare(Path(folder))
@@ -92,7 +95,7 @@ def timed(command: str, setting: str, busy: int, files: dict[str, Path]) -> floa
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         words = [word.format(out=Path(folder) / 'out', **files) for word in COMMANDS[command]]
         for _ in range(busy):
-            process = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+            process = subprocess.Popen([sys.executable, '-c', BUSY])  # noqa: S603
             stack.callback(process.kill)
         started = time.perf_counter()
         run(words, setting)
@@ -104,7 +107,8 @@ def run(words: list[str], setting: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(('OMP_', 'GOMP_'))}
     command = words if words[0] == '-m' else ['-m', 'hrnet_mm.cli', *words]
     environment = {**inherited, **SETTINGS[setting]}
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
+    arguments = [sys.executable, *command]
+    done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S603
     missed = words[0] == 'demo' and done.returncode == 1  # a short demonstration misses its targets
     if done.returncode and not missed:
         sys.exit(f'{" ".join(words)}: {done.stderr[-2000:]}')

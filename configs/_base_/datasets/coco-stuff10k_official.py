@@ -1,22 +1,9 @@
 # COCO-Stuff 10k as in the official training: long side 260 to 1092, black padding, crops of 520, 4 x 4 images.
-_base_ = 'mmseg::_base_/datasets/coco-stuff10k.py'
+_base_ = ['mmseg::_base_/datasets/coco-stuff10k.py', './segmentation_520_pieces.py']
 scales = [(side, side) for side in [int(520 * s / 10 + 0.5) for s in range(5, 22)]]
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
-    dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
-    dict(type='Pad', size=(520, 520), pad_val=dict(img=0, seg=255)),
-    dict(type='RandomCrop', crop_size=(520, 520)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(2080, 520), keep_ratio=True),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
-    dict(type='PackSegInputs'),
-]
+train_pipeline = [*_base_.read_both, dict(type='RandomChoiceResize', scales=scales, keep_ratio=True), *_base_.crop]
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
+test_pipeline = _base_.whole_image
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
-tta_pipeline = test_pipeline
+tta_pipeline = [*_base_.read, *_base_.annotate]  # the data preprocessor pads to a multiple of 8

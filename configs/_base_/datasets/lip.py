@@ -13,6 +13,7 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='LoadImageFromFile'), square, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 tta_pipeline = test_pipeline
+official_test = dict(scales=(1.0,), swap_labels=[(14, 15), (16, 17), (18, 19)])
 data = dict(type='LIPDataset', data_root='data/LIP/')
 train = dict(data, data_prefix=dict(img_path='train_images', seg_map_path='train_segmentations'))
 val = dict(data, data_prefix=dict(img_path='val_images', seg_map_path='val_segmentations'))

@@ -4,3 +4,4 @@ pad = dict(type='Pad', size=(520, 520), pad_val=dict(img=0, seg=255))
 crop = dict(type='RandomCrop', crop_size=(520, 520))
 train_pipeline = [*_base_.load, pad, crop, *_base_.pack]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+official_test = dict(crop_size=(520, 520), stride=(346, 346))

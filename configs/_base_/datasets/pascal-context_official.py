@@ -15,4 +15,10 @@ pad = dict(type='Pad', size=(480, 480), pad_val=dict(img=0, seg=255))
 crop = dict(type='RandomCrop', crop_size=(480, 480))
 train_pipeline = [*load, pad, crop, *pack]
 train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
-tta_pipeline = _base_.test_pipeline
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+test_scales = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+official_test = dict(scales=test_scales, base_size=520, crop_size=(480, 480), stride=(320, 320))

@@ -1,4 +1,5 @@
-# mmseg's OCR head on HRNetV2-W48 as in the official HRNet-OCR branch: aligned corners, dropout 0.05.
+# mmseg's OCR head on HRNetV2-W48 as in the official HRNet-OCR branch: aligned corners, dropout 0.05. The heads' last
+# convolutions start from PyTorch's default, as there; those before batch norm start from mmcv's, Kaiming's normal.
 _base_ = ['mmseg::_base_/models/ocrnet_hr18.py', './imagenet_weights.py']
 norm_cfg = dict(type='SyncBN')
 inputs = dict(in_channels=[48, 96, 192, 384], in_index=(0, 1, 2, 3), input_transform='resize_concat')

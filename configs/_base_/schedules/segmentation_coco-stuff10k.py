@@ -4,6 +4,7 @@ max_iters = 110 * 562
 optim_wrapper = dict(
     optimizer=dict(lr=0.001, weight_decay=0.0001), paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10)))
 )
-param_scheduler = [dict(type='PolyLR', eta_min=0, power=0.9, begin=0, end=max_iters, by_epoch=False)]
+param_scheduler = [dict(type='PolyLR', eta_min=0, power=0.9, begin=1, end=max_iters + 2, by_epoch=False)]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 10)
 default_hooks = dict(checkpoint=dict(interval=max_iters // 10))
+auto_scale_lr = dict(base_batch_size=16)

@@ -8,6 +8,8 @@ from mmpose.registry import MODELS
 
 from ... import models
 from . import (  # noqa: F401  # imported for their registrations
+    bottom_up,
+    dekr,
     heads,
     official,
     visualizer,

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from mmengine.structures import PixelData
 from mmpose.codecs import AssociativeEmbedding
+from mmpose.codecs.utils import batch_heatmap_nms
 from mmpose.datasets import transforms
 from mmpose.models.heads import AssociativeEmbeddingHead
 from mmpose.models.utils.tta import aggregate_heatmaps, flip_heatmaps
 from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
+from mmpose.utils.tensor_utils import to_numpy
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from torch import Tensor
@@ -52,19 +54,23 @@ class BottomupGetHeatmapMask(transforms.BottomupGetHeatmapMask):
 
 @KEYPOINT_CODECS.register_module()
 class HigherHREmbedding(AssociativeEmbedding):
-    """Associative embedding with heatmap targets of several sizes.
+    """Associative embedding with heatmap targets of several sizes, with the official arithmetic.
 
-    A keypoint's cell has truncated coordinates; decoding adds half a cell, `decode_center_shift`. Heatmaps are decoded
-    at `input_size`, so the test needs `restore_heatmap_size=True`.
+    A keypoint's cell has truncated coordinates, and a keypoint outside the heatmap has no target. In a flipped image,
+    every cell is at width - 1 - x; this is not the cell of the flipped pixel. Heatmaps are decoded at `input_size`, so
+    the test needs `restore_heatmap_size=True`. A decoded keypoint is moved a quarter toward its higher neighbor on
+    each axis, plus half a cell. Sources: HigherHRNet-Human-Pose-Estimation
+    `lib/dataset/target_generators/target_generators.py`, `lib/core/group.py`.
 
     Args:
         input_size: Width and height of the input in pixels.
         heatmap_sizes: Width and height of the heatmaps of each resolution, coarse first.
-        sigma: The standard deviation of the Gaussians in cells.
+        sigma: The standard deviation of the Gaussians in cells; they end at 3 sigma + 1.
         decode_center_shift: The shift of decoded keypoints in cells.
         **kwargs: Other arguments of mmpose's AssociativeEmbedding.
     """
 
+    auxiliary_encode_keys = {'flip'}
     field_mapping_table = {'heatmaps': 'heatmaps', 'heatmap_mask': 'heatmap_mask'}
     label_mapping_table = {'keypoint_indices': 'keypoint_indices'}
 
@@ -77,27 +83,111 @@ class HigherHREmbedding(AssociativeEmbedding):
         **kwargs: Any,
     ) -> None:
         super().__init__(input_size, input_size, sigma, decode_center_shift=decode_center_shift, **kwargs)
-        self.levels = [AssociativeEmbedding(input_size, size, sigma) for size in heatmap_sizes]
+        self.heatmap_sizes = heatmap_sizes
 
     def encode(
-        self, keypoints: NDArray[np.float32], keypoints_visible: NDArray[np.float32] | None = None
+        self,
+        keypoints: NDArray[np.float32],
+        keypoints_visible: NDArray[np.float32] | None = None,
+        flip: bool | None = None,
     ) -> dict[str, Any]:
         """Encode keypoints as heatmaps.
 
         Args:
             keypoints: Keypoints in input pixels, `(N, K, 2)`.
             keypoints_visible: Their visibility, `(N, K)`. Default: all visible.
+            flip: Whether the image is flipped; a pixel x of it was at width - 1 - x.
 
         Returns:
             `heatmaps`, a list of `(K, H, W)`, and `keypoint_indices` `(N, K, 2)`: the cell y * W + x of the coarsest
             heatmap, and whether the keypoint is visible and inside.
         """
-        # mmpose rounds to the nearest cell; after subtracting half a cell, rounding truncates.
-        encoded = [level.encode(keypoints - level.scale_factor / 2, keypoints_visible) for level in self.levels]
-        return {
-            'heatmaps': [level['heatmaps'] for level in encoded],
-            'keypoint_indices': encoded[0]['keypoint_indices'],
-        }
+        visible = np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible
+        heatmaps, indices = [], []
+        for width, height in self.heatmap_sizes:
+            pixels = np.array(self.input_size) / (width, height)  # of a cell
+            moved = keypoints + ((1 - pixels[0], 0) if flip else (0, 0))
+            cells = np.trunc(moved / pixels).astype(np.int64)
+            drawn = (visible > 0) & np.all((cells >= 0) & (cells < (width, height)), axis=-1)
+            heatmaps.append(self._gaussians(cells, drawn, width, height))
+            indices.append(np.stack([cells[..., 1] * width + cells[..., 0], drawn], axis=-1))
+        return {'heatmaps': heatmaps, 'keypoint_indices': indices[0]}
+
+    def _gaussians(
+        self, cells: NDArray[np.int64], drawn: NDArray[np.bool_], width: int, height: int
+    ) -> NDArray[np.float32]:
+        heatmaps = np.zeros((cells.shape[1], height, width), np.float32)
+        reach = int(3 * self.sigma + 1)
+        for person, joint in np.argwhere(drawn):
+            x, y = cells[person, joint]
+            columns = np.arange(max(x - reach, 0), min(x + reach + 1, width))
+            rows = np.arange(max(y - reach, 0), min(y + reach + 1, height))
+            squares = (columns - x) ** 2 + (rows[:, None] - y) ** 2
+            place = heatmaps[joint, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            np.maximum(place, np.exp(-squares / (2 * self.sigma**2)), out=place, casting='same_kind')
+        return heatmaps
+
+    def batch_decode(
+        self, batch_heatmaps: Tensor, batch_tags: Tensor
+    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+        """Decode heatmaps and tags to people.
+
+        Args:
+            batch_heatmaps: Heatmaps, `(N, K, H, W)`.
+            batch_tags: Tags, `(N, K * tags, H, W)`; those of the flipped image follow.
+
+        Returns:
+            For each image, keypoints `(people, K, 2)`, their scores `(people, K)` and the people's scores `(people,)`.
+            These are means over all keypoints before missing ones are filled in.
+        """
+        peaks = batch_heatmap_nms(batch_heatmaps, self.decode_nms_kernel)
+        candidates = to_numpy(self._get_batch_topk(peaks, batch_tags, k=self.decode_topk))
+        decoded: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        for people, heatmaps, tags in zip(
+            self._group_keypoints(*candidates), to_numpy(batch_heatmaps), to_numpy(batch_tags), strict=True
+        ):
+            points, scores = people[..., :2], people[..., 2]
+            means = scores.mean(axis=-1)
+            found = scores > 0
+            points[found] += self._refinement(points, heatmaps)[found]
+            for person in range(len(points)):
+                self._fill(points[person], scores[person], heatmaps, tags.reshape(-1, *heatmaps.shape))
+            for values, value in zip(decoded, (points * self.scale_factor, scores, means), strict=True):
+                values.append(value)
+        return decoded
+
+    def _refinement(self, points: NDArray[np.float32], heatmaps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the shift `(..., K, 2)` of keypoints at cells `(..., K, 2)`: a quarter, and `decode_center_shift`."""
+        joints = np.arange(len(heatmaps))
+        height, width = heatmaps.shape[1:]
+        x, y = np.moveaxis(points.astype(np.int64), -1, 0)
+        right, left = heatmaps[joints, y, np.minimum(x + 1, width - 1)], heatmaps[joints, y, np.maximum(x - 1, 0)]
+        below, above = heatmaps[joints, np.minimum(y + 1, height - 1), x], heatmaps[joints, np.maximum(y - 1, 0), x]
+        quarters = np.where(np.stack([right > left, below > above], axis=-1), 0.25, -0.25)
+        return (quarters + self.decode_center_shift).astype(np.float32)
+
+    def _fill(
+        self,
+        points: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        heatmaps: NDArray[np.float32],
+        tags: NDArray[np.float32],
+    ) -> None:
+        """Place the missing keypoints of a person where heatmap and tag, `(tags, K, H, W)`, fit best."""
+        found = scores > 0
+        if found.all() or not found.any():
+            return
+        x, y = points[found].astype(np.int64).T
+        mean = tags[:, np.flatnonzero(found), y, x].mean(axis=1)
+        best = points.copy()
+        for joint in np.flatnonzero(~found):
+            distance = np.linalg.norm(tags[:, joint] - mean[:, None, None], axis=0)
+            place = (heatmaps[joint] - np.round(distance)).argmax()
+            best[joint] = place % heatmaps.shape[2], place // heatmaps.shape[2]
+        values = heatmaps[np.arange(len(heatmaps)), *best.astype(np.int64)[:, ::-1].T]
+        filled = ~found & (values > 0)
+        points[filled] = (best + self._refinement(best, heatmaps))[filled]
+        scores[filled] = values[filled]
 
 
 @OWN_MODELS.register_module()
@@ -179,7 +269,6 @@ class HigherHRHead(AssociativeEmbeddingHead):
 
         Args:
             feats: The features of one image; with `flip_test`, those of two; with `multiscale_test`, a list of these.
-                mmpose 1.3.2 batches only images of one size, so several scales need a custom pipeline.
             batch_data_samples: The data samples of the images.
             test_cfg: mmpose's test settings; with `restore_heatmap_size`, heatmaps are upsampled to the input before
                 they are averaged.

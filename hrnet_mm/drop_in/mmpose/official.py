@@ -1,4 +1,4 @@
-"""Official pose augmentation, PoseTrack metrics, and the face protocol with its whole-pixel coordinates.
+"""Official pose augmentation, PoseTrack metrics, and the face protocol with its crops and whole-pixel coordinates.
 
 Sources: deep-high-resolution-net.pytorch `lib/dataset/JointsDataset.py`; HRNet-Facial-Landmark-Detection
 `lib/{datasets/*,utils/transforms,core/evaluation}.py`. The published face errors depend on this rounding.
@@ -14,16 +14,29 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.evaluator import BaseMetric
 from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.datasets.transforms import TopdownAffine
 from mmpose.evaluation import CocoMetric
-from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
+from mmpose.models.heads import HeatmapHead
+from mmpose.registry import KEYPOINT_CODECS, METRICS, MODELS, TRANSFORMS
 from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
 
 from ...errors import UserError
 from ...tracking import Persons, evaluate_poses, evaluate_tracking, identified, read_videos, write_video
 
-__all__ = ['FaceAlignmentMetric', 'FaceHeatmap', 'OfficialBBoxTransform', 'PoseTrackMetric', 'SkipNonPositiveY']
+__all__ = [
+    'FaceAlignmentMetric',
+    'FaceCrop',
+    'FaceHead',
+    'FaceHeatmap',
+    'OfficialBBoxTransform',
+    'PoseTrackMetric',
+    'SkipNonPositiveY',
+]
 
 _Array = NDArray[np.float32]
+_Image = NDArray[np.uint8]
 
 _NORMS: dict[str, str | tuple[int, int]] = {'300w': (36, 45), 'aflw': 'bbox_size', 'cofw': (8, 9), 'wflw': (60, 72)}
 
@@ -83,6 +96,84 @@ class SkipNonPositiveY(BaseTransform):
         """Change `keypoints_visible` `(N, K)` by `keypoints` `(N, K, 2)`; must come before TopdownAffine."""
         results['keypoints_visible'] = results['keypoints_visible'] * (results['keypoints'][..., 1] > 0)
         return results
+
+
+@TRANSFORMS.register_module()
+class FaceCrop(TopdownAffine):
+    """Crop of a face in whole pixels, resized by area-aware bilinear filters and stretched to full contrast.
+
+    An image whose box is at least twice as large as the input is made smaller first. The crop is then rotated and
+    resized. scipy 1.2, which the official code used, stretches every floating-point image to the range 0 to 255 before
+    it resizes or rotates it: the smallest value of the image or crop becomes 0 and the largest 255. A flipped image is
+    cropped one pixel further right. Landmarks are transformed as by TopdownAffine, which interpolates without a filter.
+
+    Args:
+        input_size: Width and height of the input in pixels.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change `img` and set `transformed_keypoints`, `input_size`, `input_center` and `input_scale`."""
+        image = results['img']
+        results = super().transform(results)
+        center = results['input_center'] + (1 if results.get('flip') else 0, 0)
+        angle = float(results['bbox_rotation'][0]) if 'bbox_rotation' in results else 0.0
+        results['img'] = _crop_face(image, center, float(results['input_scale'][0]), angle, self.input_size)
+        return results
+
+
+def _crop_face(image: _Image, center: _Array, side: float, angle: float, size: Sequence[int]) -> _Image:
+    """Return the square box of an image at an angle in degrees, as `size` pixels."""
+    data = image.astype(np.float32)
+    if (factor := side / size[0]) >= 2:
+        height, width = (int(length / factor) for length in image.shape[:2])
+        if max(height, width) < 2:
+            return np.zeros((*size[::-1], 3), np.uint8)
+        data = np.asarray(_stretched(data).resize((width, height), Image.Resampling.BILINEAR))
+        center, side = center / factor, side / factor
+
+    # The corners (-1, -1) and (size - 1, size - 1) of the input, truncated, plus 1.
+    start = np.trunc((np.array([-1, -1]) / size[0] - 0.5) * side + center).astype(int) + 1
+    stop = np.trunc(((np.array(size) - 1) / size[0] - 0.5) * side + center).astype(int) + 1
+    margin = 0
+    if angle:  # the corners of the rotated box are inside
+        margin = int(np.linalg.norm(stop - start) / 2 - (stop - start)[1] / 2)
+        start, stop = start - margin, stop + margin
+    limits = np.array(data.shape[1::-1])
+    crop = np.zeros((*(stop - start)[::-1], 3), np.float32)
+    (left, top), (right, bottom) = np.clip(start, 0, limits), np.clip(stop, 0, limits)
+    x, y = start
+    rows, columns = slice(max(top - y, 0), max(bottom - y, 0)), slice(max(left - x, 0), max(right - x, 0))
+    crop[rows, columns] = data[top:bottom, left:right]
+
+    picture = _stretched(crop)
+    if angle:
+        rotated = np.asarray(picture.rotate(angle, Image.Resampling.BILINEAR))
+        picture = Image.fromarray(rotated[margin : len(rotated) - margin, margin : rotated.shape[1] - margin])
+    return np.asarray(picture.resize(tuple(size), Image.Resampling.BILINEAR))
+
+
+def _stretched(data: _Array) -> Image.Image:
+    """Return an image whose smallest value is 0 and whose largest is 255; a uniform one is 0."""
+    low, high = float(data.min()), float(data.max())
+    values = (data - low) * (255 / ((high - low) or 1))
+    return Image.fromarray((values.clip(0, 255) + 0.5).astype(np.uint8))
+
+
+@MODELS.register_module()
+class FaceHead(HeatmapHead):
+    """mmpose's HeatmapHead with another momentum of batch norm: 0.01 in the official code, 0.1 in mmpose.
+
+    Args:
+        *args: Arguments of HeatmapHead.
+        momentum: The momentum of its batch norm.
+        **kwargs: Arguments of HeatmapHead.
+    """
+
+    def __init__(self, *args: Any, momentum: float = 0.01, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = momentum
 
 
 @KEYPOINT_CODECS.register_module()

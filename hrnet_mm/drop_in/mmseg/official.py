@@ -36,15 +36,20 @@ class OfficialCrossEntropy(nn.Module):
     pixels of each image and divides by all pixels. Without `thresh` the mean is over the weights, as in PyTorch. A
     batch with no valid pixel has the loss 0. Source: HRNet-Semantic-Segmentation `lib/core/criterion.py`.
 
+    Beside a head with OHEM, the official auxiliary head has `avg_non_ignore=False`: its losses are added up without
+    being averaged, and the mean over the whole sum then counts every pixel.
+
     Args:
         class_weight: A number for each class, or 'cityscapes' for `CITYSCAPES_CLASS_WEIGHTS`.
         thresh: The highest probability of a hard pixel, officially 0.9. Default: no OHEM.
         min_kept: The least number of hard pixels in a batch.
+        avg_non_ignore: Whether ignored pixels are left out of the mean. If False, the sum is divided by the number of
+            all pixels, whatever their weights.
         loss_weight: A factor of the loss.
         loss_name: The loss's name in logs.
 
     Raises:
-        UserError: `class_weight` is another name.
+        UserError: `class_weight` is another name, or `avg_non_ignore=False` is given with `thresh`.
     """
 
     class_weight: Tensor | None
@@ -54,10 +59,13 @@ class OfficialCrossEntropy(nn.Module):
         class_weight: str | Sequence[float] | None = None,
         thresh: float | None = None,
         min_kept: int = 131072,
+        avg_non_ignore: bool = True,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_ce',
     ) -> None:
         super().__init__()
+        if thresh is not None and not avg_non_ignore:
+            raise UserError(f'thresh={thresh} averages over the hard pixels; remove it or avg_non_ignore=False')
         if class_weight == 'cityscapes':
             class_weight = CITYSCAPES_CLASS_WEIGHTS
         elif isinstance(class_weight, str):
@@ -66,6 +74,7 @@ class OfficialCrossEntropy(nn.Module):
         self.register_buffer('class_weight', weights, persistent=False)
         self.thresh = thresh
         self.min_kept = min_kept
+        self.avg_non_ignore = avg_non_ignore
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
@@ -88,6 +97,8 @@ class OfficialCrossEntropy(nn.Module):
             raise UserError("OfficialCrossEntropy takes no pixel weights; remove the head's `sampler`, set `thresh`")
         valid = label != ignore_index
         losses = F.cross_entropy(logits, label, self.class_weight, ignore_index=ignore_index, reduction='none')[valid]
+        if not self.avg_non_ignore:
+            return self.loss_weight * losses.sum() / label.numel()
         if self.thresh is None:
             weights = losses.new_ones(losses.shape) if self.class_weight is None else self.class_weight[label[valid]]
         else:
@@ -111,9 +122,10 @@ class OfficialCrossEntropy(nn.Module):
 class OfficialTTA(BaseTTAModel):
     """Test-time augmentation of the official protocol for any mmseg segmentor: scales, flip and windows.
 
-    Set it as `tta_model`, and `tta_pipeline` to the test pipeline: each image is scaled and flipped here. Logits are
-    averaged over the flip; their exponentials are averaged over windows and summed over scales. Source:
-    HRNet-Semantic-Segmentation `lib/datasets/{base_dataset,cityscapes,lip}.py`.
+    Set it as `tta_model`, and `tta_pipeline` to a pipeline without scales and flips, which are made here. Logits are
+    averaged over the flip; their exponentials are averaged over windows and summed over scales. What the data
+    preprocessor pads is removed from the scores. Source: HRNet-Semantic-Segmentation
+    `lib/datasets/{base_dataset,cityscapes,lip}.py`, `lib/core/function.py`.
 
     Args:
         module: The segmentor.
@@ -123,8 +135,8 @@ class OfficialTTA(BaseTTAModel):
         base_size: The long side at scale 1, in pixels. Default: the image's own.
         crop_size: Height and width of the windows that a larger image is cut into, in pixels.
         stride: The vertical and horizontal distance between windows, in pixels.
-        pad_windows: Whether small images and the last windows are padded with black, as for PASCAL-Context. Otherwise
-            the last windows are moved inside the image, as for Cityscapes.
+        pad_windows: Whether small images and the last windows are padded with black, as for PASCAL-Context, ADE20K and
+            COCO-Stuff. Otherwise the last windows are moved inside the image, as for Cityscapes.
         data_preprocessor: The segmentor's data preprocessor; mmengine sets it.
 
     Raises:
@@ -158,7 +170,10 @@ class OfficialTTA(BaseTTAModel):
         """Return the data samples of a batch, with `seg_logits` (the scores) and `pred_sem_seg`."""
         data = self.module.data_preprocessor(data, False)
         for image, sample in zip(data['inputs'], data['data_samples'], strict=True):
-            scores = _resize(self.scores(image[None]), sample.ori_shape, self.module.align_corners)[0]
+            height, width = image.shape[-2:]
+            left, right, top, bottom = sample.get('img_padding_size', (0, 0, 0, 0))  # by the data preprocessor
+            scores = self.scores(image[None])[..., top : height - bottom, left : width - right]
+            scores = _resize(scores, sample.ori_shape, self.module.align_corners)[0]
             sample.seg_logits = PixelData(data=scores)
             sample.pred_sem_seg = PixelData(data=scores.argmax(dim=0, keepdim=True))
         samples: list[Any] = data['data_samples']
@@ -182,11 +197,11 @@ class OfficialTTA(BaseTTAModel):
             The scores, not normalized, `(1, classes, H, W)`.
         """
         size = image.shape[-2:]
-        long_side = self.base_size or max(size)
         total = image.new_zeros(())
         for scale in self.scales:
-            factor = int(long_side * scale + 0.5) / max(size)
-            scaled = _resize(image, [int(side * factor + 0.5) for side in size])
+            long_side = int((self.base_size or max(size)) * scale + 0.5)
+            # In this order of operations, sides of half a pixel more are rounded as in the official code.
+            scaled = _resize(image, [int(side * long_side / max(size) + 0.5) for side in size])
             total = total + _resize(self._windowed(scaled), size, self.module.align_corners)
         return total
 
