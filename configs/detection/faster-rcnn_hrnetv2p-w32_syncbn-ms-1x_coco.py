@@ -3,7 +3,8 @@
 # Command: python tools/train.py configs/detection/faster-rcnn_hrnetv2p-w32_syncbn-ms-1x_coco.py
 # The learning rate is for 16 images: 8 GPUs of 2; otherwise add --auto-scale-lr.
 # Weights converted from HRNet-Object-Detection give its boxes. Differences that remain: an RoI narrower than a cell is
-# widened to one. No change of AP is expected beyond that between seeds.
+# widened to one; images are padded to the largest of a batch, in the development version of the authors to 1600x1024.
+# No change of AP is expected beyond that between seeds.
 _base_ = [
     '../_base_/models/faster-rcnn_hrnetv2p_official.py',
     '../_base_/datasets/coco_detection_ms.py',
