@@ -82,6 +82,7 @@ def _read_part(config: Config, name: str, report: Report) -> list[tuple[Counter[
     """Check the data sets and evaluators of a part; return the labels of each data set whose labels can be counted."""
     loader = config.get(f'{name}_dataloader') or {}
     evaluators = list(_coco_evaluators(config.get(f'{name}_evaluator')))
+    submits = bool(evaluators) and all(one.get('format_only') for one in evaluators)  # without measuring
     sample_hook = (config.get('default_hooks') or {}).get('sample') or {}
     skips = name == 'train' and sample_hook.get('on_bad_sample') == 'skip'
     named = {os.path.abspath(one['ann_file']): one for one in evaluators if one.get('ann_file')}
@@ -99,7 +100,7 @@ def _read_part(config: Config, name: str, report: Report) -> list[tuple[Counter[
         if one.use.boxes or one.use.keypoints:
             counted = count_labels(coco, one.use)
             counts.append(counted)
-            if not sum(counted[0].values()) and not sum(counted[1].values()):
+            if not submits and not sum(counted[0].values()) and not sum(counted[1].values()):
                 verb = 'learn' if name == 'train' else 'measure'
                 report.error(f'{one.file}: no object of {one.where} is left, so there is nothing to {verb}; correct it')
     for file, evaluator in named.items():

@@ -96,7 +96,7 @@ class OfficialBottomupResize(BaseTransform):
     Args:
         input_size: Width and height of a square input at scale 1 in pixels.
         scales: The scales; 1 is among them, and the poses are in its pixels. With several, `img` is a list that begins
-            with scale 1, and a test needs `ScalePyramidTTA`, or `multiscale_test=True` in the model's test settings.
+            with scale 1, and a test needs `ScalePyramidTTA`.
         rounded_scale: The scale whose size is rounded: the smallest for HigherHRNet, which is the default, 1 for DEKR.
 
     Raises:
@@ -200,7 +200,8 @@ class ScalePyramidTTA(BaseTTAModel):
 
     def test_step(self, data: Mapping[str, Any]) -> Any:
         """Return the data samples of a batch, with the poses of all scales together."""
-        return self.module.test_step(data)
+        data = self.module.data_preprocessor(data, False)
+        return self.module.predict(data['inputs'], data['data_samples'])  # forward() would stack the scales
 
     def merge_preds(self, data_samples_list: Any) -> Any:
         """Refuse: the estimator itself combines the scales.
