@@ -32,7 +32,7 @@ FROZEN = {
     'instance_segmentation': (85, '2f095b5c585d'),
     'object_detection': (13, '922d70b25ffe'),
     'pose': (4, '4d77e7b142a8'),
-    'pose_bottomup': (24, '003b64bd3a75'),
+    'pose_bottomup': (39, 'ad337e9beefa'),
     'pose_topdown': (93, 'dfd1dd2dc96c'),
     'pose_tracking': (13, '8e48d842fc25'),
     'segmentation': (196, '204cdb8777f2'),

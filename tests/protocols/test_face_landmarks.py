@@ -156,7 +156,9 @@ def official_target(cell, size, sigma):
     return heatmap
 
 
-@pytest.mark.parametrize(('name', 'sigma', 'count'), [('wflw', 1.5, 98), ('300w', 1.0, 68), ('cofw', 1.5, 29), ('aflw', 1.5, 19)])
+@pytest.mark.parametrize(
+    ('name', 'sigma', 'count'), [('wflw', 1.5, 98), ('300w', 1.0, 68), ('cofw', 1.5, 29), ('aflw', 1.5, 19)]
+)
 def test_targets_and_the_loss_are_the_official_ones(name, sigma, count):
     config = config_of(name)
     rng = np.random.default_rng(0)

@@ -125,7 +125,11 @@ def test_losses_are_the_official_ones():
     torch.manual_seed(0)
     config = read(SMALL)
     head = built(MODELS, {**config.model.head, 'in_channels': 4, 'deconv_out_channels': (4,), 'num_blocks': 1})
-    encoder = {**step(config, 'GenerateTarget')['encoder'], 'input_size': (64, 64), 'heatmap_sizes': [(16, 16), (32, 32)]}
+    encoder = {
+        **step(config, 'GenerateTarget')['encoder'],
+        'input_size': (64, 64),
+        'heatmap_sizes': [(16, 16), (32, 32)],
+    }
     samples, people = [], []
     for count in (2, 1):
         results = {
@@ -277,8 +281,10 @@ def test_heatmaps_of_scales_and_flips_are_averaged_and_tags_are_those_of_scale_o
     flip = [1, 0, 2]
     base = (96, 64)  # width and height at scale 1
     # By scale: the coarse output with tags, and the fine one, of the image and of the flipped image.
-    made = {s: [(torch.rand(1, 6, int(16 * s), int(24 * s)), torch.rand(1, 3, int(32 * s), int(48 * s)))
-                for _ in range(2)] for s in (1, 0.5, 2)}
+    made = {
+        s: [(torch.rand(1, 6, int(16 * s), int(24 * s)), torch.rand(1, 3, int(32 * s), int(48 * s))) for _ in range(2)]
+        for s in (1, 0.5, 2)
+    }
 
     total, tags = 0, []
     for scale in (2, 1, 0.5):
@@ -288,8 +294,10 @@ def test_heatmaps_of_scales_and_flips_are_averaged_and_tags_are_those_of_scale_o
             if flipped:
                 coarse, fine = coarse.flip(3), fine.flip(3)
                 coarse, fine = torch.cat([coarse[:, :3][:, flip], coarse[:, 3:][:, flip]], dim=1), fine[:, flip]
-            heatmap, tag = (F.interpolate(x, base[::-1], mode='bilinear', align_corners=False)
-                            for x in ((coarse[:, :3] + fine) / 2, coarse[:, 3:]))
+            heatmap, tag = (
+                F.interpolate(x, base[::-1], mode='bilinear', align_corners=False)
+                for x in ((coarse[:, :3] + fine) / 2, coarse[:, 3:])
+            )
             heatmaps.append(heatmap)
             if scale == 1:
                 tags.append(tag)

@@ -8,7 +8,10 @@ from mmpose.structures import PoseDataSample
 from pose_protocols import built, draws, optimizer_of, rates, read, same_distribution, step, stepped
 from torch.nn import functional as F
 
-COCO = {'w32': 'dekr_hrnet-w32_official-4xb10-140e_coco-512x512', 'w48': 'dekr_hrnet-w48_official-8xb5-140e_coco-640x640'}
+COCO = {
+    'w32': 'dekr_hrnet-w32_official-4xb10-140e_coco-512x512',
+    'w48': 'dekr_hrnet-w48_official-8xb5-140e_coco-640x640',
+}
 CROWD = {
     'w32': 'dekr_hrnet-w32_official-4xb10-300e_crowdpose-512x512',
     'w48': 'dekr_hrnet-w48_official-8xb5-300e_crowdpose-640x640',
@@ -35,7 +38,7 @@ def test_images_are_augmented_by_uniform_numbers(config, monkeypatch):
 
 
 def official_targets(annotations, matrix, cells, flip, pairs, is_coco):
-    """Heatmaps, their weights, displacements (joint - position) and their weights; `matrix` maps to cells * 4 pixels."""
+    """Heatmaps, displacements (joint - position), and the weights of both; a cell is four pixels of the input."""
     joints = len(pairs)
     people = []
     for annotation in annotations:
@@ -57,7 +60,7 @@ def official_targets(annotations, matrix, cells, flip, pairs, is_coco):
     heatmaps, weights = np.zeros((joints + 1, cells, cells)), np.full((joints + 1, cells, cells), 0.1)
     offsets, offset_weights = np.zeros((2 * joints, cells, cells)), np.zeros((2 * joints, cells, cells))
     owners = np.zeros((cells, cells))
-    for points, area in people:
+    for points, _ in people:
         for joint, (x, y, seen) in enumerate(points):
             sigma = 2 if joint < 17 else 4
             if seen > 0 and 0 <= x < cells and 0 <= y < cells:
@@ -98,11 +101,16 @@ def test_targets_are_the_official_ones(config, flip):
     for spread, area, crowd in ((60, 4000, 0), (50, 3000, 0), (20, 500, 0), (0, 2000, 0), (0, 9000, 1)):
         points = np.zeros((len(pairs), 3))
         if spread:
-            points[:, :2] = (200, 150) + rng.uniform(-spread, spread, (len(pairs), 2))
+            points[:, :2] = np.add(rng.uniform(-spread, spread, (len(pairs), 2)), (200, 150))
             points[:, 2] = rng.integers(0, 3, len(pairs))
             points[points[:, 2] == 0] = 0
         annotations.append(
-            {'keypoints': points.flatten().tolist(), 'area': area, 'iscrowd': crowd, 'num_keypoints': int((points[:, 2] > 0).sum())}
+            {
+                'keypoints': points.flatten().tolist(),
+                'area': area,
+                'iscrowd': crowd,
+                'num_keypoints': int((points[:, 2] > 0).sum()),
+            }
         )
     raw = np.array([one['keypoints'] for one in annotations], np.float32).reshape(len(annotations), -1, 3)
     keypoints, visible = raw[..., :2] @ matrix[:, :2].T.astype(np.float32) + matrix[:, 2], np.minimum(raw[..., 2], 1)
@@ -119,7 +127,9 @@ def test_targets_are_the_official_ones(config, flip):
     results = built(TRANSFORMS, {'type': 'GenerateTarget', 'encoder': encoder})(results)
     expected = official_targets(annotations, matrix, size // 4, flip, pairs, is_coco)
     assert (expected[3] > 0).sum() > 1000
-    for name, value in zip(('heatmaps', 'heatmap_weights', 'displacements', 'displacement_weights'), expected, strict=True):
+    for name, value in zip(
+        ('heatmaps', 'heatmap_weights', 'displacements', 'displacement_weights'), expected, strict=True
+    ):
         assert np.abs(results[name] - value).max() < 1e-4, name
 
 
@@ -205,7 +215,9 @@ def test_poses_of_all_scales_are_the_official_ones(config, joints, decrease, sca
         outputs[scale] = []
         for _ in range(2):
             heatmap = torch.rand(1, joints + 1, height, width) ** 4
-            outputs[scale].append((heatmap, scale * torch.normal(0, 6.0, (1, 2 * joints, 1, 1)).expand(-1, -1, height, width)))
+            outputs[scale].append(
+                (heatmap, scale * torch.normal(0, 6.0, (1, 2 * joints, 1, 1)).expand(-1, -1, height, width))
+            )
     poses, scores = official_test(outputs, scales, indices, decrease, 1)
     assert 1 < len(poses) <= 30
     made = [[(heatmap, -offset) for heatmap, offset in outputs[scale]] for scale in scales]

@@ -11,7 +11,9 @@ from pose_protocols import DRAWS, built, draws, optimizer_of, rates, read, same_
 
 COCO, SIMPLE = 'td-hm_hrnet-w32_4xb32-210e_coco-256x192', 'td-hm_res50_4xb32-140e_coco-256x192'
 LARGE, MPII = 'td-hm_hrnet-w48_4xb24-210e_coco-384x288', 'td-hm_hrnet-w32_4xb32-210e_mpii-256x256'
-SIGMAS = np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
+SIGMAS = np.array(
+    [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
+)
 
 
 @pytest.mark.parametrize(
@@ -39,10 +41,8 @@ def official_half_body(keypoints, visible, upper_ids, aspect_ratio):
     for joint in np.flatnonzero(visible):
         halves[joint not in upper_ids].append(keypoints[joint])
     upper, lower = halves
-    if np.random.randn() < 0.5 and len(upper) > 2:
-        chosen = upper
-    else:
-        chosen = lower if len(lower) > 2 else upper
+    is_upper = np.random.randn() < 0.5 and len(upper) > 2
+    chosen = lower if not is_upper and len(lower) > 2 else upper
     if len(chosen) < 2:
         return None
     chosen = np.array(chosen)
@@ -203,5 +203,7 @@ def test_simple_baseline_sees_bgr_images_normalized_as_rgb(config):
     preprocessor = built(MODELS, read(f'td-hm_{config}_4xb32-140e_coco-256x192').model.data_preprocessor)
     image = torch.arange(3, dtype=torch.uint8).reshape(3, 1, 1).expand(3, 2, 2)
     result = preprocessor.forward({'inputs': [image], 'data_samples': []})['inputs'][0, :, 0, 0]
-    expected = (torch.tensor([0, 1, 2]) / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    expected = (torch.tensor([0, 1, 2]) / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    )
     assert torch.allclose(result, expected, atol=1e-5)

@@ -57,7 +57,7 @@ class OfficialBottomupAffine(BaseTransform):
         shift_factor: float = 0.2,
     ) -> None:
         if input_size[0] != input_size[1]:
-            raise UserError(f'input_size is {tuple(input_size)}; the official recipes need a square, such as (512, 512)')
+            raise UserError(f'input_size is {tuple(input_size)}; expected a square, such as (512, 512)')
         self.input_size = tuple(input_size)
         self.scale_factor = scale_factor
         self.rotate_factor = rotate_factor
@@ -66,7 +66,7 @@ class OfficialBottomupAffine(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Change `img`, `keypoints`, `bbox` and `area`; set `input_size` and `warp_mat`."""
         height, width = results['img'].shape[:2]
-        side = min(height, width) * np.random.uniform(*self.scale_factor)
+        side = min(height, width) * np.random.uniform(self.scale_factor[0], self.scale_factor[1])
         angle = np.random.uniform(-self.rotate_factor, self.rotate_factor)
         reach = max(int(self.shift_factor * side), 1)
         center = np.array([width / 2, height / 2]) + np.random.randint(-reach, reach, 2)
@@ -96,7 +96,7 @@ class OfficialBottomupResize(BaseTransform):
     Args:
         input_size: Width and height of a square input at scale 1 in pixels.
         scales: The scales; 1 is among them, and the poses are in its pixels. With several, `img` is a list that begins
-            with scale 1, and a test needs `ScalePyramidTTA`, or `multiscale_test=True` in the model's test settings.
+            with scale 1, and a test needs `ScalePyramidTTA`.
         rounded_scale: The scale whose size is rounded: the smallest for HigherHRNet, which is the default, 1 for DEKR.
 
     Raises:
@@ -153,7 +153,8 @@ class PackPoseInputs(transforms.PackPoseInputs):
         """Return `inputs`, a `(3, H, W)` tensor or a list of these, and `data_samples`."""
         images = results.get('img')
         if not isinstance(images, list | tuple) or len({image.shape for image in images}) == 1:
-            return super().transform(results)
+            stacked: dict[str, Any] = super().transform(results)
+            return stacked
         packed: dict[str, Any] = super().transform({**results, 'img': images[0]})
         packed['inputs'] = [image_to_tensor(image) for image in images]
         packed['data_samples'].set_metainfo({'aug_scales': results.get('aug_scales')})
@@ -200,7 +201,8 @@ class ScalePyramidTTA(BaseTTAModel):
 
     def test_step(self, data: Mapping[str, Any]) -> Any:
         """Return the data samples of a batch, with the poses of all scales together."""
-        return self.module.test_step(data)
+        data = self.module.data_preprocessor(data, False)
+        return self.module.predict(data['inputs'], data['data_samples'])  # forward() would stack the scales
 
     def merge_preds(self, data_samples_list: Any) -> Any:
         """Refuse: the estimator itself combines the scales.

@@ -87,8 +87,8 @@ class OfficialSPR(SPR):
         corner = matrix[:, 2] if not flip else (self.input_size[0] - 1 - matrix[0, 2], matrix[1, 2])
         counts = labeled.sum(axis=1, keepdims=True)
         centers = np.where(counts, (keypoints * labeled[..., None]).sum(axis=1) / np.maximum(counts, 1), corner)
-        raw = [{'keypoints': _flat(*person)} for person in zip(keypoints, labeled, strict=True)]
-        raw = raw if raw_ann_info is None else list(raw_ann_info)
+        in_input = [{'keypoints': _flat(*person)} for person in zip(keypoints, labeled, strict=True)]
+        raw: Sequence[Mapping[str, Any]] = in_input if raw_ann_info is None else raw_ann_info
         has_center = np.array([self._has_center(one) for one in raw], bool)
         largest = np.array([np.reshape(one['keypoints'], (-1, 3))[:, :2].max(axis=0) for one in raw]).reshape(-1, 2)
         sizes = np.linalg.norm(np.maximum(largest, 0), axis=1) * np.sqrt(abs(np.linalg.det(matrix[:, :2])))
@@ -100,7 +100,9 @@ class OfficialSPR(SPR):
         heatmaps = np.zeros((points.shape[1], height, width), np.float32)
         weights = np.full_like(heatmaps, self.background_weight)
         for person, joint in np.argwhere(drawn):
-            self._draw(heatmaps[joint], weights[joint], points[person, joint], self.sigma[int(joint < len(points[0]) - 1)])
+            self._draw(
+                heatmaps[joint], weights[joint], points[person, joint], self.sigma[int(joint < len(points[0]) - 1)]
+            )
         displacements, displacement_weights = self._displacements(points, drawn, sizes)
         return {
             'heatmaps': heatmaps,
@@ -132,13 +134,13 @@ class OfficialSPR(SPR):
             center = points[person, -1].astype(int)
             start = np.maximum(center - self.radius, 0)
             stop = np.minimum(center + self.radius, (width, height))
-            place = np.s_[start[1] : stop[1], start[0] : stop[0]]
+            place = np.s_[..., start[1] : stop[1], start[0] : stop[0]]
             x, y = np.meshgrid(np.arange(start[0], stop[0]), np.arange(start[1], stop[1]))
             for joint in np.flatnonzero(drawn[person, :-1]):
-                taken = displacements[joint][:, *place].any(axis=0) & (owners[place] < sizes[person])
+                taken = displacements[joint][place].any(axis=0) & (owners[place] < sizes[person])
                 new = points[person, joint, :, None, None] - np.stack([x, y])
-                displacements[joint][:, *place] = np.where(taken, displacements[joint][:, *place], new)
-                weights[joint][:, *place] = np.where(taken, weights[joint][:, *place], 1 / max(sizes[person], 1e-6))
+                displacements[joint][place] = np.where(taken, displacements[joint][place], new)
+                weights[joint][place] = np.where(taken, weights[joint][place], 1 / max(sizes[person], 1e-6))
                 owners[place] = np.where(taken, owners[place], sizes[person])
         return displacements.reshape(-1, height, width), weights.reshape(-1, height, width)
 

@@ -164,7 +164,8 @@ class HigherHREmbedding(AssociativeEmbedding):
         right, left = heatmaps[joints, y, np.minimum(x + 1, width - 1)], heatmaps[joints, y, np.maximum(x - 1, 0)]
         below, above = heatmaps[joints, np.minimum(y + 1, height - 1), x], heatmaps[joints, np.maximum(y - 1, 0), x]
         quarters = np.where(np.stack([right > left, below > above], axis=-1), 0.25, -0.25)
-        return (quarters + self.decode_center_shift).astype(np.float32)
+        shifts: NDArray[np.float32] = (quarters + self.decode_center_shift).astype(np.float32)
+        return shifts
 
     def _fill(
         self,
@@ -184,7 +185,8 @@ class HigherHREmbedding(AssociativeEmbedding):
             distance = np.linalg.norm(tags[:, joint] - mean[:, None, None], axis=0)
             place = (heatmaps[joint] - np.round(distance)).argmax()
             best[joint] = place % heatmaps.shape[2], place // heatmaps.shape[2]
-        values = heatmaps[np.arange(len(heatmaps)), *best.astype(np.int64)[:, ::-1].T]
+        x, y = best.astype(np.int64).T
+        values = heatmaps[np.arange(len(heatmaps)), y, x]
         filled = ~found & (values > 0)
         points[filled] = (best + self._refinement(best, heatmaps))[filled]
         scores[filled] = values[filled]

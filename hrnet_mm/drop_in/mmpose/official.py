@@ -149,7 +149,7 @@ def _crop_face(image: _Image, center: _Array, side: float, angle: float, size: S
     if angle:
         rotated = np.asarray(picture.rotate(angle, Image.Resampling.BILINEAR))
         picture = Image.fromarray(rotated[margin : len(rotated) - margin, margin : rotated.shape[1] - margin])
-    return np.asarray(picture.resize(tuple(size), Image.Resampling.BILINEAR))
+    return np.asarray(picture.resize((size[0], size[1]), Image.Resampling.BILINEAR))
 
 
 def _stretched(data: _Array) -> Image.Image:
