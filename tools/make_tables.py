@@ -9,7 +9,8 @@ python tools/make_tables.py --check  # only list stale files, and exit with 1 if
 
 import argparse
 import re
-from collections import defaultdict
+import textwrap
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import yaml
@@ -66,14 +67,15 @@ def tables():
     files[ROOT / 'model-index.yml'] = model_index()
     tracks = read_rows(MEASURED / 'tracking.csv')
     blocks = {
-        'model_zoo.md': {'results': overview(rows)},
-        'install.md': {'matrix': cells(read_rows(MEASURED / 'matrix.csv'))},
-        'performance.md': {'operators': operators(read_rows(MEASURED / 'ops.csv'))},
-        'learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
-        'tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
+        'README.md': {'recipes': recipes(rows)},
+        'docs/model_zoo.md': {'results': overview(rows)},
+        'docs/install.md': {'matrix': cells(read_rows(MEASURED / 'matrix.csv'))},
+        'docs/performance.md': {'operators': operators(read_rows(MEASURED / 'ops.csv'))},
+        'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
+        'docs/tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
     }
     for name, contents in blocks.items():
-        page = ROOT / 'docs' / name
+        page = ROOT / name
         files[page] = page.read_text(encoding='utf-8')
         for block, lines in contents.items():
             begin, end = f'<!-- {block}:begin -->', f'<!-- {block}:end -->'
@@ -102,7 +104,8 @@ def folder_readme(folder, title, rows):
         'Published results and the config that reproduces each. Metrics are in percent, parameters in millions and',
         'MACs in 2^30, as printed. "verified" lists what was checked here: `builds` (the model builds and',
         'every key is known), `trains` (one step and one prediction on sample files, shrunk), `params` and `MACs`',
-        '(counted, equal as printed). No metric below was measured here, and no published weights were loaded. The',
+        '(counted, equal as printed). "recipe" says whether the authors released it or parts of it are assumed, which',
+        'the header of the config lists. No metric below was measured here, and no published weights were loaded. The',
         '[model zoo](../../docs/model_zoo.md) names the slides.',
         '',
     ]
@@ -111,7 +114,7 @@ def folder_readme(folder, title, rows):
         if not row['task'].startswith('cost_'):
             by_config[row['config']].append(row)
     lines += table(
-        ('config', 'data', 'published', 'params', 'MACs', 'source', 'slide', 'verified'),
+        ('config', 'data', 'published', 'params', 'MACs', 'source', 'slide', 'recipe', 'verified'),
         (line for config in sorted(by_config) for line in config_lines(folder, config, by_config[config])),
     )
     others = sorted(set(config_files(folder)) - set(by_config))
@@ -138,6 +141,7 @@ def config_lines(folder, config, rows):
             row['gimacs'],
             row['source'].partition(';')[0].rpartition('/')[2].replace(':README.md', ' README'),
             row['slide'],
+            recipe_of(row),
             row['verified'],
         )
 
@@ -225,11 +229,34 @@ def model_index():
     return yaml.safe_dump({'Import': files}, sort_keys=False)
 
 
+def recipe_of(row):
+    """Return how much of a row's recipe its authors released: 'released', 'assumed' in parts, or 'never released'.
+
+    A config whose header states no assumption has the released recipe.
+    """
+    if row['reason'].startswith('never released'):
+        return 'never released'
+    return 'assumed' if re.search(r'\bassum', header(row['config']), re.IGNORECASE) else 'released'
+
+
+def recipes(rows):
+    own = [row for row in rows if row['role'] in ('hrnet', 'ablation') and row['config']]
+    kinds = Counter(map(recipe_of, [*own, *(row for row in rows if row['reason'].startswith('never released'))]))
+    text = (
+        f'Of {kinds.total()} published results of HRNet, {kinds["released"]} have a config with the released recipe, '
+        f'{kinds["assumed"]} have one with assumptions, which its header lists, and the recipes of '
+        f'{kinds["never released"]} were never released.'
+    )
+    return textwrap.wrap(text, 120)
+
+
 def overview(rows):
     own = [row for row in rows if row['role'] == 'hrnet' and row['config']]
     counts = {folder: len(config_files(folder)) for folder in FOLDERS}
     lines = [
-        f"{sum(counts.values())} configs hold the recipes of the {len(own)} results that HRNet's authors published.",
+        f"{sum(counts.values())} configs hold the recipes of {len(own)} results that HRNet's authors published.",
+        '',
+        *recipes(rows),
         '',
     ]
     lines += table(
@@ -237,6 +264,21 @@ def overview(rows):
         (
             (f'[{folder}](../configs/{folder}/README.md)', FOLDERS[folder][0], str(count))
             for folder, count in counts.items()
+        ),
+    )
+    lines += ['', '## Never released', '', 'How these results were trained, or their data, is not public.', '']
+    unreleased = [row for row in rows if row['reason'].startswith('never released')]
+    lines += table(
+        ('data', 'method', 'published', 'source', 'why'),
+        (
+            (
+                f'{row["dataset"]} {row["split"]}',
+                f'{row["method"]}, {row["arch"]}',
+                metrics(row, 1),
+                row['source'].partition(';')[0],
+                row['reason'].partition(': ')[2] or row['reason'],
+            )
+            for row in unreleased
         ),
     )
     lines += ['', '## Results on the slides', '', *SLIDES, '']

@@ -1,4 +1,5 @@
 # Branches multiplied instead of added, from random weights: AP 54.7 on val2017 (TPAMI section VII (text)).
+# No code was released: the recipe of the published network is assumed.
 # Command: python tools/train.py configs/ablations/td-hm_hrnet-w32_product_coco-256x192.py
 _base_ = '../_base_/recipes/td-hm_hrnet_coco-256x192.py'
 model = dict(backbone=dict(fusion='product'))

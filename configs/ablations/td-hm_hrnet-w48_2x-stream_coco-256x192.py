@@ -1,5 +1,6 @@
 # HRNet-W48, heatmaps from the 2x branch: AP 69.6 on val2017 (CVPR Figure 5).
 # Slide 29. Its caption says from scratch; the paper, and the number of the 1x branch, say ImageNet weights.
+# No code was released: the recipe of the published network is assumed.
 # Command: python tools/train.py configs/ablations/td-hm_hrnet-w48_2x-stream_coco-256x192.py
 _base_ = '../_base_/recipes/td-hm_hrnet_2x-stream_coco-256x192.py'
 weights = dict(type='Pretrained', checkpoint=_base_.pose_imagenet_weights.w48)

@@ -1,5 +1,6 @@
 # HRNet-W76b-C, 224x224: top-1 error 21.5 on val (TPAMI table XV).
 # Bottleneck branches, inner width 19.
+# No code was released: the recipe of the other widths is assumed.
 # Command: python tools/train.py configs/classification/hrnet-w76b_8xb32_in1k.py
 _base_ = '../_base_/recipes/hrnet_in1k.py'
 model = dict(

@@ -64,7 +64,8 @@ def test_every_row_has_a_config_or_a_reason(rows):
 
 
 def test_every_hrnet_row_has_a_config(rows):
-    assert [row['id'] for row in rows if row['role'] == 'hrnet' and not row['config']] == []
+    without = [row for row in rows if row['role'] == 'hrnet' and not row['config']]
+    assert [row['id'] for row in without if not row['reason'].startswith('never released')] == []
 
 
 def test_nothing_is_called_verified_without_a_config_of_ours(rows):
