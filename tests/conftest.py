@@ -11,6 +11,7 @@ import sysconfig
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.utils.data._utils
+from filelock import FileLock
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -41,8 +44,17 @@ _spec = importlib.util.spec_from_file_location('hrnet_mm_tests_offline', _OFFLIN
 _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
 
 
+# Worker processes of a loader that the garbage collector finds, whichever test runs then, do not hear that they are to
+# end; torch waits 5 seconds for each and terminates it.
+torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as quick the first case of every test that is not slow."""
+    """Mark as quick the first case of every test that is not slow, and put the longest tests first.
+
+    Then no process is left at the end with a minute of work that the others cannot share.
+    """
+    items.sort(key=lambda item: item.path.parent.name != 'end_to_end')
     seen = set()
     for item in items:
         test = item.nodeid.partition('[')[0]
@@ -52,9 +64,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_default_scope(monkeypatch):
-    """mmengine keeps the scope of the last config built, and the next test would look names up in it."""
+def _nothing_left_over(monkeypatch):
+    """Undo what a test leaves in the process.
+
+    Commands set variables of the environment, and mmengine keeps the scope of the last config built, in which the next
+    test would look names up.
+    """
+    before = dict(os.environ)
     monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope='session')
@@ -115,28 +136,50 @@ def network() -> Callable[..., nn.Module]:
 
 
 @pytest.fixture(scope='session')
-def wheel(tmp_path_factory):
+def made_once(tmp_path_factory):
+    """A function that fills a folder, once for all processes of pytest, and returns it."""
+    root = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        root = root.parent
+
+    def make(name, fill):
+        folder = root / name
+        with FileLock(f'{folder}.lock'):
+            if not (folder / 'complete').exists():
+                folder.mkdir()
+                fill(folder)
+                (folder / 'complete').touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def wheel(made_once):
     """The wheel, built from the source distribution of a copy, because setuptools leaves files where it builds."""
-    root, copy = Path(__file__).parents[1], tmp_path_factory.mktemp('source') / 'hrnet_mm'
+    (built,) = made_once('source', _build).glob('hrnet_mm/dist/*.whl')
+    return built
+
+
+def _build(folder):
+    root, copy = Path(__file__).parents[1], folder / 'hrnet_mm'
     for name in ('configs', 'hrnet_mm', 'requirements', 'tools'):
         shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
     for file in filter(Path.is_file, root.iterdir()):
         shutil.copy(file, copy)
-    result = subprocess.run(
-        [sys.executable, '-m', 'build', '--no-isolation', str(copy)], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    (built,) = copy.glob('dist/*.whl')
-    return built
+    _run(sys.executable, '-m', 'build', '--no-isolation', copy)
 
 
 @pytest.fixture(scope='session')
-def python_with_wheel(wheel, tmp_path_factory):
+def python_with_wheel(wheel, made_once):
     """A Python where the wheel is installed.
 
     In an editable installation MIM finds no package, neither this nor another.
     """
-    folder = tmp_path_factory.mktemp('mim')
+    return made_once('mim', partial(_install, wheel)) / 'venv' / 'bin' / 'python'
+
+
+def _install(wheel, folder):
     python = folder / 'venv' / 'bin' / 'python'
     _run(sys.executable, '-m', 'venv', '--without-pip', folder / 'venv')
     version = f'python{sys.version_info.major}.{sys.version_info.minor}'
@@ -144,7 +187,6 @@ def python_with_wheel(wheel, tmp_path_factory):
     # Everything else comes from this environment. The .pth file in there that points to the checkout is not read.
     (packages / 'others.pth').write_text(sysconfig.get_path('purelib'))
     _run(sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index', wheel)
-    return python
 
 
 @pytest.fixture

@@ -82,10 +82,10 @@ if __name__ == '__main__':
     print('worker', sys.modules['mmcv._ext'].__doc__)
 """
     )
-    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', worker]
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=1', worker]
     done = subprocess.run(torchrun, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count('worker The operators of mmcv in Python.') == 2
+    assert done.stdout.count('worker The operators of mmcv in Python.') == 1
 
 
 def test_xtcocotools_has_the_functions_of_pycocotools():

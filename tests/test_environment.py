@@ -8,15 +8,22 @@ import sys
 import sysconfig
 
 import pytest
+from forks import Forks
 
 from hrnet_mm import environment
 from hrnet_mm.cli import main
-from hrnet_mm.environment import inspect_environment
+from hrnet_mm.environment import Finding, inspect_environment
 from hrnet_mm.errors import UserError
 
 
 @pytest.fixture
-def no_imports(monkeypatch):
+def no_gpu(monkeypatch):
+    """The question for the GPU, too, imports torch in a separate process."""
+    monkeypatch.setattr(environment, '_gpu', lambda: Finding('GPU', 'none'))
+
+
+@pytest.fixture
+def no_imports(no_gpu, monkeypatch):
     """The imports in separate processes take most of the time, and have a separate test."""
     monkeypatch.setattr(environment, '_trial_problem', lambda name: '')
 
@@ -43,7 +50,17 @@ def findings():
     return {finding.subject: finding for finding in inspect_environment()}
 
 
+@pytest.fixture
+def forks(monkeypatch):
+    """Try each package in a fork of a Python that has imported what all libraries import."""
+    server = Forks('torchvision', 'cv2', 'mmengine.runner', 'mmcv.ops')
+    monkeypatch.setattr(environment, '_run', server.run)
+    yield
+    server.close()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures('forks')
 def test_this_environment_is_sound(capsys):
     assert main(['doctor']) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -97,7 +114,7 @@ def test_an_import_that_fails_is_quoted(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(('broken', 'tried'), [('', False), ('mmdet', True)])
-def test_what_every_library_imports_is_tried_to_find_the_reason(broken, tried, monkeypatch):
+def test_what_every_library_imports_is_tried_to_find_the_reason(broken, tried, no_gpu, monkeypatch):
     names = []
     monkeypatch.setattr(environment, '_trial_problem', lambda name: names.append(name) or 'torn' * (name == broken))
     assert [name for name, finding in findings().items() if finding.problem] == [broken] * bool(broken)
@@ -184,7 +201,7 @@ def test_nothing_to_repair(no_imports, commands):
     assert not commands.collected
 
 
-def test_broken_functions_of_xtcocotools(monkeypatch, commands):
+def test_broken_functions_of_xtcocotools(no_gpu, monkeypatch, commands):
     """Its compiled file for numpy 1 can be imported on numpy 2, and fails when it is called."""
     monkeypatch.setattr(environment, '_trial_problem', lambda name: 'no NPY_OWNDATA' if name == 'xtcocotools' else '')
     finding = findings()['xtcocotools']

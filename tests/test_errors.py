@@ -85,14 +85,14 @@ def start(*arguments):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return process.poll(), out, err
 
 
 def stopped(process, is_due):
     """Press Ctrl-C once `is_due`, and return the exit code and the standard error stream."""
     begin = time.monotonic()
-    while not is_due() and process.poll() is None and time.monotonic() - begin < 120:
+    while not is_due() and process.poll() is None and time.monotonic() - begin < 300:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)

@@ -13,8 +13,16 @@ export OMP_NUM_THREADS=1
 if [ $# -gt 0 ]; then
     exec .venv/bin/pytest "$@"
 fi
+# The installation of a user, without a compiler, beside the checks and the first tests.
+mkdir -p work_dirs
+bash tools/matrix.sh --short >work_dirs/matrix.log 2>&1 &
+matrix=$!
+trap 'kill "$matrix" 2>/dev/null || true' EXIT
 .venv/bin/pre-commit run --all-files --show-diff-on-failure
 NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet  # into work_dirs/site; a broken link is an error
-bash tools/matrix.sh --short  # the installation of a user, without a compiler
+code=0
 # One process a core, one thread each: two busy processes of two threads are many times slower.
-exec .venv/bin/pytest --numprocesses "$cores" --dist worksteal
+.venv/bin/pytest --numprocesses "$cores" --dist worksteal || code=$?
+wait "$matrix" || code=$?
+cat work_dirs/matrix.log
+exit "$code"

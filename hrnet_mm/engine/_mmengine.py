@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import mmengine.config.config
+import mmengine.config.utils
 import mmengine.runner.checkpoint
 from mmengine.config import Config, DictAction
 from mmengine.dataset import InfiniteSampler
@@ -147,8 +148,8 @@ def content_of(config: Any) -> Any:
 def quick_reading() -> Iterator[None]:
     """Read each config file once within a `with` block; the files must not change in it.
 
-    Each `library::path` base is found once too. mmengine reads the bases anew for each config, and all metafiles of a
-    library for each base in it.
+    Each `library::path` base is found once too, and each metafile is read once. mmengine reads the bases anew for each
+    config, and all metafiles of a library for each base in it.
     """
     find_base, read = Config._get_cfg_path, Config._file2dict
     known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -166,11 +167,21 @@ def quick_reading() -> Iterator[None]:
         lambda base, file: _external_path(base) if '::' in base else _find_base(base, file)
     )
     Config._file2dict = staticmethod(read_once)
+    load, mmengine.config.utils.load = mmengine.config.utils.load, _metafile
     try:
         yield
     finally:
         Config._get_cfg_path = staticmethod(find_base)
         Config._file2dict = staticmethod(read)
+        mmengine.config.utils.load = load
+
+
+_load_metafile: Callable[[str], Any] = mmengine.config.utils.load
+
+
+@functools.cache
+def _metafile(path: str) -> Any:
+    return _load_metafile(path)
 
 
 _find_base: Callable[[str, str], tuple[str, str | None]] = Config._get_cfg_path

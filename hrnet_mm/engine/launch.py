@@ -22,6 +22,7 @@ from ..config.normalization import normalization_findings
 from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..registry import scope_of, type_name
+from ._mmengine import quick_reading
 from .batch import BatchUse
 from .markers import drop_markers
 from .settings import apply_settings
@@ -169,7 +170,8 @@ def read_config(config: str | os.PathLike[str]) -> Config:
         raise UserError(f'{name} is not a config; expected a path ending in {allowed}, or mmdet::...')
     if not path.is_file():
         _refuse_naming_the_nearest(path)
-    return Config.fromfile(path)
+    with quick_reading():  # of the libraries' metafiles, which mmengine reads anew for each base
+        return Config.fromfile(path)
 
 
 def _path_in_a_library(name: str) -> Path:

@@ -2,12 +2,12 @@
 
 import importlib
 import inspect
-import subprocess
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+from forks import Forks
 from torch import nn
 
 from hrnet_mm import models
@@ -25,11 +25,12 @@ def build(library: str, **cfg: Any) -> nn.Module:
     return dropped_in(library).build({'type': 'HRNet', 'extra': get_arch('test-w4').to_extra(), **cfg})
 
 
-def run(code: str) -> str:
-    """Return the output of a fresh process; the registries of this one are already changed."""
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope='module')
+def forks() -> Iterator[Forks]:
+    """Processes without the libraries, whose registries are changed in this one."""
+    server = Forks('torchvision', 'mmengine.runner', 'mmcv.ops')
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
@@ -100,8 +101,10 @@ def test_a_misspelt_argument_is_refused(library: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('library', LIBRARIES)
-def test_the_scoped_name_needs_no_line_and_the_plain_one_a_line_in_a_config(library: str, tmp_path: Any) -> None:
-    """In one fresh process, in this order."""
+def test_the_scoped_name_needs_no_line_and_the_plain_one_a_line_in_a_config(
+    library: str, forks: Forks, tmp_path: Any
+) -> None:
+    """In one new process, in this order."""
     names = ['HRNet', 'HRNetV1', 'HRNetV2', 'HRNetV2p', 'HRNetV2pFPN', 'HRFuseScales']
     config = tmp_path / 'config.py'
     config.write_text(
@@ -109,8 +112,9 @@ def test_the_scoped_name_needs_no_line_and_the_plain_one_a_line_in_a_config(libr
         f"custom_imports = dict(imports=['hrnet_mm.drop_in.{library}'], allow_failed_imports=False)\n"
         "model = dict(type='HRNet', arch='test-w4')\n"
     )
-    out = run(
+    done = forks.run(
         'import sys\n'
+        "assert not {'mmdet', 'mmseg', 'mmpose', 'mmpretrain', 'hrnet_mm.models'} & set(sys.modules)\n"
         f'from {library}.registry import MODELS\n'
         'from mmengine.registry import DefaultScope\n'
         f'with DefaultScope.overwrite_default_scope({library!r}):\n'
@@ -123,7 +127,8 @@ def test_the_scoped_name_needs_no_line_and_the_plain_one_a_line_in_a_config(libr
         'register_all_modules()\n'  # what the library's own scripts do later must not undo it
         'print(type(MODELS.build(config.model)).__module__)\n'
     )
-    words = out.split()
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split()
     assert words[: len(names)] == names
     assert words[-1] == f'hrnet_mm.drop_in.{library}'
 

@@ -5,6 +5,8 @@ import math
 import re
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,19 +64,28 @@ def place(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def prepared(place, monkeypatch):
-    """A function that reads a config and makes its data; it gives the config and the settings of one short round."""
-    monkeypatch.chdir(place)
+@pytest.fixture(scope='module', autouse=True)
+def _quick_runs():
+    with quick_runs():
+        yield
 
-    def prepare(file, loaders):
-        with quick_runs():
-            config = Config.fromfile(file)
-            make_data(config, place)
-        options = [*shrinking_options(config), *round_options(config, 1)]
-        return config, [*options, *loader_options(config)] if loaders else options
+
+@pytest.fixture(scope='module')
+def _prepare(place):
+    @cache
+    def prepare(file):
+        config = Config.fromfile(file)
+        make_data(config, place)
+        return config, [*shrinking_options(config), *round_options(config, 1), *loader_options(config)]
 
     return prepare
+
+
+@pytest.fixture
+def prepared(place, _prepare, monkeypatch):
+    """A function that reads a config and makes its data; it gives the config and the settings of one short round."""
+    monkeypatch.chdir(place)
+    return lambda file: deepcopy(_prepare(file))
 
 
 def trained(work_dir, iterations=None):
@@ -107,7 +118,7 @@ def test_mim(python_with_wheel, prepared, place):
     """By the library's own script, and by this package's with a config that MIM finds by its name."""
     work_dirs, lines = [], []
     for package, path in MIM:
-        _, options = prepared(f'configs/{path}', loaders=True)
+        _, options = prepared(f'configs/{path}')
         work_dirs.append((place / 'mim' / package / path).with_suffix(''))
         config = Path(path).name if package == 'hrnet_mm' else f'configs/{path}'
         lines.append([package, config, '--work-dir', str(work_dirs[-1]), '--cfg-options', *options])
@@ -120,14 +131,14 @@ def test_mim(python_with_wheel, prepared, place):
 
 def test_scripts_with_worker_processes(prepared, place):
     upstream, work_dir = configs_root('mmdet') / 'hrnet' / 'faster-rcnn_hrnetv2p-w18-1x_coco.py', place / 'drop_in'
-    _, options = prepared(upstream, loaders=True)
+    _, options = prepared(upstream)
     drop_in = ['custom_imports.imports=[hrnet_mm.drop_in.mmdet]', 'custom_imports.allow_failed_imports=False']
     options += [*drop_in, 'model.backbone.fuse_upsample=nearest']  # which mmdet's own HRNet does not take
     # First, where nothing else has imported the drop-in.
     lines = [[str(ROOT / 'tools/train.py'), str(upstream), '--work-dir', str(work_dir), '--cfg-options', *options]]
     work_dirs = []
     for path in FAMILIES:
-        config, options = prepared(f'configs/{path}', loaders=True)
+        config, options = prepared(f'configs/{path}')
         work_dir = (place / 'scripts' / path).with_suffix('')
         common = ['--work-dir', str(work_dir), '--cfg-options', *options]
         common += ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
@@ -146,7 +157,7 @@ def test_scripts_with_worker_processes(prepared, place):
 def test_two_processes(prepared, place):
     work_dirs, lines = [], []
     for path in FAMILIES:
-        _, options = prepared(f'configs/{path}', loaders=True)
+        _, options = prepared(f'configs/{path}')
         work_dir = (place / 'two_processes' / path).with_suffix('')
         common = ['--launcher', 'pytorch', '--work-dir', str(work_dir), '--cfg-options', *options]
         common.append('train_dataloader.batch_size=1')  # two together
@@ -160,13 +171,10 @@ def test_two_processes(prepared, place):
 
 @pytest.mark.parametrize('path', FAMILIES)
 def test_bfloat16_with_a_scaled_learning_rate_and_settings(path, prepared, place):
-    config, options = prepared(f'configs/{path}', loaders=True)
+    config, options = prepared(f'configs/{path}')
     work_dir = (place / 'amp' / path).with_suffix('')
     switches = ['--amp', '--auto-scale-lr'] if 'auto_scale_lr' in config else ['--amp']
-    with quick_runs():
-        assert (
-            main(['train', f'configs/{path}', *switches, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
-        )
+    assert main(['train', f'configs/{path}', *switches, '--work-dir', str(work_dir), '--cfg-options', *options]) == 0
 
     written = Config.fromfile(next(work_dir.glob('*.py')))
     assert written.optim_wrapper.type == 'hrnet_mm.Bf16OptimWrapper'

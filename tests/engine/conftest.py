@@ -1,4 +1,4 @@
-"""A process that forks small trainings, so that tests can kill and resume them."""
+"""Runs without the work that has no effect on them; a process that forks small trainings, to be killed and resumed."""
 
 import json
 import socket
@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import quick_work
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    with quick_work():
+        yield
 
 
 class Trainings:

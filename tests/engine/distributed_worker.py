@@ -1,11 +1,24 @@
-"""Trains and tests tiny networks through the commands; run by torchrun, or alone: WORK_DIR CONFIG..."""
+"""Trains and tests tiny networks through the commands, in one process and in two: FOLDER CONFIG...
+
+The libraries are imported once, then every process is forked. The one works in FOLDER/one, the two in FOLDER/two, where
+they also train a sharded network, of which sharded.json has the comparison.
+"""
 
 import argparse
+import json
+import os
+import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
 
+import sharded
 import torch
+import torch._dynamo  # as the first step of an optimizer would, in each process
 
+import hrnet_mm.drop_in.mmpretrain
+import hrnet_mm.drop_in.mmseg  # noqa: F401
 from hrnet_mm.commands import test, train
 
 NORM = {
@@ -24,7 +37,7 @@ def run(command, *arguments):
 
 def train_and_test(config, work_dir):
     """Two epochs of batches of two images over all processes, then a test of three images, which two do not divide."""
-    alone = not torch.distributed.is_torchelastic_launched()
+    alone = 'RANK' not in os.environ
     common = [config, '--launcher', 'none' if alone else 'pytorch', '--work-dir']
     options = [f'train_dataloader.batch_size={2 if alone else 1}', *NORM[config.stem]]
     options += ['test_dataloader.dataset.indices=3', f'experiment_name={config.stem}']
@@ -37,6 +50,41 @@ def train_and_test(config, work_dir):
     )
 
 
+def work(work_dir, configs):
+    for config in configs:
+        train_and_test(config, work_dir / config.stem)
+    if 'RANK' in os.environ:
+        compared = sharded.compare()
+        if torch.distributed.get_rank() == 0:
+            (work_dir / 'sharded.json').write_text(json.dumps(compared))
+
+
+def fork(work_dir, configs, **environment):
+    process = os.fork()
+    if process:
+        return process
+    status = 1
+    signal.alarm(600)  # if one fails, the other must not wait for it for half an hour
+    try:
+        os.environ.update(environment)
+        work(work_dir, configs)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def main(folder, *configs):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        common = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free.getsockname()[1])}
+    processes = [fork(folder / 'one', configs)]
+    processes += [fork(folder / 'two', configs, RANK=rank, LOCAL_RANK=rank, **common) for rank in '01']
+    statuses = [os.waitpid(process, 0)[1] for process in processes]
+    return int(any(statuses))
+
+
 if __name__ == '__main__':
-    for name in sys.argv[2:]:
-        train_and_test(Path(name), Path(sys.argv[1]) / Path(name).stem)
+    sys.exit(main(*map(Path, sys.argv[1:])))

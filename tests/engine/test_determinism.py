@@ -19,6 +19,8 @@ from torch.utils.data import BatchSampler
 
 from hrnet_mm.engine.seeding import SampleBatches, sample_rng
 
+pytestmark = pytest.mark.usefixtures('quick')
+
 LOOPS = {
     'epochs': {'type': 'EpochBasedTrainLoop', 'max_epochs': 2},
     'iterations': {'type': 'IterBasedTrainLoop', 'max_iters': 5},
@@ -54,11 +56,6 @@ def digest(config):
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     state = runner.train().state_dict()
     return hashlib.sha256(b''.join(value.numpy().tobytes() for value in state.values())).hexdigest()
-
-
-@pytest.fixture(autouse=True)
-def _no_inventory(monkeypatch):
-    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # starts compilers to ask for their versions
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
-"""Two processes over gloo, started by torchrun, train and test as one process does."""
+"""Two processes over gloo train and test as one process does; tests/end_to_end starts them by torchrun."""
 
 import json
+import os
 import pickle
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +23,10 @@ def runs(tiny_data, tmp_path_factory):
     """The work directories of one process and of two, which trained the same networks on the same batches."""
     folder = tmp_path_factory.mktemp('distributed')
     configs = [str(WORKER.parent / 'configs' / f'{library}.py') for library in LIBRARIES]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('TINY_DATA', str(tiny_data))
-        patch.setattr(sys, 'argv', [str(WORKER), str(folder / 'one'), *configs])
-        runpy.run_path(str(WORKER), run_name='__main__')
-        torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-        result = subprocess.run([*torchrun, str(WORKER), str(folder / 'two'), *configs], capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr[-3000:]
+    command = [sys.executable, str(WORKER), str(folder), *configs]
+    environment = {**os.environ, 'TINY_DATA': str(tiny_data)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr[-3000:]
     return folder / 'one', folder / 'two'
 
 
@@ -59,13 +56,9 @@ def test_metrics_and_predictions_are_the_same(library, runs):
     assert [sample['img_path'] for sample in one] == [sample['img_path'] for sample in two]
 
 
-def test_sharded_training_gives_the_same_weights():
+def test_sharded_training_gives_the_same_weights(runs):
     """FSDP2; mmengine's FSDPStrategy is FSDP1, which always needs a GPU."""
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-    result = subprocess.run([*command, str(WORKER.with_name('fsdp_worker.py'))], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-3000:]
-    words = result.stdout.split()
-    held, moved, apart = (float(words[words.index(name) + 1]) for name in ('held', 'moved', 'apart'))
-    assert held < 0.6  # the rest is with the other process
-    assert moved > 1e-3
-    assert apart < 1e-5 * max(1, moved)
+    found = json.loads((runs[1] / 'sharded.json').read_text())
+    assert found['held'] < 0.6  # the rest is with the other process
+    assert found['moved'] > 1e-3
+    assert found['apart'] < 1e-5 * max(1, found['moved'])

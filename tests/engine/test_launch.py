@@ -15,6 +15,8 @@ from hrnet_mm.engine import launch
 from hrnet_mm.errors import UserError
 from hrnet_mm.weights import CheckpointError, read_checkpoint
 
+pytestmark = pytest.mark.usefixtures('quick')
+
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
 
 

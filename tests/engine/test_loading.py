@@ -21,6 +21,8 @@ from hrnet_mm.models import HRFuseScales, HRNetModel
 from hrnet_mm.weights import convert, write_checkpoint
 from hrnet_mm.weights.load import absent_biases
 
+pytestmark = pytest.mark.usefixtures('quick')
+
 X = torch.randn(1, 3, 64, 64)
 
 

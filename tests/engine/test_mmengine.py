@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.config import config as config_module
+from mmengine.config import utils as config_utils
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModel, BaseTTAModel
@@ -141,6 +142,7 @@ def test_patches_are_recognized():
         'FlexibleRunner.load_checkpoint',
         'Runner.load_checkpoint',
         'mmengine.config.config.FormatCode',
+        'mmengine.config.utils.load',
         'mmengine.runner.checkpoint.load_state_dict',
     }
 
@@ -301,12 +303,16 @@ def test_configs_and_places_of_bases_are_remembered(tmp_path, monkeypatch):
     function = _mmengine.quick_reading
     require(Config, '_get_cfg_path', function)
     require(Config, '_file2dict', function)
+    require(config_utils, 'load', function)
     base = 'mmdet::_base_/default_runtime.py'
-    find, before, calls = _mmengine._find_base, (Config._get_cfg_path, Config._file2dict), []
+    find, load, calls = _mmengine._find_base, _mmengine._load_metafile, []
+    before = Config._get_cfg_path, Config._file2dict, config_utils.load
     monkeypatch.setattr(_mmengine, '_find_base', lambda *args: (calls.append(args[0]), find(*args))[1])
-    _mmengine._external_path.cache_clear()
+    monkeypatch.setattr(_mmengine, '_load_metafile', lambda path: (calls.append(path), load(path))[1])
+    for remembered in (_mmengine._external_path, _mmengine._metafile):
+        remembered.cache_clear()
     (tmp_path / 'base.py').write_text('x = 1')
-    (tmp_path / 'config.py').write_text(f"_base_ = ['{base}', './base.py']")
+    (tmp_path / 'config.py').write_text(f"_base_ = ['{base}', 'mmdet::_base_/schedules/schedule_1x.py', './base.py']")
     expected = Config.fromfile(tmp_path / 'config.py')
     with function():
         with function():
@@ -316,8 +322,9 @@ def test_configs_and_places_of_bases_are_remembered(tmp_path, monkeypatch):
         again = Config.fromfile(tmp_path / 'config.py')
         assert (again.x, again.text) == (1, expected.text)
     assert Config.fromfile(tmp_path / 'config.py').x == 3
-    assert calls.count(base) == 1
-    assert (Config._get_cfg_path, Config._file2dict) == before
+    found = [call for call in calls if call != './base.py']
+    assert len(found) == len(set(found)) > 50  # both bases and the metafiles
+    assert (Config._get_cfg_path, Config._file2dict, config_utils.load) == before
 
 
 def test_a_config_that_reads_the_environment_is_read_again(tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, RUNNERS, init_default_scope
-from mmengine.runner import Runner
 
 from hrnet_mm.engine.samples import BadSampleError
 
@@ -28,9 +27,8 @@ RESIZE = {
 
 
 @pytest.fixture
-def make_config(tiny_config, tmp_path, monkeypatch):
+def make_config(quick, tiny_config, tmp_path, monkeypatch):
     """The tiny config of a library on a folder of `images` by name, as for `fault_data.write_data`."""
-    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # starts compilers to ask for their versions
 
     def make(library, images, data='data', **hook):
         path = tiny_config(library)

@@ -69,6 +69,7 @@ def small() -> nn.Module:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('quick_compiler')
 def test_compile_engine() -> None:
     model = small()
     fast = accelerate(model, X, engine='compile')

@@ -84,6 +84,7 @@ def test_dynamic_files_take_any_batch_and_size(name, run, pose, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('quick_compiler')
 def test_a_compiled_package_runs_the_folded_network(small, tmp_path):
     done = export(small, tmp_path / 'small.pt2', images(1)[0], aot=True)
     assert done.runtime == 'AOTInductor'

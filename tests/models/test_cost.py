@@ -80,6 +80,7 @@ ROWS: list[tuple[Callable[..., nn.Module], tuple, tuple[int, int], int, float]] 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('no_batch_norms')
 @pytest.mark.parametrize(
     ('build', 'args', 'size', 'params', 'gimacs'),
     ROWS,
@@ -88,7 +89,7 @@ ROWS: list[tuple[Callable[..., nn.Module], tuple, tuple[int, int], int, float]] 
 def test_parameters_and_macs(
     build: Callable[..., nn.Module], args: tuple, size: tuple[int, int], params: int, gimacs: float
 ) -> None:
-    with torch.device('meta'):  # allocates nothing, so 1024x2048 costs milliseconds
+    with torch.device('meta'), torch.no_grad():  # allocates nothing, so 1024x2048 costs milliseconds
         net = build(*args).eval()
         with FlopCounterMode(display=False) as counter:
             net(torch.empty(1, 3, *size))

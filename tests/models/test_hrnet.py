@@ -69,9 +69,10 @@ def test_any_input_size(size: tuple[int, int], fuse_upsample: str) -> None:
     assert backbone.size_divisibility == 1
 
 
+@pytest.mark.usefixtures('no_batch_norms')
 @pytest.mark.parametrize('arch', [*ARCHS, 'w5'])
 def test_declared_outputs_on_the_meta_device(arch: str) -> None:
-    with torch.device('meta'):
+    with torch.device('meta'), torch.no_grad():
         backbone = HRNet(arch=arch)
         maps = backbone(torch.empty(2, 3, 64, 96))
     assert tuple(m.shape[1] for m in maps) == backbone.out_channels

@@ -208,6 +208,7 @@ def test_dense_scores_are_those_of_the_concatenated_map(align_corners: bool) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('no_batch_norms')
 def test_dense_scores_need_no_convolution_of_the_concatenated_map() -> None:
     with torch.device('meta'), torch.no_grad():
         model, x = HRNetModel('hrnetv2_w48', 19).eval(), torch.empty(1, 3, 512, 1024)

@@ -8,6 +8,7 @@ import operator
 import re
 import shlex
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,11 +101,18 @@ def test_boxes_are_trained(tmp_path):
 
 
 @pytest.mark.slow
-def test_masks_are_trained(tmp_path):
+def test_masks_are_trained(tmp_path, monkeypatch, capfd):
+    """In a new Python, whose threads sleep while they wait for one another, as libgomp prints where it is loaded."""
+    monkeypatch.setenv('OMP_DISPLAY_ENV', 'VERBOSE')
+    for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'):  # main() sets them, here or before in this process
+        monkeypatch.delenv(name, raising=False)
     folder = write_regions(tmp_path / 'mine')
     argv = ['demo', 'segmentation', '--data', str(folder), '--iterations', '4', '--work-dir', str(tmp_path / 'out')]
     assert main(argv) == 0
     assert list(results(tmp_path / 'out')) == [('segmentation', 'mIoU')]
+    printed = capfd.readouterr().err + (tmp_path / 'out' / 'segmentation' / 'log.txt').read_text()
+    if sys.platform == 'linux':
+        assert set(re.findall(r"GOMP_SPINCOUNT = '(\d+)'", printed)) == {'1000'}  # of 300,000
 
 
 @pytest.mark.slow

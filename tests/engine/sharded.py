@@ -1,4 +1,4 @@
-"""Trains a sharded HRNet (FSDP2, `fully_shard`) in two processes beside a whole one, and compares; run by torchrun."""
+"""A sharded HRNet (`fully_shard`), trained in several processes beside a whole one, for distributed_worker.py."""
 
 import copy
 
@@ -22,8 +22,8 @@ def train(model, images, labels):
         optimizer.step()
 
 
-if __name__ == '__main__':
-    dist.init_process_group('gloo')
+def compare():
+    """Return the share of the parameters held, how far they moved, and how far those of the two networks are apart."""
     rank, processes = dist.get_rank(), dist.get_world_size()
     torch.manual_seed(0)
     whole = HRNetModel('hrnet_test-w4', num_classes=BATCH)
@@ -40,8 +40,6 @@ if __name__ == '__main__':
     local = sum(p.to_local().numel() for p in sharded.parameters())
     total = sum(p.numel() for p in whole.parameters())
     gathered = get_model_state_dict(sharded, options=StateDictOptions(full_state_dict=True))
-    if rank == 0:
-        moved = max(float((value - before[name]).abs().max()) for name, value in whole.state_dict().items())
-        apart = max(float((gathered[name] - value).abs().max()) for name, value in whole.state_dict().items())
-        print(f'held {local / total:.3f} moved {moved:.3g} apart {apart:.3g}')
-    dist.destroy_process_group()
+    moved = max(float((value - before[name]).abs().max()) for name, value in whole.state_dict().items())
+    apart = max(float((gathered[name] - value).abs().max()) for name, value in whole.state_dict().items())
+    return {'held': local / total, 'moved': moved, 'apart': apart}

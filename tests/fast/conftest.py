@@ -1,0 +1,14 @@
+import pytest
+
+
+@pytest.fixture
+def quick_compiler():
+    """Let inductor compile no more than the network: neither trials of the processor's vectors nor a store of headers.
+
+    Each trial is also loaded by a new Python, which imports torch. Headers pay off where many kernels include them.
+    """
+    from torch._inductor import config
+
+    headers = dict.fromkeys(('cpp_cache_precompile_headers', 'aot_inductor.precompile_headers'), False)
+    with config.patch({'cpp.vec_isa_ok': True, **headers}):
+        yield
