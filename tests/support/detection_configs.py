@@ -28,6 +28,7 @@ def read(name):
 
 def build(part, registry=MODELS):
     """Build a part of a config."""
+    import_modules_from_strings('hrnet_mm.drop_in.mmdet')
     with DefaultScope.overwrite_default_scope('mmdet'):
         return registry.build(copy.deepcopy(part))
 
