@@ -1,8 +1,9 @@
 # DEKR on HRNetV2-W48, official recipe: AP 67.3 on CrowdPose test (DEKR README); AP 68.0 on CrowdPose test (DEKR
 # README).
 # 68.0 is the multi-scale test: `hrnet-mm test CONFIG --weights FILE --tta`.
-# Differences from the official code, each expected below 0.1 AP: masks are warped at the size of the input. The rows of
-# poses that are matched to the heatmaps (68.3) need `lib/core/match.py`, which is not here.
+# Poses matched to the heatmaps have AP 67.0 and 68.3:
+# `--cfg-options model.test_cfg.match_heatmaps=True`, the second with --tta.
+# Differences from the official code, expected below 0.1 AP: masks are warped at the size of the input.
 # Command: python tools/train.py configs/pose/dekr_hrnet-w48_official-8xb5-300e_crowdpose-640x640.py
 _base_ = './dekr_hrnet-w48_official-8xb5-140e_coco-640x640.py'
 encoding = dict(_base_.encoding, sigma=(2, 2), minimal_area=0)

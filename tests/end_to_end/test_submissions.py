@@ -119,6 +119,14 @@ def test_scales_are_tested_together(name, place):
         check_submission(name, 'work_dirs/test.keypoints.json', COCO(config.test_evaluator.ann_file))
 
 
+def test_poses_are_matched_to_heatmaps(place):
+    name = 'dekr_hrnet-w32_official-4xb10-140e_coco-512x512'
+    (option,) = re.findall(r'`--cfg-options (model.test_cfg.match_heatmaps=True)`', HEADERS[name])
+    run(name, options=[*options_of(name), option])
+    truth = COCO('data/coco/annotations/image_info_test-dev2017.json')
+    check_submission(name, 'work_dirs/test-dev.keypoints.json', truth)
+
+
 def test_the_configs_of_the_published_rows_are_here():
     assert len(TEST_DEV) == 8
     assert len(SCALES) == 8

@@ -6,6 +6,7 @@ import torch
 from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 from mmpose.structures import PoseDataSample
 from pose_protocols import built, draws, optimizer_of, rates, read, same_distribution, step, stepped
+from scipy.optimize import curve_fit
 from torch.nn import functional as F
 
 COCO = {
@@ -277,3 +278,65 @@ def test_at_most_thirty_centers_above_the_official_threshold():
     codec = built(KEYPOINT_CODECS, read(COCO['w32']).model.head.decoder)
     assert codec.decode_max_instances == 30
     assert codec.decode_thr == 0.01
+
+
+def official_match(poses, scores, heatmaps):
+    """`absorb_heat` and `adjust`; `heatmaps` are `(joints, H, W)`."""
+    poses = poses.copy()
+    pooled = F.max_pool2d(torch.from_numpy(heatmaps)[None], 5, 1, 2)[0].numpy()
+    for joint, heatmap in enumerate(heatmaps):
+        best = torch.from_numpy(heatmap * (pooled[joint] == heatmap)).flatten().topk(30).indices.numpy()
+        places = np.stack([best % heatmap.shape[1], best // heatmap.shape[1]], axis=1)
+        for person in range(len(poses)):
+            distance = np.linalg.norm(poses[person, joint] - places, axis=1)
+            if distance.min() < 75:
+                poses[person, joint] = places[distance.argmin()]
+    for joint, heatmap in enumerate(heatmaps):
+        known = {}
+        for person in np.flatnonzero(scores[:, joint] > 0.05):
+            row, column = int(poses[person, joint, 1] + 0.5), int(poses[person, joint, 0] + 0.5)
+            if (row, column) in known:
+                poses[person, joint] = known[row, column]
+                continue
+            at = min(max(row, 0), heatmap.shape[0] - 1), min(max(column, 0), heatmap.shape[1] - 1)
+            low = max(at[0] - 6, 0), max(at[1] - 6, 0)
+            high = min(at[0] + 6, heatmap.shape[0] - 1), min(at[1] + 6, heatmap.shape[1] - 1)
+            window = heatmap[low[0] : high[0] + 1, low[1] : high[1] + 1]
+            # Its grids are transposed: the first parameter is of the columns, and yet it is added to the lowest row.
+            columns, rows = np.meshgrid(np.arange(window.shape[0]), np.arange(window.shape[1]))
+
+            def gaussian(data, peak, a, b, sigma):
+                return peak * np.exp(-((data[1] - b) ** 2 + (data[0] - a) ** 2) / (2 * sigma**2))
+
+            guess = heatmap[at], at[0] - low[0], at[1] - low[1], 2.0
+            try:
+                found, _ = curve_fit(gaussian, (columns.ravel(), rows.ravel()), window.ravel(), p0=guess, maxfev=300)
+            except RuntimeError:
+                continue
+            poses[person, joint] = known[row, column] = low[1] + found[2], low[0] + found[1]
+    return poses
+
+
+def test_poses_are_matched_to_heatmaps_as_officially(monkeypatch):
+    config = read(COCO['w32'])
+    head = built(MODELS, {**config.model.head, 'in_channels': 4, 'num_heatmap_filters': 4, 'rescore_cfg': None})
+    monkeypatch.setattr(head, 'forward', lambda made: made)
+    rng = np.random.default_rng(0)
+    heatmaps = np.zeros((1, 18, 24, 32), np.float32)
+    y, x = np.mgrid[:24, :32]
+    for joint in range(18):
+        for cx, cy in rng.uniform(3, 20, (2, 2)):
+            heatmaps[0, joint] = np.maximum(heatmaps[0, joint], np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 8))
+    offsets = rng.normal(0, 3, (1, 34, 1, 1)).astype(np.float32).repeat(24, 2).repeat(32, 3)
+    made = [(torch.from_numpy(heatmaps), torch.from_numpy(offsets))] * 2
+    sample = PoseDataSample(metainfo={'flip_indices': PAIRS})
+    settings = dict(config.model.test_cfg)
+    (plain,) = head.predict([made[:1]], [sample], settings)
+    (matched,) = head.predict([made[:1]], [sample], {**settings, 'match_heatmaps': True})
+    (large,) = F.pad(
+        F.interpolate(made[0][0], (93, 125), mode='bilinear', align_corners=True), (0, 3, 0, 3), mode='replicate'
+    ).numpy()
+    expected = official_match(plain.keypoints, plain.keypoint_scores, large[:-1])
+    assert np.abs(expected - plain.keypoints).max() > 1
+    assert np.allclose(matched.keypoints, expected, atol=1e-2)
+    assert np.array_equal(matched.keypoint_scores, plain.keypoint_scores)

@@ -1,7 +1,7 @@
 """Targets and test of DEKR with the official arithmetic, around mmpose's DEKRHead.
 
 Source: HRNet/DEKR `lib/dataset/target_generators/target_generators.py`, `lib/dataset/{COCO,CrowdPose}Keypoints.py`,
-`lib/core/{inference,nms}.py`. Matching poses to heatmaps (`lib/core/match.py`) is not here.
+`lib/core/{inference,nms,match}.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from mmpose.models.heads import DEKRHead
 from mmpose.models.pose_estimators import BottomupPoseEstimator
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from numpy.typing import NDArray
+from scipy.optimize import curve_fit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -180,7 +181,8 @@ class OfficialDEKRHead(DEKRHead):
 
     It is for `DEKREstimator`. The test settings are `nms_dist_thr`, `multiscale_nms_dist_thr` and `nms_joints_thr`
     (two poses are the same if more joints than this are nearer than the threshold times the size of one),
-    `max_num_people`, and `decrease`, the factor of the scores of other scales.
+    `max_num_people`, `decrease`, the factor of the scores of other scales, and `match_heatmaps`, with which keypoints
+    move to the nearest peaks of the heatmaps.
     """
 
     def init_weights(self) -> None:
@@ -212,7 +214,8 @@ class OfficialDEKRHead(DEKRHead):
         found = [found[0], *((poses, x / x.max() * factor if len(x) else x) for poses, x in found[1:])]
         found = [found[i] for i in sorted(range(len(scales)), key=lambda i: -scales[i])]
         poses, roots = (torch.cat(parts) for parts in zip(*found, strict=True))
-        values = _values(torch.stack(heatmaps).mean(dim=0)[0, :-1], poses)
+        mean = torch.stack(heatmaps).mean(dim=0)[0, :-1]
+        values = _values(mean, poses)
         threshold = cfg.get('multiscale_nms_dist_thr', 0.15) if len(scales) > 1 else cfg.get('nms_dist_thr', 0.05)
         kept = _different(
             poses,
@@ -222,6 +225,8 @@ class OfficialDEKRHead(DEKRHead):
             cfg.get('max_num_people', 30),
         )
         poses, scores = poses[kept], (roots[:, None] * values)[kept]
+        if cfg.get('match_heatmaps'):
+            poses = _matched(poses, scores, mean)
         if len(poses) and self.rescore_net is not None and meta.get('skeleton_links'):
             quality = torch.nan_to_num(self.rescore_net(poses, scores, meta['skeleton_links']))
             scores = scores * quality[:, None]
@@ -289,3 +294,49 @@ def _different(poses: Tensor, scores: Tensor, threshold: float, joints: int, lim
             kept.append(best)
             ignored.update(group)
     return sorted(kept, key=lambda i: -float(scores[i]))[:limit] if len(kept) > limit else kept
+
+
+def _matched(poses: Tensor, scores: Tensor, heatmaps: Tensor) -> Tensor:
+    """Move keypoints `(N, K, 2)` to the nearest of 30 peaks within 75 pixels, and to a Gaussian around it.
+
+    As in the official code, the Gaussian moves x by its row and y by its column, and only keypoints with scores above
+    0.05; a peak that several people share is fitted once.
+    """
+    height, width = heatmaps.shape[-2:]
+    peaks = heatmaps * (F.max_pool2d(heatmaps[None], 5, 1, 2)[0] == heatmaps)
+    cells = peaks.flatten(1).topk(min(30, height * width), dim=1).indices
+    places = torch.stack([cells % width, cells // width], dim=-1).to(poses)
+    distances = (poses[:, :, None] - places).norm(dim=-1)
+    nearest = distances.argmin(dim=-1)
+    absorbed = places[torch.arange(len(heatmaps)), nearest]
+    matched = torch.where(distances.amin(dim=-1, keepdim=True) < 75, absorbed, poses)
+    maps = heatmaps.cpu().numpy()
+    for joint, heatmap in enumerate(maps):
+        fitted: dict[tuple[int, int], tuple[float, float] | None] = {}
+        for person in torch.nonzero(scores[:, joint] > 0.05)[:, 0].tolist():
+            column, row = (int(value + 0.5) for value in matched[person, joint].tolist())
+            if (row, column) not in fitted:
+                fitted[row, column] = _fitted(heatmap, row, column)
+            if (point := fitted[row, column]) is not None:
+                matched[person, joint] = matched.new_tensor(point)
+    return matched
+
+
+def _fitted(heatmap: _Array, row: int, column: int, reach: int = 6, sigma: float = 2.0) -> tuple[float, float] | None:
+    """Return x and y of a Gaussian around a cell; None if none fits."""
+    height, width = heatmap.shape
+    row, column = min(max(row, 0), height - 1), min(max(column, 0), width - 1)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    window = heatmap[top : row + reach + 1, left : column + reach + 1]
+    first, second = np.meshgrid(np.arange(window.shape[0]), np.arange(window.shape[1]))
+
+    def gaussian(at: Any, peak: float, a: float, b: float, width: float) -> Any:
+        return peak * np.exp(-((at[1] - b) ** 2 + (at[0] - a) ** 2) / (2 * width**2))
+
+    start = (heatmap[row, column], row - top, column - left, sigma)
+    try:
+        data = np.stack([first.ravel(), second.ravel()])
+        (_, a, b, _), _ = curve_fit(gaussian, data, window.ravel(), p0=start, maxfev=300)
+    except (RuntimeError, TypeError):  # no Gaussian, or too few cells
+        return None
+    return left + float(b), top + float(a)

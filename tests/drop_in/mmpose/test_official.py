@@ -5,9 +5,9 @@ import pytest
 from mmpose.codecs import MSRAHeatmap
 from mmpose.datasets.transforms import RandomHalfBody
 from mmpose.evaluation import MpiiPCKAccuracy
-from mmpose.registry import KEYPOINT_CODECS, METRICS, TRANSFORMS
+from mmpose.registry import KEYPOINT_CODECS, METRICS, MODELS, TRANSFORMS
 
-import hrnet_mm.drop_in.mmpose.official  # noqa: F401  # registers what is built here by name
+import hrnet_mm.drop_in.mmpose  # noqa: F401  # registers what is built here by name
 
 
 def boxes(count):
@@ -172,3 +172,31 @@ def test_an_unknown_data_set_needs_a_norm():
     metric.dataset_meta = {'dataset_name': 'lapa'}
     with pytest.raises(ValueError, match=r"data set 'lapa' is unknown, known are .*'wflw'.*give `norm`"):
         metric.process(None, [data_sample([[0, 0]], [[0, 0]])])
+
+
+def test_bottom_up_inputs_are_squares_and_have_scale_one():
+    with pytest.raises(ValueError, match=r'input_size is \(512, 640\); expected a square'):
+        TRANSFORMS.build({'type': 'OfficialBottomupAffine', 'input_size': (512, 640)})
+    with pytest.raises(ValueError, match=r'scales is \(0.5, 2\); expected 1 among them'):
+        TRANSFORMS.build({'type': 'OfficialBottomupResize', 'input_size': (512, 512), 'scales': (0.5, 2)})
+
+
+def test_images_of_several_sizes_are_packed_and_batched_by_scale():
+    images = [np.full((4, 6, 3), 9, np.uint8), np.full((2, 3, 3), 9, np.uint8)]
+    pack = TRANSFORMS.build({'type': 'PackPoseInputs'})
+    packed = pack({'img': images, 'aug_scales': [0.5]})
+    assert [tuple(image.shape) for image in packed['inputs']] == [(3, 4, 6), (3, 2, 3)]
+    assert packed['data_samples'].aug_scales == [0.5]
+    preprocessor = MODELS.build({'type': 'PoseDataPreprocessor', 'mean': [1.0] * 3, 'std': [2.0] * 3})
+    batch = {'inputs': [[image] * 2 for image in packed['inputs']], 'data_samples': [packed['data_samples']] * 2}
+    batch = preprocessor(batch)
+    inputs = batch['inputs']
+    assert [tuple(scale.shape) for scale in inputs] == [(2, 3, 4, 6), (2, 3, 2, 3)]
+    assert (inputs[0] == 4).all()
+    assert batch['data_samples'][1].batch_input_shape == (4, 6)  # of the first scale
+
+
+def test_images_of_one_size_are_packed_as_by_mmpose():
+    pack = TRANSFORMS.build({'type': 'PackPoseInputs'})
+    assert pack({'img': [np.zeros((4, 6, 3), np.uint8)] * 2})['inputs'].shape == (2, 3, 4, 6)
+    assert pack({'img': np.zeros((4, 6, 3), np.uint8)})['inputs'].shape == (3, 4, 6)
