@@ -154,10 +154,10 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
         for step in dicts((config.get(name) or {}).get('dataset')):
             if not size or 'type' not in step:
                 continue
-            cropped = step.get('input_size') if type_name(step) == 'TopdownAffine' else None
+            cropped = step.get('input_size') if type_name(step) in ('TopdownAffine', 'FaceCrop') else None
             if cropped and list(cropped) != list(size):
                 problems.append(
-                    f'{name}: TopdownAffine crops to {list(cropped)}, but model.head.decoder has the input_size '
+                    f'{name}: {type_name(step)} crops to {list(cropped)}, but model.head.decoder has the input_size '
                     f'{list(size)}'
                 )
             encoder = step.get('encoder') if type_name(step) == 'GenerateTarget' else None

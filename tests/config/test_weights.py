@@ -29,7 +29,7 @@ SOURCES = {
     'detection/cascade': {'official-det', 'mmdet'},
     'detection/htc': {'official-det', 'mmdet'},
     'detection/fcos': {'official-fcos', 'official-det', 'mmdet'},
-    'pose/td-hm': {'official-pose', 'mmpose'},
+    'pose/td-hm_hrnet': {'official-pose', 'mmpose'},
     'pose/ae': {'higherhrnet', 'mmpose'},
     'pose/higherhrnet': {'higherhrnet', 'mmpose'},
     'face/td-hm': {'official-face', 'mmpose'},

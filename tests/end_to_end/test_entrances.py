@@ -36,6 +36,7 @@ FAMILIES = [
     'pose/td-hm_hrnet-w32_4xb32-210e_coco-256x192.py',
     'pose/ae_hrnet-w32_8xb24-300e_coco-512x512.py',
     'pose/dekr_hrnet-w32_8xb10-140e_coco-512x512.py',
+    'pose/dekr_hrnet-w32_official-4xb10-140e_coco-512x512.py',
     'pose/higherhrnet_hrnet-w32_4xb12-300e_coco-512x512.py',
     'face/td-hm_hrnetv2-w18_1xb16-60e_wflw-256x256.py',
     'ablations/td-hm_hrnet-w32_2x-stream_coco-256x192.py',

@@ -30,7 +30,8 @@ def shrinking_options(config: Any) -> list[str]:
     loaders = [small.get('train_dataloader'), small.get('val_dataloader'), small.get('test_dataloader')]
     if config.default_scope == 'mmpose':
         is_bottom_up = config.train_dataloader.dataset.get('data_mode') == 'bottomup'
-        for part in _dicts([*loaders, model, small.get('tta_pipeline')]):
+        is_strided = model.backbone.type == 'ResNet'  # by 32, which half of 288 is no multiple of
+        for part in _dicts([] if is_strided else [*loaders, model, small.get('tta_pipeline')]):
             for key in part.keys() & {'input_size', 'heatmap_size', 'heatmap_sizes'}:
                 part[key] = _divided(part[key], SCALES['bottom-up' if is_bottom_up else 'top-down'])
     else:
