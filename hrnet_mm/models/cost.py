@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ..errors import UserError
 from .hrnet import HRNet
@@ -64,17 +65,32 @@ def count_macs(module: nn.Module) -> Iterator[Cost]:
     for norm in norms:
         vars(norm)['forward'] = _identity
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), _Flops() as counter:
             yield cost
     finally:
         for handle in handles:
             handle.remove()
         for norm in norms:
             del vars(norm)['forward']
-    flops = counter.get_flop_counts().get('Global', {})
-    # PyTorch's counter counts a multiplication and an addition as two.
-    cost.products = sum(n for op, n in flops.items() if op is torch.ops.aten.bmm) // 2
-    cost.layers = sum(n for op, n in flops.items() if op is not torch.ops.aten.bmm) // 2
+    # PyTorch counts a multiplication and an addition as two.
+    cost.products = counter.flops.pop(torch.ops.aten.bmm, 0) // 2
+    cost.layers = sum(counter.flops.values()) // 2
+
+
+class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """PyTorch's counts by operator, without those by module, which take FlopCounterMode most of the time."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops: dict[Any, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        operator = func.overloadpacket
+        if operator in flop_registry:
+            self.flops[operator] = self.flops.get(operator, 0) + flop_registry[operator](*args, **kwargs, out_val=out)
+        return out
 
 
 def _is_meta(module: nn.Module) -> bool:

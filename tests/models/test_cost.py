@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hrnet_mm.models import HRFuseScales, HRNet, HRNetV1, HRNetV2
+from hrnet_mm.models import HRFuseScales, HRNet, HRNetModel, HRNetV1, HRNetV2
+from hrnet_mm.models.cost import count_macs
 
 
 class Chain(nn.Sequential):
@@ -95,3 +96,15 @@ def test_parameters_and_macs(
             net(torch.empty(1, 3, *size))
     assert sum(p.numel() for p in net.parameters()) == params
     assert round(counter.get_total_flops() / 2 / 2**30, 3) == gimacs
+
+
+def test_the_counts_of_this_package_are_pytorchs() -> None:
+    model, x = HRNetModel('hrnet_test-w4').eval(), torch.randn(1, 3, 64, 96)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(x)
+        torch.bmm(x[0], x[0].mT)
+    with count_macs(model) as cost:
+        model(x)
+        torch.bmm(x[0], x[0].mT)
+    assert cost.products == 3 * 64 * 64 * 96
+    assert cost.layers + cost.products == counter.get_total_flops() // 2

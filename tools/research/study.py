@@ -59,7 +59,6 @@ class Sized:
     parameters: int
 
 
-@cache
 def count(network: Network, width: int) -> Sized:
     """Count multiply-adds and parameters; the former without RoI heads, which are the same in every detector."""
     task = TASKS[network.task]
