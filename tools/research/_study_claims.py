@@ -97,7 +97,7 @@ SCALES = {
         depth=Depth((1, 2, 2), 1, (1, 16), basic=18, bottleneck=50, head=40, stem=16),
         classifier_depth=Depth((1, 1, 1), 1, (1, 16), basic=18, bottleneck=50, head=40, stem=16),
         widths={
-            'pose': 12,
+            'pose': 10,
             'segmentation': 11,
             'detection': 8,
             'instances': 8,

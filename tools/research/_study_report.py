@@ -168,7 +168,9 @@ def _on_mark(row: Mapping[str, str], measure: str) -> float:
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return '\n'.join([f'| {" | ".join(head)} |', '|---' * len(head) + '|', *(f'| {" | ".join(one)} |' for one in lines)])
+    return '\n'.join(
+        [f'| {" | ".join(head)} |', '|---' * len(head) + '|', *(f'| {" | ".join(one)} |' for one in lines)]
+    )
 
 
 def _summary(comparisons: Mapping[str, Comparison], findings: Mapping[Claim, Finding]) -> str:
@@ -224,7 +226,9 @@ def _recipe_table(trials: Rows, sized: Mapping[str, 'Sized']) -> str:
     for name in (name for name in sized if name in values):
         own = values[name]
         best = max(rates, key=lambda rate: own.get(rate, -1)) if len(own) == len(rates) else ''
-        cells = [f'**{own[rate]:.1f}**' if rate == best else f'{own[rate]:.1f}' if rate in own else '' for rate in rates]
+        cells = [
+            f'**{own[rate]:.1f}**' if rate == best else f'{own[rate]:.1f}' if rate in own else '' for rate in rates
+        ]
         lines.append([name, TASKS[sized[name].network.task].measures[0], *cells])
     return _table(['network', 'measure', *rates], lines)
 

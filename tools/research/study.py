@@ -248,7 +248,10 @@ class Run:
         row: dict[str, object] = {'scale': scale, 'network': self.name, 'seed': self.seed, 'rate': f'{self.rate:g}'}
         row |= {'width': self.sized.width, 'macs': cost.macs, 'body_macs': cost.body, 'parameters': cost.parameters}
         row |= {'size': network.size, 'iterations': self.recipe.iterations, 'batch': self.recipe.batch}
-        return row | {'trained_on': 'fit' if self.is_trial else 'train', 'tested_on': 'val' if self.is_trial else 'test'}
+        return row | {
+            'trained_on': 'fit' if self.is_trial else 'train',
+            'tested_on': 'val' if self.is_trial else 'test',
+        }
 
 
 KEY = ('scale', 'network', 'seed', 'rate', 'iterations', 'trained_on')
@@ -339,9 +342,7 @@ def plan(
         rates = {name: choose_rate(trials, one) for name, one in runs.items()}
         for seed in range(seeds):
             yield from (
-                replace(one, rate=rate, seed=seed)
-                for name, one in runs.items()
-                if (rate := rates[name]) is not None
+                replace(one, rate=rate, seed=seed) for name, one in runs.items() if (rate := rates[name]) is not None
             )
 
 
@@ -381,7 +382,9 @@ def count_levels(boxes: np.ndarray) -> dict[str, list[int]]:
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(ConfigDict(network.build(8)))
     strides = [size[0] for size in model.rpn_head.prior_generator.strides]
-    anchors = model.rpn_head.prior_generator.grid_priors([(network.size // stride,) * 2 for stride in strides])
+    anchors = model.rpn_head.prior_generator.grid_priors(
+        [(network.size // stride,) * 2 for stride in strides], device='cpu'
+    )
     from mmdet.structures.bbox import bbox_overlaps
 
     best = torch.stack([bbox_overlaps(corners, level).amax(dim=1) for level in anchors]).argmax(dim=0)
@@ -417,7 +420,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--scale', choices=SCALES, default='small', help='large: for a graphics card (default: small)')
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
     parser.add_argument('--processes', type=int, default=1, help='runs at a time, each on one thread (default: 1)')
-    parser.add_argument('--hours', type=float, default=math.inf, help='start no run after this time (default: no limit)')
+    parser.add_argument(
+        '--hours', type=float, default=math.inf, help='start no run after this time (default: no limit)'
+    )
     parser.add_argument('--iterations', type=int, help="instead of the recipe's, to try the study out")
     parser.add_argument('--data', type=Path, default=ROOT / 'data/demo', help='made if missing (default: data/demo)')
     parser.add_argument(
