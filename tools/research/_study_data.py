@@ -25,7 +25,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Data:
-    """Dataset configs: for training, the same images without augmentation (or as many as are tested), and for testing."""
+    """Dataset configs: for training, its images (or some of them) without augmentation, and for testing."""
 
     train: Config
     check: Config
@@ -107,7 +107,7 @@ LEAST, MOST = 16, 256  # heights of people in pixels
 
 
 def render_sizes(random: np.random.Generator, photographs: Sequence[Image]) -> Rendered:
-    """Two to five people on 256 x 256 pixels, whose heights are `LEAST` to `MOST` pixels, uniform in their logarithm."""
+    """Two to five people, 256 x 256 pixels; the logarithms of their heights, `LEAST` to `MOST` pixels, are uniform."""
     side = 256
     canvas = Canvas(crop_photograph(random, pick(random, photographs), side, side), draw_light(random))
     figures = []
@@ -124,7 +124,7 @@ def render_sizes(random: np.random.Generator, photographs: Sequence[Image]) -> R
 
 
 def prepare_sizes(part: Part) -> Path:
-    """Write 450 images of `render_sizes` to `root`/people-sizes, or 10,000 at the large scale, unless they are there."""
+    """Write 450 images of `render_sizes`, or 10,000 at the large scale, below `root`, unless they are there."""
     counts = {'fit': 240, 'val': 60, 'test': 150}
     if part.large:
         counts = {'fit': 8_000, 'val': 1_000, 'test': 1_000}
@@ -185,15 +185,22 @@ def classification_data(part: Part, size: int, stride: int) -> Data:
     )
 
 
+FASHION_HELD_OUT = 10_000
+
+
 def _fashion(part: Part, train: list[Config], test: list[Config]) -> Data:
     """60,000 and 10,000 images; rates are chosen on the first 50,000 and the other 10,000 of the training part."""
     shared = dict(type='FashionMNIST', data_root=str(part.fashion), download=False)
-    fit = dict(indices=list(range(50_000))) if part.train == 'fit' else {}
-    held_out = part.test == 'val'
-    tested = dict(indices=list(range(50_000, 60_000))) if held_out else dict(split='test', test_mode=True)
+    with (Path(str(part.fashion)) / 'train-labels-idx1-ubyte').open('rb') as file:
+        images = int.from_bytes(file.read(8)[4:], 'big')
+    held_out = images - FASHION_HELD_OUT
+    fit = dict(indices=held_out) if part.train == 'fit' else {}
+    tested = dict(split='test', test_mode=True)
+    if part.test == 'val':
+        tested = dict(indices=list(range(held_out, images)))
     return Data(
         dict(**shared, **fit, pipeline=train),
-        dict(**shared, indices=10_000, pipeline=test),
+        dict(**shared, indices=min(held_out, 10_000), pipeline=test),
         dict(**shared, **tested, pipeline=test),
     )
 
@@ -248,7 +255,6 @@ def read_boxes(sample: Any) -> tuple[Any, ...]:
 
 def merge_boxes(read: Sequence[tuple[Any, ...]], annotations: str) -> tuple[Records, Records]:
     """pycocotools' matches of all detections at ten thresholds, and at the first of them."""
-
     found = [
         dict(image_id=image, category_id=1, bbox=[x0, y0, x1 - x0, y1 - y0], score=score)
         for image, boxes, scores in read

@@ -354,7 +354,7 @@ def _first_run(scale: Scale, name: str, sized: Sized, iterations: int | None) ->
 class Here(Executor):
     """Runs what it is given at once, in this process."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 'Future[Any]':
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 'Future[Any]':  # noqa: D102
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
