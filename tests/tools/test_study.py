@@ -368,10 +368,12 @@ def test_the_plan_is_balanced_wherever_it_is_interrupted(study, small, unsized, 
     monkeypatch.setattr(study, 'choose_rate', lambda *_: 0.006)
     runs = list(study.plan(small, unsized, comparisons, 8, None, []))
     assert len(runs) == len({(one.name, one.rate, one.seed, one.is_trial) for one in runs})
-    main = {name for one in comparisons.values() if one.seeds == 8 for name in one.networks}
-    first = runs[: len(main) * (len(study.RATES) + 8)]
-    assert {one.name for one in first} == main
-    for group, names in ((first, main), (runs[len(first) :], set(unsized) - main)):
+    turns = {
+        turn: {name for one in comparisons.values() if one.turn == turn for name in one.networks} for turn in range(3)
+    }
+    seen = set()
+    for names in (turns[0], turns[1] - turns[0], turns[2]):
+        group, runs = runs[: len(names) * (len(study.RATES) + 8)], runs[len(names) * (len(study.RATES) + 8) :]
         trials = [one for one in group if one.is_trial]
         assert group[: len(trials)] == trials
         assert sorted((one.name, one.rate) for one in trials) == sorted((n, r) for n in names for r in study.RATES)
@@ -381,6 +383,9 @@ def test_the_plan_is_balanced_wherever_it_is_interrupted(study, small, unsized, 
             made[one.name] += 1
             assert max(made.values()) - min(made.values()) <= 1
         assert set(made.values()) == {8}
+        seen |= names
+    assert runs == []
+    assert seen == set(unsized)
 
 
 # Verdicts.
@@ -471,6 +476,7 @@ def call(study, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, made, monkeypatch, capsys):
+    monkeypatch.setattr(study, 'RATES', (0.002, 0.006))
     options = ('segmentation-readout', '--iterations', '2')
     trials, rows = call(*options, '--seeds', '1', '--hours', '0')
     assert trials == rows == []
@@ -489,8 +495,8 @@ def test_runs_end_in_rows_that_are_not_made_again_and_in_a_report(study, call, m
             assert records['hits'].shape == (2, 7)
             assert study.evaluate(dict(records))[0] == pytest.approx(float(row['value']), abs=1e-3)
     trials, rows = call(*options, '--seeds', '2')
-    assert (len(trials), len(rows)) == (9, 6)
-    assert len(capsys.readouterr().out.splitlines()) == 15  # one line a run, and nothing of what was there already
+    assert (len(trials), len(rows)) == (6, 6)
+    assert len(capsys.readouterr().out.splitlines()) == 12  # one line a run, and nothing of what was there already
 
     for name in ('study_levels.csv', 'study_first.csv'):
         shutil.copy(study.RESULTS / name, made / 'results')

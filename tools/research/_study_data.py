@@ -124,8 +124,8 @@ def render_sizes(random: np.random.Generator, photographs: Sequence[Image]) -> R
 
 
 def prepare_sizes(part: Part) -> Path:
-    """Write 450 images of `render_sizes`, or 10,000 at the large scale, below `root`, unless they are there."""
-    counts = {'fit': 240, 'val': 60, 'test': 150}
+    """Write 350 images of `render_sizes`, or 10,000 at the large scale, below `root`, unless they are there."""
+    counts = {'fit': 160, 'val': 40, 'test': 150}
     if part.large:
         counts = {'fit': 8_000, 'val': 1_000, 'test': 1_000}
     name = 'people-sizes-10000' if part.large else 'people-sizes'

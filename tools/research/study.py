@@ -331,11 +331,11 @@ def plan(
 ) -> Iterator[Run]:
     """Every run, the most valuable first; runs of networks whose rate is not chosen yet are left out.
 
-    Comparisons that need most seeds come first: the trials of all their networks, then seed by seed a run of each.
+    Turn by turn: the trials of all networks, then seed by seed a run of each.
     """
     planned = set()
-    for need in sorted({one.seeds for one in comparisons.values()}, reverse=True):
-        names = list(dict.fromkeys(name for one in comparisons.values() if one.seeds == need for name in one.networks))
+    for turn in sorted({one.turn for one in comparisons.values()}):
+        names = list(dict.fromkeys(name for one in comparisons.values() if one.turn == turn for name in one.networks))
         runs = {name: _first_run(scale, name, sized[name], iterations) for name in names if name not in planned}
         planned |= set(names)
         yield from (replace(one, rate=rate, is_trial=True) for rate in RATES for one in runs.values())
