@@ -99,11 +99,11 @@ class Scale:
 
 SCALES = {
     'small': Scale(
-        depth=Depth((1, 2, 2), 1, (1, 16), basic=18, bottleneck=50, head=40, stem=16),
+        depth=Depth((1, 3, 2), 1, (1, 16), basic=18, bottleneck=50, head=40, stem=16),
         classifier_depth=Depth((1, 1, 1), 1, (1, 16), basic=18, bottleneck=50, head=40, stem=16),
         widths={
-            'pose': 10,
-            'segmentation': 11,
+            'pose': 11,
+            'segmentation': 10,
             'detection': 8,
             'instances': 8,
             'HRNet body': 18,
