@@ -115,8 +115,8 @@ SCALES = {
         recipes=dict(
             pose=Recipe(500, 16, 2),
             segmentation=Recipe(500, 8, 2),
-            detection=Recipe(1200, 2, 2),
-            instances=Recipe(1200, 2, 2),
+            detection=Recipe(1000, 2, 2),
+            instances=Recipe(1000, 2, 2),
             classification=Recipe(300, 32, 6),
         ),
     ),
