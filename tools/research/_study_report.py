@@ -5,17 +5,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from _study_claims import MANY, RATES, SCALES, Claim, Comparison, define_comparisons
+from _study_costs import Sized, published_head
 from _study_data import TASKS
-from _study_statistics import Floats, detectable, draw_images, evaluate, half_width, holm, p_value, standard_error
+from _study_statistics import (
+    Floats,
+    detectable,
+    draw_images,
+    evaluate,
+    half_width,
+    holm,
+    p_value,
+    records_file,
+    standard_error,
+)
 
 from hrnet_mm.weights.tables import read_rows
-
-if TYPE_CHECKING:
-    from study import Sized
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -62,7 +69,7 @@ class Finding:
         return 'agrees' if self.lead > 0 else 'disagrees'
 
 
-def write_report(results: Path, document: Path, scale: str, sized: Mapping[str, 'Sized']) -> None:
+def write_report(results: Path, document: Path, scale: str, sized: Mapping[str, Sized]) -> None:
     """Put the tables of a scale between the document's marks, `<!-- study:NAME:begin -->` and `end`.
 
     Args:
@@ -95,7 +102,7 @@ def write_report(results: Path, document: Path, scale: str, sized: Mapping[str, 
     document.write_text(text, encoding='utf-8')
 
 
-def _is_current(row: Mapping[str, str], scale: str, sized: Mapping[str, 'Sized']) -> bool:
+def _is_current(row: Mapping[str, str], scale: str, sized: Mapping[str, Sized]) -> bool:
     """Whether a row is of a network and a recipe as they are defined now."""
     if row['scale'] != scale or row['network'] not in sized:
         return False
@@ -106,7 +113,7 @@ def _is_current(row: Mapping[str, str], scale: str, sized: Mapping[str, 'Sized']
 
 
 def find(
-    rows: Rows, records: Path, comparisons: Mapping[str, Comparison], sized: Mapping[str, 'Sized']
+    rows: Rows, records: Path, comparisons: Mapping[str, Comparison], sized: Mapping[str, Sized]
 ) -> dict[Claim, Finding]:
     """The finding of every claim, corrected for all of them together.
 
@@ -116,8 +123,6 @@ def find(
         comparisons: The comparisons.
         sized: The networks.
     """
-    from study import records_file
-
     table = records.with_suffix('.csv')
     by_run = {(row['network'], int(row['seed'])): row for row in rows}
     weights: dict[tuple[str, int], Floats] = {}
@@ -189,9 +194,7 @@ def _summary(comparisons: Mapping[str, Comparison], findings: Mapping[Claim, Fin
     return _table(head, lines)
 
 
-def _network_table(rows: Rows, comparisons: Mapping[str, Comparison], sized: Mapping[str, 'Sized']) -> str:
-    from study import published_head
-
+def _network_table(rows: Rows, comparisons: Mapping[str, Comparison], sized: Mapping[str, Sized]) -> str:
     head = ['network', 'width', 'M MACs', "body's", 'head', 'published head', 'M parameters', 'rate', 'seeds']
     head += ['on training images', 'on test images']
     bodies = {name for one in comparisons.values() if one.bodies for name in one.networks}
@@ -215,7 +218,7 @@ def _network_table(rows: Rows, comparisons: Mapping[str, Comparison], sized: Map
     return _table(head, lines)
 
 
-def _recipe_table(trials: Rows, sized: Mapping[str, 'Sized']) -> str:
+def _recipe_table(trials: Rows, sized: Mapping[str, Sized]) -> str:
     """The measure of each network at each learning rate on held-out training data; the best is bold."""
     values: dict[str, dict[str, float]] = defaultdict(dict)
     for row in trials:
@@ -233,7 +236,7 @@ def _recipe_table(trials: Rows, sized: Mapping[str, 'Sized']) -> str:
     return _table(['network', 'measure', *rates], lines)
 
 
-def _status(rows: Rows, trials: Rows, sized: Mapping[str, 'Sized']) -> str:
+def _status(rows: Rows, trials: Rows, sized: Mapping[str, Sized]) -> str:
     text = f'{len(trials)} of {len(sized) * len(RATES)} trials of learning rates and {len(rows)} of '
     text += f'{len(sized) * MANY} trainings with seeds have been made'
     if not (made := [*trials, *rows]):

@@ -1,4 +1,4 @@
-"""Statistics of the study: metrics of resampled test images, the bootstrap, Holm's correction, and power.
+"""Statistics of the study: records of runs, metrics of resampled images, the bootstrap, Holm's correction, and power.
 
 The records of a run are arrays by name, in one of two forms:
 
@@ -8,7 +8,9 @@ The records of a run are arrays by name, in one of two forms:
   detections.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,18 @@ Records = Mapping[str, npt.NDArray[np.generic]]
 LEVEL = 0.05  # of all claims together
 POWER = 0.8
 REPLICATES = 1000
+
+
+KEY = ('scale', 'network', 'seed', 'rate', 'iterations', 'trained_on')
+
+
+def read_key(row: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(str(row[column]) for column in KEY)
+
+
+def records_file(table: Path, row: Mapping[str, object]) -> Path:
+    """The file of a run's records beside the table of its row."""
+    return table.with_suffix('') / f'{re.sub("[^A-Za-z0-9.]+", "-", "_".join(read_key(row)))}.npz'
 
 
 def evaluate(records: Records, weights: npt.ArrayLike | None = None) -> Floats:
