@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import mmdet.models  # noqa: F401  # its own classes before V1hPyramid
+import mmpretrain.models  # noqa: F401  # and before PooledStreams
 import mmseg.models  # noqa: F401  # 'mmseg.UNet' in a pose network
 import torch
 from mmdet.registry import MODELS as DETECTION_MODELS
 from mmengine.hub import get_config
 from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS as CLASSIFICATION_MODELS
 from torch import Tensor, nn
 
 import hrnet_mm.drop_in.mmseg.heads  # noqa: F401  # HRNetV2Head
+from hrnet_mm.data.rendered.figures import CLASSES
 from hrnet_mm.models import HRNetV2pFPN
 from hrnet_mm.models.archs import Arch, Stage
 
@@ -33,6 +36,9 @@ class Depth:
     bottleneck: int
     head: int  # channels of pyramids and of detection heads
     stem: int  # of the dilated ResNet, which needs an even number
+
+
+PUBLISHED = Depth((1, 4, 3), 4, (4, 64), basic=34, bottleneck=50, head=256, stem=64)
 
 
 def body(width: int, depth: Depth, block: str = 'BASIC', **options: Any) -> Model:
@@ -84,9 +90,9 @@ def pose_v2(width: int, depth: Depth, codec: Model) -> Model:
 
 
 def pose_simple_baseline(width: int, depth: Depth, codec: Model) -> Model:
-    """ResNet and three deconvolutions, in the proportions of the paper's 64 and 256 channels."""
+    """ResNet and three deconvolutions, whose share of the MACs is that of the paper's with ResNet-50."""
     resnet = dict(type='ResNet', depth=depth.basic, stem_channels=width, base_channels=width)
-    deconvs = dict(deconv_out_channels=(4 * width,) * 3, deconv_kernel_sizes=(4,) * 3)
+    deconvs = dict(deconv_out_channels=(3 * width,) * 3, deconv_kernel_sizes=(4,) * 3)
     return _pose(codec, resnet, 8 * width, **deconvs)
 
 
@@ -97,15 +103,15 @@ def pose_unet(width: int, depth: Depth, codec: Model) -> Model:
     return model | dict(neck=dict(type='FeatureMapProcessor', select_index=4, scale_factor=0.5))
 
 
-# Segmentation: nucleus or background.
+# Segmentation: parts of people, and background.
 
 
 def _segmentation(backbone: Model, head: Model) -> Model:
-    shared = dict(num_classes=2, dropout_ratio=0, norm_cfg=dict(type='BN'), align_corners=False)
+    shared = dict(num_classes=len(CLASSES), dropout_ratio=0, norm_cfg=dict(type='BN'), align_corners=False)
     return dict(
         type='EncoderDecoder',
         data_preprocessor=dict(
-            type='SegDataPreProcessor', mean=[32.6] * 3, std=[24.4] * 3, size_divisor=1, test_cfg=dict(size_divisor=1)
+            type='SegDataPreProcessor', mean=[120.0] * 3, std=[60.0] * 3, size_divisor=1, test_cfg=dict(size_divisor=1)
         ),
         backbone=backbone,
         decode_head=head | shared,
@@ -131,10 +137,10 @@ def segmentation_v2(width: int, depth: Depth) -> Model:
 
 
 def segmentation_dilated(width: int, depth: Depth) -> Model:
-    """mmseg's FCN on a dilated ResNet of stride 8, its head in the proportions of `fcn_r50-d8`."""
+    """mmseg's FCN on a dilated ResNet of stride 8; its head has the share of the MACs of PSPNet with ResNet-101."""
     resnet = dict(type='ResNetV1c', depth=depth.basic, stem_channels=depth.stem, base_channels=width)
     resnet |= dict(dilations=(1, 1, 2, 4), strides=(1, 2, 1, 1), contract_dilation=True, norm_cfg=dict(type='BN'))
-    head = dict(type='FCNHead', in_channels=8 * width, in_index=3, channels=2 * width, num_convs=2)
+    head = dict(type='FCNHead', in_channels=8 * width, in_index=3, channels=5 * width, num_convs=2)
     return _segmentation(resnet, head)
 
 
@@ -144,17 +150,22 @@ def segmentation_unet(width: int, depth: Depth) -> Model:
     return _segmentation(dict(type='UNet', base_channels=width), head)
 
 
-# Detection and instance segmentation of nuclei: mmdet's R-CNNs with narrower heads, equal in every network.
+# Detection and instance segmentation of people: mmdet's R-CNNs with narrower heads, equal in every network.
+
+# Anchors and the scale that assigns boxes to pyramid levels are this much smaller than published, so that people of
+# 16 to 256 pixels have the levels of people of 43 to 683 pixels there.
+REDUCTION = 3 / 8
 
 
 def _detector(kind: str, backbone: Model, neck: Model, depth: Depth) -> Model:
     config = get_config(f'mmdet::_base_/models/{kind}-rcnn_r50_fpn.py')
     changes = {
-        'data_preprocessor.mean': [32.6] * 3,
-        'data_preprocessor.std': [24.4] * 3,
+        'data_preprocessor.mean': [120.0] * 3,
+        'data_preprocessor.std': [60.0] * 3,
         'rpn_head.in_channels': depth.head,
         'rpn_head.feat_channels': depth.head,
-        'rpn_head.anchor_generator.scales': [6],  # nuclei are about 24 pixels wide
+        'rpn_head.anchor_generator.scales': [8 * REDUCTION],
+        'roi_head.bbox_roi_extractor.finest_scale': 56 * REDUCTION,
         'roi_head.bbox_roi_extractor.out_channels': depth.head,
         'roi_head.bbox_head.in_channels': depth.head,
         'roi_head.bbox_head.fc_out_channels': 4 * depth.head,
@@ -164,10 +175,12 @@ def _detector(kind: str, backbone: Model, neck: Model, depth: Depth) -> Model:
         'train_cfg.rcnn.sampler.num': 64,
         'test_cfg.rpn.nms_pre': 500,
         'test_cfg.rpn.max_per_img': 300,
+        'test_cfg.rcnn.max_per_img': 30,
     }
     if kind == 'mask':
         changes |= {
             'roi_head.mask_roi_extractor.out_channels': depth.head,
+            'roi_head.mask_roi_extractor.finest_scale': 56 * REDUCTION,
             'roi_head.mask_head.num_convs': 2,
             'roi_head.mask_head.in_channels': depth.head,
             'roi_head.mask_head.conv_out_channels': depth.head,
@@ -209,30 +222,38 @@ def detection_resnet(width: int, depth: Depth, kind: str = 'faster') -> Model:
     return _detector(kind, resnet, neck, depth)
 
 
-# Classification.
+# Classification: the body of HRNet-C and a ResNet, each with the same linear classifier of all its streams or stages.
 
 
-def _classifier(backbone: Model, neck: list[Model], channels: int) -> Model:
+@CLASSIFICATION_MODELS.register_module()
+class PooledStreams(nn.Module):
+    """The means of all maps over their pixels, side by side."""
+
+    def forward(self, xs: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """Maps `(N, C_i, H_i, W_i)` to `(N, sum of C_i)`, in a tuple, which is what heads of mmpretrain read."""
+        return (torch.cat([x.mean((2, 3)) for x in xs], dim=1),)
+
+
+def _classifier(backbone: Model, channels: int) -> Model:
     head = dict(type='LinearClsHead', in_channels=channels, num_classes=10, topk=(1,))
     return dict(
         type='ImageClassifier',
         data_preprocessor=dict(num_classes=10, mean=[33.4], std=[78.5]),
         backbone=backbone,
-        neck=[*neck, dict(type='GlobalAveragePooling')],
+        neck=dict(type='PooledStreams'),
         head=head | dict(loss=dict(type='CrossEntropyLoss')),
     )
 
 
 def classifier_hrnet(width: int, depth: Depth, block: str = 'BASIC') -> Model:
     network = body(width, depth, block, in_channels=1)
-    fuse = dict(type='hrnet_mm.HRFuseScales', in_channels=network['arch'].out_channels)
-    return _classifier(network, [fuse], 2048)
+    return _classifier(network, sum(network['arch'].out_channels))
 
 
 def classifier_resnet(width: int, depth: Depth, block: str = 'BASIC') -> Model:
     number, expansion = (depth.basic, 1) if block == 'BASIC' else (depth.bottleneck, 4)
     resnet = dict(type='ResNet', in_channels=1, depth=number, stem_channels=width, base_channels=width)
-    return _classifier(resnet, [], 8 * width * expansion)
+    return _classifier(resnet | dict(out_indices=(0, 1, 2, 3)), 15 * width * expansion)
 
 
 Builder = Callable[..., Any]

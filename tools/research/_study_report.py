@@ -1,194 +1,282 @@
-"""Tables and picture of the study, from its rows alone."""
+"""Tables of the study, from its rows and records alone."""
 
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from _study_claims import SCALES, Claim, Comparison, define_comparisons
-from scipy.stats import t as student
+from _study_claims import MANY, RATES, SCALES, Claim, Comparison, define_comparisons
+from _study_costs import Sized, published_head
+from _study_data import TASKS
+from _study_statistics import (
+    Floats,
+    detectable,
+    draw_images,
+    evaluate,
+    half_width,
+    holm,
+    p_value,
+    records_file,
+    standard_error,
+)
 
-Rows = Sequence[dict[str, str]]
-FORMS = {
-    '': ('small', 'long'),
-    'large-': ('large',),
-}  # scales whose networks are the same, by the prefix of their marks
-VERDICTS = {'agrees': '#2a7f3f', 'within noise': '#888888', 'no difference seen': '#888888', 'disagrees': '#b03030'}
+from hrnet_mm.weights.tables import read_rows
+
+Rows = Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim's difference for each seed that all its networks were trained with, in points of the measure."""
+    """A claim's mean difference over seeds, in points of the measure, and what follows from it.
+
+    Attributes:
+        claim: The claim.
+        measure: The measure's name.
+        seeds: The number of seeds that all its networks were trained with.
+        obstacle: Why nothing was compared; empty if it was.
+        mean: Better less worse.
+        error: The mean's standard error over seeds and test images.
+        level: The level that Holm's correction leaves to this claim.
+        is_decided: Whether it is significant at that level.
+    """
 
     claim: Claim
-    measure: str
-    differences: np.ndarray
+    measure: str = ''
+    seeds: int = 0
+    obstacle: str = ''
+    mean: float = 0
+    error: float = 0
+    level: float = 1
+    is_decided: bool = False
 
     @property
-    def mean(self) -> float:
-        return float(self.differences.mean())
+    def lead(self) -> float:
+        """How far the mean is on the claim's side."""
+        return self.claim.margin - abs(self.mean) if self.claim.margin else self.mean
 
     @property
-    def half(self) -> float:
-        """Half of the mean's 95 % interval, by Student's t of the differences of equal seeds."""
-        n = len(self.differences)
-        return float(student.ppf(0.975, n - 1) * self.differences.std(ddof=1) / np.sqrt(n))
+    def p(self) -> float:
+        return 1.0 if self.obstacle else p_value(self.lead, self.error, self.seeds)
 
     @property
     def verdict(self) -> str:
-        if abs(self.mean) <= self.half:
-            return 'no difference seen' if self.claim.equal else 'within noise'
-        return 'agrees' if self.mean > 0 and not self.claim.equal else 'disagrees'
+        if self.obstacle:
+            return f'not compared: {self.obstacle}'
+        if not self.is_decided:
+            return 'not decided'
+        return 'agrees' if self.lead > 0 else 'disagrees'
 
 
-def write_report(rows: Rows, recipes: Rows, document: Path) -> None:
-    """Put the tables between the document's marks, `<!-- study:NAME:begin -->` and `end`, and draw its picture.
+def write_report(results: Path, document: Path, scale: str, sized: Mapping[str, Sized]) -> None:
+    """Put the tables of a scale between the document's marks, `<!-- study:NAME:begin -->` and `end`.
 
-    `recipes` are the rows of trainings by which learning rates were chosen.
-
-    Raises:
-        ValueError: A mark names a table without rows.
+    Args:
+        results: The folder of the tables.
+        document: Its marks of other names stay as they are; those of another scale than 'small' begin with the scale.
+        scale: The scale.
+        sized: Its networks.
     """
-    blocks: dict[str, str] = {'recipes': _recipe_table(recipes)} if recipes else {}
-    for prefix, names in FORMS.items():
-        runs = {name: [row for row in rows if row['scale'] == name] for name in names}
-        runs = {name: own for name, own in runs.items() if own}
-        if runs:
-            blocks |= {f'{prefix}{mark}': text for mark, text in _tables(runs).items()}
-            if not prefix:
-                draw(runs, document.with_suffix('.png'))
+    rows = [row for row in read_rows(results / 'study.csv') if _is_current(row, scale, sized)]
+    trials = [row for row in read_rows(results / 'study_recipes.csv') if _is_current(row, scale, sized)]
+    comparisons = define_comparisons(SCALES[scale])
+    blocks = {
+        'summary': _summary(comparisons, find(rows, results / 'study', comparisons, sized)),
+        'networks': _network_table(rows, comparisons, sized),
+        'recipes': _recipe_table(trials, sized),
+        'status': _status(rows, trials, sized),
+    }
+    if scale == 'small':
+        blocks['levels'] = _level_table(read_rows(results / 'study_levels.csv'))
+        blocks['first'] = _first_table(read_rows(results / 'study_first.csv'), comparisons)
+    else:
+        blocks = {f'{scale}-{name}': text for name, text in blocks.items()}
+
+    def put(match: re.Match[str]) -> str:
+        text = f'\n{blocks[match[1]]}\n' if match[1] in blocks else match[2]
+        return f'<!-- study:{match[1]}:begin -->{text}<!-- study:{match[1]}:end -->'
+
     text = document.read_text(encoding='utf-8')
-
-    def replace(match: re.Match[str]) -> str:
-        if match[1] not in blocks:
-            raise ValueError(f'{document} has a mark study:{match[1]}, but there are no rows of it')
-        return f'<!-- study:{match[1]}:begin -->\n{blocks[match[1]]}\n<!-- study:{match[1]}:end -->'
-
-    text = re.sub(r'<!-- study:([\w-]+):begin -->.*?<!-- study:\1:end -->', replace, text, flags=re.DOTALL)
+    text = re.sub(r'<!-- study:([\w-]+):begin -->(.*?)<!-- study:\1:end -->', put, text, flags=re.DOTALL)
     document.write_text(text, encoding='utf-8')
 
 
-def findings(rows: Rows, comparison: Comparison) -> list[Finding]:
-    """The finding of each claim that has two seeds or more."""
-    values: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in rows:
-        values[row['network']][row['seed']] = float(row['value'])
-    measures = {row['network']: row['measure'] for row in rows}
-    found = []
-    for claim in comparison.claims:
-        seeds = set.intersection(*(set(values[name]) for name in (*claim.better, *claim.worse)))
-        differences = np.array(
-            [sum(values[one][s] for one in claim.better) - sum(values[one][s] for one in claim.worse) for s in seeds]
-        )
-        if len(differences) > 1:
-            found.append(Finding(claim, measures[claim.better[0]], differences))
-    return found
+def _is_current(row: Mapping[str, str], scale: str, sized: Mapping[str, Sized]) -> bool:
+    """Whether a row is of a network and a recipe as they are defined now."""
+    if row['scale'] != scale or row['network'] not in sized:
+        return False
+    one = sized[row['network']]
+    recipe = SCALES[scale].recipes[one.network.task]
+    expected = one.width, one.cost.macs, recipe.iterations, recipe.batch
+    return tuple(int(row[column]) for column in ('width', 'macs', 'iterations', 'batch')) == expected
 
 
-def _tables(runs: Mapping[str, Rows]) -> dict[str, str]:
-    """The summary and a table of each comparison's networks; `runs` are the rows by scale, of equal networks."""
-    comparisons = define_comparisons(SCALES[next(iter(runs))])
-    tables = {}
-    head = ['claim', 'paper', *(cell for name in runs for cell in (f'found, {name}', 'verdict')), 'seeds']
-    summary = [f'| {" | ".join(head)} |', '|---' * len(head) + '|']
-    for mark, comparison in comparisons.items():
-        found = {name: {one.claim: one for one in findings(own, comparison)} for name, own in runs.items()}
-        lines = [_claim_line(claim, [own.get(claim) for own in found.values()]) for claim in comparison.claims]
-        if any(found.values()):
-            summary += [f'| **{comparison.title}** {"| " * (len(head) - 1)}|', *lines]
-        if any(row['network'] in comparison.networks for own in runs.values() for row in own):
-            tables[mark] = _network_table(runs, comparison)
-    rows = [row for own in runs.values() for row in own]
-    spent = sum(float(row['seconds']) for row in rows)
-    machines = ' and '.join(sorted({f'{row["device"]}, torch {row["torch"]}' for row in rows}))
-    made = f'{len(rows)} trainings, which took {spent / 60:.0f} minutes without rendering and testing, on {machines}.'
-    return tables | {'summary': '\n'.join(summary), 'made': made}
+def find(
+    rows: Rows, records: Path, comparisons: Mapping[str, Comparison], sized: Mapping[str, Sized]
+) -> dict[Claim, Finding]:
+    """The finding of every claim, corrected for all of them together.
+
+    Args:
+        rows: The trainings with seeds.
+        records: The folder of their records.
+        comparisons: The comparisons.
+        sized: The networks.
+    """
+    table = records.with_suffix('.csv')
+    by_run = {(row['network'], int(row['seed'])): row for row in rows}
+    weights: dict[tuple[str, int], Floats] = {}
+    drawn: dict[tuple[str, int], Floats] = {}
+
+    def redraw(name: str, seed: int) -> Floats:
+        """The values of a run on samples of its test images, which are the same for all networks of a task."""
+        if (name, seed) not in drawn:
+            with np.load(records_file(table, by_run[name, seed])) as stored:
+                own = dict(stored)
+            task, images = sized[name].network.task, len(own['of'] if 'of' in own else own['objects'])
+            if (task, images) not in weights:
+                weights[task, images] = draw_images(images, np.random.default_rng(0)).astype(float)
+            drawn[name, seed] = evaluate(own, weights[task, images])
+        return drawn[name, seed]
+
+    def examine(claim: Claim, least: int) -> Finding:
+        names = *claim.better, *claim.worse
+        if set(names) - set(sized):
+            return Finding(claim, obstacle='its networks were left out')
+        task = TASKS[sized[names[0]].network.task]
+        seeds = sorted(set.intersection(*({seed for one, seed in by_run if one == name} for name in names)))
+        found = Finding(claim, task.measures[0], len(seeds))
+        if len(seeds) < least:
+            return replace(found, obstacle=f'{len(seeds) or "none"} of {least} seeds')
+        for name in names:
+            reached = np.mean([_on_mark(by_run[name, seed], task.mark[0]) for seed in seeds])
+            if reached < task.mark[1]:
+                obstacle = f'{name} reaches {reached:.1f} of {task.mark[1]:g} {task.mark[0]} on its training images'
+                return replace(found, obstacle=obstacle)
+        signs = [*((name, 1) for name in claim.better), *((name, -1) for name in claim.worse)]
+        mean = np.mean([sum(sign * float(by_run[name, seed]['value']) for name, sign in signs) for seed in seeds])
+        differences = np.stack([sum(sign * redraw(name, seed) for name, sign in signs) for seed in seeds], axis=1)
+        error = standard_error(differences, np.random.default_rng(1))
+        return replace(found, mean=float(mean), error=error)
+
+    findings = [examine(claim, one.seeds) for one in comparisons.values() for claim in one.claims]
+    decided, levels = holm([one.p for one in findings])
+    return {
+        one.claim: replace(one, is_decided=bool(is_decided), level=float(level))
+        for one, is_decided, level in zip(findings, decided, levels, strict=True)
+    }
 
 
-def _claim_line(claim: Claim, found: Sequence[Finding | None]) -> str:
-    cells, seeds = [claim.text, claim.paper], set()
-    for one in found:
-        cells += ['', ''] if one is None else [f'{one.mean:+.1f} ± {one.half:.1f} {one.measure}', one.verdict]
-        seeds |= set() if one is None else {str(len(one.differences))}
-    return f'| {" | ".join([*cells, ", ".join(sorted(seeds))])} |'
+def _on_mark(row: Mapping[str, str], measure: str) -> float:
+    """The value of a measure on the training images."""
+    return float(row['train_value' if row['measure'] == measure else 'train_second_value'])
 
 
-def _network_table(runs: Mapping[str, Rows], comparison: Comparison) -> str:
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return '\n'.join(
+        [f'| {" | ".join(head)} |', '|---' * len(head) + '|', *(f'| {" | ".join(one)} |' for one in lines)]
+    )
+
+
+def _summary(comparisons: Mapping[str, Comparison], findings: Mapping[Claim, Finding]) -> str:
+    head = ['claim', 'paper', 'difference and corrected interval', 'verdict', 'seeds', 'could have been seen']
     lines = []
-    for name in comparison.networks:
-        own = [[row for row in rows if row['network'] == name] for rows in runs.values()]
-        if not any(own):
-            continue
-        one = next(rows[0] for rows in own if rows)
-        if not lines:
-            measures = [f'{one[m]}, {scale}' for scale in runs for m in ('measure', 'second_measure')]
-            head = ['network', 'width', 'M MACs', 'M parameters', 'seeds', *measures]
-            lines = [f'| {" | ".join(head)} |', '|---' * len(head) + '|']
-        cells = [name, one['width'], f'{int(one["macs"]) / 1e6:.1f}', f'{int(one["parameters"]) / 1e6:.2f}']
-        cells.append(', '.join(sorted({str(len(rows)) for rows in own if rows})))
-        cells += [
-            _mean_and_spread(rows, column) if rows else '' for rows in own for column in ('value', 'second_value')
+    for comparison in comparisons.values():
+        lines.append([f'**{comparison.title}**', *[''] * 5])
+        for claim in comparison.claims:
+            one = findings[claim]
+            difference = could = ''
+            if not one.obstacle:
+                half = half_width(one.error, one.seeds, one.level)
+                difference = f'{one.mean:+.1f} [{one.mean - half:+.1f}, {one.mean + half:+.1f}] {one.measure}'
+                could = f'{claim.margin + detectable(one.error, one.seeds, one.level):.1f}'
+            lines.append([claim.text, claim.paper, difference, one.verdict, str(one.seeds), could])
+    return _table(head, lines)
+
+
+def _network_table(rows: Rows, comparisons: Mapping[str, Comparison], sized: Mapping[str, Sized]) -> str:
+    head = ['network', 'width', 'M MACs', "body's", 'head', 'published head', 'M parameters', 'rate', 'seeds']
+    head += ['on training images', 'on test images']
+    bodies = {name for one in comparisons.values() if one.bodies for name in one.networks}
+    lines = []
+    for name, one in sized.items():
+        task = TASKS[one.network.task]
+        own = [row for row in rows if row['network'] == name]
+        published = 'bodies compared'
+        if name not in bodies:
+            published = f'{100 * published_head(one.network):.0f} % ({one.network.published.text})'
+        cells = [name, str(one.width), f'{one.cost.macs / 1e6:.1f}', f'{one.cost.body / 1e6:.1f}']
+        cells += [f'{100 * one.cost.head:.0f} %', published, f'{one.cost.parameters / 1e6:.2f}']
+        cells += [', '.join(sorted({row['rate'] for row in own}, key=float)), str(len(own))]
+        if own:
+            reached = np.mean([_on_mark(row, task.mark[0]) for row in own])
+            cells.append(f'{reached:.1f} {task.mark[0]} (mark: {task.mark[1]:g})')
+            cells.append(f'{_mean_and_spread([float(row["value"]) for row in own])} {task.measures[0]}')
+        else:
+            cells += [f'(mark: {task.mark[1]:g} {task.mark[0]})', '']
+        lines.append(cells)
+    return _table(head, lines)
+
+
+def _recipe_table(trials: Rows, sized: Mapping[str, Sized]) -> str:
+    """The measure of each network at each learning rate on held-out training data; the best is bold."""
+    values: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in trials:
+        values[row['network']][row['rate']] = float(row['value'])
+    if not values:
+        return 'No trial has been made yet.'
+    rates, lines = [f'{rate:g}' for rate in RATES], []
+    for name in (name for name in sized if name in values):
+        own = values[name]
+        best = max(rates, key=lambda rate: own.get(rate, -1)) if len(own) == len(rates) else ''
+        cells = [
+            f'**{own[rate]:.1f}**' if rate == best else f'{own[rate]:.1f}' if rate in own else '' for rate in rates
         ]
-        lines.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(lines)
+        lines.append([name, TASKS[sized[name].network.task].measures[0], *cells])
+    return _table(['network', 'measure', *rates], lines)
 
 
-def _recipe_table(rows: Rows) -> str:
-    """The measure of each network at each learning rate, a line for each number of steps."""
-    rates = sorted({row['rate'] for row in rows}, key=float)
-    values: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
-    for row in rows:
-        values[row['network'], row['iterations'], row['measure']][row['rate']] = f'{float(row["value"]):.1f}'
-    lines = [f'| network | steps | measure | {" | ".join(rates)} |', '|---' * (3 + len(rates)) + '|']
-    lines += [f'| {" | ".join([*key, *(found.get(rate, "") for rate in rates)])} |' for key, found in values.items()]
-    return '\n'.join(lines)
+def _status(rows: Rows, trials: Rows, sized: Mapping[str, Sized]) -> str:
+    text = f'{len(trials)} of {len(sized) * len(RATES)} trials of learning rates and {len(rows)} of '
+    text += f'{len(sized) * MANY} trainings with seeds have been made'
+    if not (made := [*trials, *rows]):
+        return f'{text}.'
+    spent = sum(float(row['seconds']) + float(row['test_seconds']) for row in made)
+    machines = ' and '.join(sorted({f'{row["device"]}, torch {row["torch"]}' for row in made}))
+    return f'{text}. They took {spent / 3600:.1f} hours of a processor, on {machines}.'
 
 
-def _mean_and_spread(rows: Rows, column: str) -> str:
-    values = np.array([float(row[column]) for row in rows])
-    return f'{values.mean():.1f} ± {values.std(ddof=1):.1f}' if len(values) > 1 else f'{values[0]:.1f}'
+def _level_table(rows: Rows) -> str:
+    head = ['images', 'boxes by', *(f'stride {row["stride"]}' for row in rows if row['part'] == 'train')]
+    names = {'anchors': 'best anchor (RPN)', 'rois': 'RoIAlign'}
+    lines = [
+        [part, text, *(row[column] for row in rows if row['part'] == part)]
+        for part in ('train', 'test')
+        for column, text in names.items()
+    ]
+    return _table(head, lines)
 
 
-def draw(runs: Mapping[str, Rows], file: Path) -> None:
-    """Every claim's difference with its interval and seeds, a panel for each measure; the last scale is bold."""
-    import matplotlib as mpl
+def _first_table(rows: Rows, comparisons: Mapping[str, Comparison]) -> str:
+    """The differences of the study's first form, by claim; its two lengths are the scales 'small' and 'long'."""
+    values = {(row['scale'], row['network'], row['seed']): float(row['value']) for row in rows}
+    measures = {row['network']: row['measure'] for row in rows}
+    lines = []
+    for claim in (claim for one in comparisons.values() for claim in one.claims):
+        if not set(claim.better + claim.worse) <= set(measures):
+            continue
+        cells = []
+        for scale in ('small', 'long'):
+            seeds = [seed for one, name, seed in values if (one, name) == (scale, claim.better[0])]
+            better, worse = (
+                np.array([sum(values[scale, name, seed] for name in names) for seed in seeds])
+                for names in (claim.better, claim.worse)
+            )
+            cells.append(_mean_and_spread(better - worse, sign='+'))
+        lines.append([claim.text, measures[claim.better[0]], *cells, str(len(seeds))])
+    return _table(['claim', 'measure', 'short', 'three times as long', 'seeds'], lines)
 
-    mpl.use('agg')
-    from matplotlib import pyplot as plt
 
-    panels: dict[str, dict[str, list[tuple[str, Finding]]]] = defaultdict(lambda: defaultdict(list))
-    for comparison in define_comparisons(SCALES[next(iter(runs))]).values():
-        for name, rows in runs.items():
-            for one in findings(rows, comparison):
-                panels[one.measure][one.claim.text].append((name, one))
-    heights = [len(found) for found in panels.values()]
-    figure, axes = plt.subplots(
-        len(panels), figsize=(9, 0.42 * sum(heights) + 0.75 * len(panels)), height_ratios=heights, squeeze=False
-    )
-    for axis, (measure, found) in zip(axes[:, 0], panels.items(), strict=True):
-        for place, of_scales in enumerate(found.values()):
-            for name, one in of_scales:
-                last = name == list(runs)[-1]
-                at, color = place + (0.13 if last else -0.2), VERDICTS[one.verdict]
-                style = dict(color=color, alpha=1.0 if last else 0.45)
-                axis.errorbar(one.mean, at, xerr=one.half, fmt='o', capsize=3, markersize=5 if last else 3, **style)
-                axis.plot(
-                    one.differences, [at + 0.22] * len(one.differences), '|', color=color, alpha=0.6, markersize=4
-                )
-        axis.axvline(0, color='black', linewidth=0.8)
-        axis.set_yticks(range(len(found)), list(found), fontsize=8)
-        axis.set_ylim(len(found) - 0.4, -0.6)
-        axis.set_xlabel(f'difference in {measure}', fontsize=8, labelpad=1)
-        axis.tick_params(axis='x', labelsize=8)
-        axis.spines[['top', 'right']].set_visible(False)
-    shown = {color: text for text, color in reversed(VERDICTS.items())}
-    handles = [plt.Line2D([], [], color=color, marker='o', label=text) for color, text in shown.items()]
-    figure.legend(handles=handles[::-1], loc='upper right', ncols=3, fontsize=8, frameon=False)
-    figure.suptitle(
-        f'left of 0: against the claim; right: as claimed; bold: {list(runs)[-1]}', x=0.02, ha='left', fontsize=9
-    )
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+def _mean_and_spread(values: Sequence[float] | Floats, sign: str = '') -> str:
+    mean = f'{np.mean(values):{sign}.1f}'
+    return f'{mean} ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else mean
