@@ -4,4 +4,7 @@
 # No code was released. Assumed: the schedule, data and weights of V2, and its normalization and ReLU.
 # Command: python tools/train.py configs/ablations/fcn_hrnetv1h-w48_cityscapes-512x1024.py
 _base_ = '../segmentation/fcn_hr48_4xb3-120k_cityscapes-512x1024.py'
-model = dict(decode_head=dict(type='FCNHead', input_transform=None, in_channels=48, in_index=0))
+model = dict(
+    backbone=dict(multiscale_output=False),
+    decode_head=dict(type='FCNHead', input_transform=None, in_channels=48, in_index=0),
+)

@@ -148,8 +148,8 @@ def _pose_channels(model: Any) -> None:
 def _segmentation_channels(model: Any) -> None:
     heads = model.decode_head if isinstance(model.decode_head, list) else [model.decode_head]
     for head in heads:
-        head.in_channels = list(WIDTHS)
-        head.channels = 16 if head.type == 'OCRHead' else sum(WIDTHS)
+        head.in_channels = list(WIDTHS) if isinstance(head.in_channels, list) else WIDTHS[head.in_index]
+        head.channels = 16 if head.type == 'OCRHead' else sum(WIDTHS) if head.get('num_convs', 1) else head.in_channels
         if head.type == 'OCRHead':
             head.ocr_channels = 8
 
@@ -170,7 +170,10 @@ _FEW_BOXES = {'nms_pre': 50, 'max_per_img': 20, 'score_thr': 0.0}
 def _detection_channels(model: Any) -> None:
     wide = (256, 1024, model.neck.get('out_channels'))
     model.neck.out_channels = 8
-    model.neck.update({'in_channels': list(WIDTHS)} if 'in_channels' in model.neck else {'arch': ARCH})
+    if 'in_channels' in model.neck:
+        model.neck.in_channels = list(WIDTHS[: len(model.neck.in_channels)])
+    else:
+        model.neck.arch = ARCH
     narrow = {'in_channels': 8, 'feat_channels': 8, 'out_channels': 8, 'conv_out_channels': 8, 'fc_out_channels': 16}
     for name in ('rpn_head', 'roi_head', 'bbox_head'):
         for part in _dicts(model.get(name)):
