@@ -52,7 +52,7 @@ def type_name(settings: Mapping[str, Any]) -> str:
         'HRNet'
     """
     kind = settings.get('type', '')
-    return kind.rpartition('.')[-1] if isinstance(kind, str) else str(kind.__name__)
+    return kind.rpartition('.')[-1] if isinstance(kind, str) else str(getattr(kind, '__name__', kind))
 
 
 def scope_of(config: Mapping[str, Any]) -> str:

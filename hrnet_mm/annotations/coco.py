@@ -1,23 +1,18 @@
 """Check of one COCO file: what it says twice, what it lacks, and what contradicts its images."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import mul
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from .headers import Header, read_headers
 from .report import Report, listed
+from .shapes import check_box, check_mask, check_points
+from .values import NUMBERS, are_numbers, by, hashable, is_id, is_side, short
 
 __all__ = ['Use', 'check_coco', 'check_structure', 'count_labels', 'read_json']
-
-_NUMBERS = {int, float}
-_MOST = 1e15
-_FAR = 5.0
-"""Pixels by which a box may differ from the mask or the points in it, however small they are."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +74,16 @@ def check_structure(file: Path, coco: Any, formats: str, report: Report, needed:
     for key, name in (('images', 'file_name'), ('annotations', None), ('categories', 'name')):
         entries = coco.get(key) or []
         if not isinstance(entries, list):
-            report.error(f'{file}: "{key}" is no list of entries but {_short(entries)}; {formats}')
+            report.error(f'{file}: "{key}" is no list of entries but {short(entries)}; {formats}')
             continue
         for i, one in enumerate(entries):
             if not isinstance(one, dict):
-                report.error(f'{file}: entry {i} of "{key}" is {_short(one)}; expected {{...}}', file, key, 'entry')
+                report.error(f'{file}: entry {i} of "{key}" is {short(one)}; expected {{...}}', file, key, 'entry')
             elif name is None:
                 continue
             elif 'id' not in one or name not in one:
                 report.error(
-                    f'{file}: an entry of "{key}" has no "id" or no "{name}": {_short(one)}; add it', file, key, name
+                    f'{file}: an entry of "{key}" has no "id" or no "{name}": {short(one)}; add it', file, key, name
                 )
             elif not isinstance(one[name], str) or not one[name].strip():
                 report.error(
@@ -177,7 +172,7 @@ class _Check:
                 headers[i] = header
         for image, known in zip(self.coco['images'], headers, strict=True):
             size = self._size(image, known)
-            if _hashable(image['id']):
+            if hashable(image['id']):
                 self.sizes[image['id']] = size
         return headers
 
@@ -206,7 +201,7 @@ class _Check:
     def annotations(self) -> None:
         annotations = self.coco.get('annotations') or []
         self._annotation_ids(annotations)
-        category_ids = {one['id'] for one in self.coco.get('categories') or () if _hashable(one['id'])}
+        category_ids = {one['id'] for one in self.coco.get('categories') or () if hashable(one['id'])}
         counts: Counter[int] = Counter()
         seen: dict[Any, int] = {}
         for i, one in enumerate(annotations):
@@ -238,7 +233,7 @@ class _Check:
         kinds = set()
         for one in entries:
             value = one['id']
-            if not _is_id(value, self.use.is_own):
+            if not is_id(value, self.use.is_own):
                 self._error(
                     f'{key} id', f'{self.file}: {name(one)} has the id {value!r}; it must be a whole number of its own'
                 )
@@ -271,7 +266,7 @@ class _Check:
         """The size that the annotations are for, after a comparison with the file's."""
         stated = image.get('width'), image.get('height')
         where = f'{self.file}: image {image["file_name"]!r}'
-        if any(value is not None and not _is_side(value) for value in stated):
+        if any(value is not None and not is_side(value) for value in stated):
             self._error(
                 'side', f'{where} has width {stated[0]!r} and height {stated[1]!r}; expected whole numbers above 0'
             )
@@ -293,7 +288,7 @@ class _Check:
                 else '; correct the numbers, or label the image that is there'
             )
             self._error(
-                'size', f'{where} is {_by(stated)} pixels in the file, but the image is read as {_by(found)}{why}'
+                'size', f'{where} is {by(stated)} pixels in the file, but the image is read as {by(found)}{why}'
             )
             return None
         if header.orientation > 1 and (None in stated or header.orientation < 5 or found[0] == found[1]):
@@ -326,8 +321,8 @@ class _Check:
                 f'{self.file}: the categories are in the order {listed(order)}, but metainfo.classes of the config are '
                 f'{listed(wanted)}, so that the labels get the names of others; use the order of the file',
             )
-        left = {one['id'] for one in self.coco['categories'] if one['name'] not in wanted and _hashable(one['id'])}
-        count = sum(_hashable(one.get('category_id')) and one.get('category_id') in left for one in self._objects())
+        left = {one['id'] for one in self.coco['categories'] if one['name'] not in wanted and hashable(one['id'])}
+        count = sum(hashable(one.get('category_id')) and one.get('category_id') in left for one in self._objects())
         if count:
             other = [name for name in names if name not in wanted]
             self.report.warning(
@@ -341,7 +336,7 @@ class _Check:
     def _point_names(self, category: str, names: Any) -> None:
         where = f'{self.file}: the category {category!r}'
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name.strip() for name in names):
-            self._error('points', f'{where} has "keypoints" {_short(names)}; expected a list of names')
+            self._error('points', f'{where} has "keypoints" {short(names)}; expected a list of names')
         elif len(set(names)) < len(names):
             twice = [name for name, count in Counter(names).items() if count > 1]
             self._error('points', f'{where} has the keypoint {twice[0]!r} twice; give each a name of its own')
@@ -376,7 +371,7 @@ class _Check:
             value = one.get('id')
             if self.use.is_own:
                 continue
-            if not _is_id(value, False):
+            if not is_id(value, False):
                 given = 'no "id"' if 'id' not in one else f'the id {value!r}'
                 self._error(
                     'annotation id',
@@ -405,8 +400,8 @@ class _Check:
             if key == 'category_id' and not needs_category:
                 continue
             value = one.get(key)
-            if not _hashable(value) or value not in allowed:
-                as_text = _hashable(value) and any(str(value) == str(other) for other in allowed)
+            if not hashable(value) or value not in allowed:
+                as_text = hashable(value) and any(str(value) == str(other) for other in allowed)
                 why = ' in this form: numbers and texts differ' if as_text else ''
                 self._error(key, f'{where} has {key} {value!r}, which the file does not list{why}; correct it')
                 known = False
@@ -418,185 +413,36 @@ class _Check:
         size = self.sizes[one['image_id']]
         crowd = one.get('iscrowd', 0)
         if type(crowd) not in (int, float, bool, type(None)) or crowd not in (0, 1, None):
-            yield 'error', 'iscrowd', f'has "iscrowd" {_short(crowd)}; expected 0 or 1'
+            yield 'error', 'iscrowd', f'has "iscrowd" {short(crowd)}; expected 0 or 1'
         if self.use.evaluated and not self.use.is_own and 'iscrowd' not in one:
             yield 'error', 'no iscrowd', 'has no "iscrowd", which COCO\'s evaluator needs; add 0'
         box = one.get('bbox')
         if self.use.boxes or (self.use.keypoints and box):
-            if not _are_numbers(box, 4):
-                found = f' but {_short(box)}' if box else ''
+            if not are_numbers(box, 4):
+                found = f' but {short(box)}' if box else ''
                 yield 'error', 'bbox', f'has no "bbox" of [x, y, width, height]{found}; give four numbers'
                 return
-            yield from self._box(box, size, lost)
+            yield from check_box(box, size, lost)
         elif self.use.keypoints and not self.use.is_own and not box and not crowd:
             yield 'warning', 'no bbox', 'has no "bbox" and is left out; add one'
         if not self.use.is_own and (self.use.boxes or self.use.evaluated):
             area = one.get('area')
-            if type(area) not in _NUMBERS:
-                yield 'error', 'area', f'has the "area" {_short(area)}, which the library needs; add width x height'
+            if type(area) not in NUMBERS:
+                yield 'error', 'area', f'has the "area" {short(area)}, which the library needs; add width x height'
             elif area is not None and not area > 0:
                 yield 'warning', 'area 0', f'has the area {area} and is left out; correct it'
         if self.use.masks and one.get('segmentation') not in (None, [], {}):
-            yield from self._mask(one, size, lost)
+            yield from check_mask(one, size, lost)
         elif self.use.masks and self.use.evaluated and not self.use.is_own and not crowd:
             yield 'error', 'no mask', 'has no "segmentation", which the metric segm needs; add it'
         if self.use.keypoints:
-            yield from self._points(one, size)
+            yield from check_points(one, self._names_of(), size, self.use.is_own)
 
-    def _box(self, box: Sequence[float], size: Any, lost: str) -> Iterator[tuple[str, str, str]]:
-        x, y, width, height = box
-        if width < 1 or height < 1:
-            yield lost, 'small', f'has a box {list(box)} of less than one pixel and is lost; correct or remove it'
-            return
-        if size is None:
-            return
-        inside_w, inside_h = min(x + width, size[0]) - max(x, 0), min(y + height, size[1]) - max(y, 0)
-        if inside_w <= 0 or inside_h <= 0:
-            yield (
-                lost,
-                'outside',
-                f'has a box {list(box)} outside of its image of {_by(size)} pixels and is lost; correct or remove it',
-            )
-        elif inside_w * inside_h < 0.5 * width * height:
-            yield (
-                'warning',
-                'half outside',
-                f'has a box {list(box)} that is mostly outside of its image of {_by(size)} pixels; '
-                'see whether it is [x, y, width, height] in pixels',
-            )
-
-    def _mask(self, one: Mapping[str, Any], size: Any, lost: str) -> Iterator[tuple[str, str, str]]:
-        shape = one['segmentation']
-        if isinstance(shape, dict):
-            yield from _run_lengths(shape, size)
-            return
-        outlines = shape if isinstance(shape, list) and all(isinstance(part, list) for part in shape) else None
-        if outlines is None:
-            yield (
-                'error',
-                'mask',
-                f'has a "segmentation" {_short(shape)}; expected a list of polygons [[x, y, ...], ...]',
-            )
-            return
-        for outline in outlines:
-            if len(outline) < 6 or len(outline) % 2 or not _are_numbers(outline):
-                yield (
-                    'error',
-                    'polygon',
-                    f'has a polygon of {len(outline)} values, {_short(outline)}; expected x, y of three points or more',
-                )
-                return
-        if not any(_encloses(outline) for outline in outlines):
-            yield lost, 'flat', 'has polygons that enclose nothing, so its mask is empty; correct or remove it'
-            return
-        xs, ys = [x for part in outlines for x in part[::2]], [y for part in outlines for y in part[1::2]]
-        edges = min(xs), min(ys), max(xs), max(ys)
-        if size is not None and (edges[2] <= 0 or edges[3] <= 0 or edges[0] >= size[0] or edges[1] >= size[1]):
-            yield lost, 'mask outside', f'has a mask outside of its image of {_by(size)} pixels; correct or remove it'
-        elif _are_numbers(box := one.get('bbox'), 4) and _differs(box, edges):
-            found = [
-                round(edges[0], 1),
-                round(edges[1], 1),
-                round(edges[2] - edges[0], 1),
-                round(edges[3] - edges[1], 1),
-            ]
-            yield 'warning', 'box of mask', f'has the box {box}, but its mask is in {found}; see which is right'
-
-    def _points(self, one: Mapping[str, Any], size: Any) -> Iterator[tuple[str, str, str]]:
-        values = one.get('keypoints')
-        if not values and (values is None or isinstance(values, list)):
-            names = self._names_of(one)
-            if not one.get('iscrowd') and any(names):
-                yield 'warning', 'no points', 'has no "keypoints" and is left out; add them, or remove it'
-            return
-        if not _are_numbers(values):
-            yield 'error', 'points', f'has "keypoints" {_short(values)}; expected numbers: x, y and visibility of each'
-            return
-        expected = {3 * len(names) for names in self._names_of(one) if isinstance(names, list | tuple)}
-        if len(values) % 3 or (expected and len(values) not in expected):
-            count = next(iter(expected)) // 3 if expected else None
-            needed = (
-                'x, y and visibility of each'
-                if count is None
-                else f'{count} keypoints need {3 * count}: x, y and visibility of each'
-            )
-            yield 'error', 'values', f'has {len(values)} values in "keypoints"; {needed}'
-            return
-        if not set(values[2::3]) <= {0, 1, 2}:
-            wrong = next(value for value in values[2::3] if value not in (0, 1, 2))
-            level = 'error' if self.use.is_own else 'warning'
-            yield level, 'visibility', f'has a visibility {wrong} in "keypoints"; expected 0, 1 or 2 after each x and y'
-            return
-        seen = [(x, y) for x, y, visible in zip(values[::3], values[1::3], values[2::3], strict=True) if visible]
-        if seen and not self.use.is_own and one.get('num_keypoints', 1) == 0:
-            yield 'warning', 'num', f'has "num_keypoints" 0 and is left out, but {len(seen)} are labeled; correct it'
-        if size is not None:
-            out = sum(not (-1 <= x <= size[0] and -1 <= y <= size[1]) for x, y in seen)
-            if out:
-                yield (
-                    'warning',
-                    'point outside',
-                    f'has {out} labeled keypoint{"s"[: out != 1]} outside of its image of {_by(size)} pixels; '
-                    'correct the place, or set visibility 0',
-                )
-        box = one.get('bbox')
-        if seen and _are_numbers(box, 4):
-            margin = max(_FAR, 0.1 * max(box[2:]))
-            inside = sum(
-                box[0] - margin <= x <= box[0] + box[2] + margin and box[1] - margin <= y <= box[1] + box[3] + margin
-                for x, y in seen
-            )
-            if not inside:
-                yield (
-                    'warning',
-                    'box of points',
-                    f'has the box {box}, but none of its keypoints is in it; correct it',
-                )
-
-    def _names_of(self, one: Mapping[str, Any]) -> list[Any]:
+    def _names_of(self) -> list[Any]:
         """The lists of keypoints that the values may be for."""
         if self.use.points is not None:
             return [self.use.points]
         return [category['keypoints'] for category in self.coco.get('categories') or () if category.get('keypoints')]
-
-
-def _run_lengths(shape: Mapping[str, Any], size: Any) -> Iterator[tuple[str, str, str]]:
-    """Check COCO's run-length encoding; a text has the lengths in characters of six bits."""
-    sides, counts = shape.get('size'), shape.get('counts')
-    if not _are_numbers(sides, 2) or not isinstance(counts, list | str) or (counts and not _are_lengths(counts)):
-        yield (
-            'error',
-            'rle',
-            f'has a "segmentation" {_short(shape)}; expected {{"size": [height, width], "counts": ...}}',
-        )
-        return
-    if size is not None and (sides[1], sides[0]) != size:
-        yield 'error', 'rle', f'has a mask of {_by((sides[1], sides[0]))} pixels in an image of {_by(size)}; correct it'
-        return
-    total = sum(counts if isinstance(counts, list) else _decoded(counts))
-    if total != sides[0] * sides[1]:
-        yield 'error', 'rle', f'has a mask with run lengths for {total} pixels, but size {sides}; encode it anew'
-
-
-def _are_lengths(counts: Any) -> bool:
-    if isinstance(counts, str):
-        return all('0' <= character < 'p' for character in counts)
-    return set(map(type, counts)) == {int} and min(counts) >= 0
-
-
-def _decoded(text: str) -> list[int]:
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            if bits & 0x10:
-                value -= 1 << shift
-            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-            value = shift = 0
-    return counts
 
 
 def _is_dropped(one: Mapping[str, Any], width: Any, height: Any) -> bool:
@@ -618,52 +464,3 @@ def _content(one: Mapping[str, Any]) -> Any:
     except TypeError:
         return None
     return key
-
-
-def _differs(box: Sequence[float], edges: Sequence[float]) -> bool:
-    """Whether an edge is further away than half the box's side."""
-    x, y, width, height = box
-    given = (x, y, x + width, y + height)
-    return any(
-        abs(mine - its) > max(_FAR, 0.5 * side)
-        for mine, its, side in zip(given, edges, (width, height, width, height), strict=True)
-    )
-
-
-def _encloses(outline: Sequence[float]) -> bool:
-    xs, ys = outline[::2], outline[1::2]
-    doubled: float = sum(map(mul, xs, [*ys[1:], ys[0]])) - sum(map(mul, ys, [*xs[1:], xs[0]]))
-    return abs(doubled) > 1e-6
-
-
-def _are_numbers(values: Any, count: int | None = None) -> TypeGuard[list[float]]:
-    """Whether a list, which is not empty, holds finite numbers, and as many as `count`."""
-    if not isinstance(values, list | tuple) or not values or (count is not None and len(values) != count):
-        return False
-    if not set(map(type, values)) <= _NUMBERS:
-        return False
-    least, most = min(values), max(values)
-    return bool(least > -_MOST and most < _MOST and math.isfinite(sum(values)))
-
-
-def _is_id(value: Any, texts: bool) -> bool:
-    if type(value) is float:
-        return value.is_integer()
-    return type(value) is int or (texts and type(value) is str)
-
-
-def _is_side(value: Any) -> bool:
-    return type(value) in _NUMBERS and 0 < value < 1e9 and value == int(value)
-
-
-def _hashable(value: Any) -> bool:
-    return isinstance(value, str | int | float | type(None))
-
-
-def _by(size: Sequence[Any]) -> str:
-    return ' x '.join(f'{value:g}' if isinstance(value, int | float) else '?' for value in size)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 100 else f'{text[:90]}...'

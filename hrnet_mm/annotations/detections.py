@@ -1,12 +1,12 @@
 """Check of detected boxes, in COCO's form for results."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .coco import read_json
 from .report import Report
+from .values import are_numbers, short
 
 __all__ = ['check_detections']
 
@@ -66,10 +66,12 @@ def check_detections(file: Path, images: Sequence[Mapping[str, Any]], annotated:
 
 def _check_box(where: str, one: Mapping[str, Any], size: Sequence[Any], file: Path, report: Report) -> None:
     box, score = one.get('bbox'), one.get('score')
-    if not isinstance(box, list) or len(box) < 4 or not all(map(_is_number, box[:4])):
-        report.error(f'{where} has no "bbox" of [x, y, width, height] but {box!r:.90}; give four numbers', file, 'bbox')
+    if not isinstance(box, list) or not are_numbers(box[:4], 4):
+        report.error(
+            f'{where} has no "bbox" of [x, y, width, height] but {short(box)}; give four numbers', file, 'bbox'
+        )
         return
-    if not _is_number(score):
+    if not are_numbers([score]):
         report.error(f'{where} has the score {score!r}; give a number', file, 'score')
     x, y, width, height = box[:4]
     if width < 1 or height < 1:
@@ -80,7 +82,3 @@ def _check_box(where: str, one: Mapping[str, Any], size: Sequence[Any], file: Pa
             file,
             'outside',
         )
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

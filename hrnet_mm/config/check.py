@@ -16,9 +16,11 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from ..registry import scope_of
+from .arguments import argument_problems
 from .consistency import contradictions, dicts
 from .files import missing_files
 from .schemas import Argument, Schema, arguments_of, parameter_of, settings_of
+from .structure import structure_problems
 from .types import LIBRARIES, find_type, has_registries, registered_names, root_of, type_names
 
 __all__ = ['check_config', 'config_problems', 'registered_names']
@@ -102,13 +104,27 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
     has = [name for name in validation if config.get(name) is not None]
     if training and has and len(has) < len(validation):
         absent += [f'{name}: missing, although the config has {has[0]}' for name in validation if name not in has]
+    if misplaced := structure_problems(config):
+        return misplaced + absent  # the rest could not be read
     loaders = ('train_dataloader', 'val_dataloader') if training else ('test_dataloader',)
-    return [
-        *check_config(config),
-        *absent,
-        *contradictions(config, training, on_cpu, processes),
-        *missing_files(config, loaders),
+    absent += [
+        f'{loader}.{name}: missing; mmengine needs it'
+        for loader in loaders
+        for name in ('dataset', 'sampler')
+        if config.get(loader) is not None and config[loader].get(name) is None
     ]
+    problems = [*check_config(config), *absent]
+    try:
+        return [
+            *problems,
+            *argument_problems(config),
+            *contradictions(config, training, on_cpu, processes),
+            *missing_files(config, loaders),
+        ]
+    except Exception:
+        if not problems:  # which may be why the rest cannot be read
+            raise
+        return problems
 
 
 def check_config(config: Config) -> list[str]:
@@ -216,7 +232,8 @@ class _Checker:
         if is_open and not is_free:
             unknown = set()
         elif is_free or any(part.drops for part in judging) or (takers and not is_traced):
-            unknown = {key for key in unknown if difflib.get_close_matches(key, known, n=1, cutoff=_NEAR)}
+            folded = [str(key).lower() for key in known]
+            unknown = {key for key in unknown if difflib.get_close_matches(key.lower(), folded, n=1, cutoff=_NEAR)}
         self._report(where, unknown, known - {'_scope_', '_delete_'})
         owner = built[0] if built else owner
         for key, item in value.items():

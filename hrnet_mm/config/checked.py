@@ -23,6 +23,9 @@ _VERSION = 1
 _PATIENCE = 3.0
 """Seconds after which a check says what it is doing."""
 
+_MOST_FILES = 20_000
+"""Files below a folder, beyond which it takes long to ask each for its size and time."""
+
 _MOST_RECORDS = 200
 
 
@@ -39,8 +42,9 @@ def checked_once(
 ) -> list[Finding]:
     """Return what a check of a config's data found, and do not check the same data twice.
 
-    The data are the same if the settings that name and read them are, and if names, sizes and times of all their files
-    are. A result with a mistake is not kept.
+    The data are the same if the settings that name and read them are, and the names, sizes and times of their files. Of
+    a folder with more than 20,000 files, only the names are asked for, and a file that was written anew in its place is
+    not noticed. A result with a mistake is not kept.
 
     Args:
         config: The config.
@@ -54,7 +58,7 @@ def checked_once(
     ]
     digest = hashlib.sha256()
     digest.update(json.dumps([_VERSION, scope_of(config), config.get('model'), sections], default=str).encode())
-    count = sum(_add(path, digest) for path in dict.fromkeys(_paths(config, loaders)))
+    count = sum(_add(path, digest) for path in dict.fromkeys(path.absolute() for path in _paths(config, loaders)))
     record = cache_folder() / 'checked' / f'{digest.hexdigest()[:32]}.json'
     if not again and (known := _read(record)) is not None:
         return known
@@ -88,27 +92,28 @@ def _paths(config: Mapping[str, Any], loaders: Iterable[str]) -> Iterator[Path]:
 
 
 def _add(path: Path, digest: Any) -> int:
-    """Add names, sizes and times of a file, or of all files below a folder; return the number of files."""
-    digest.update(f'{path.absolute()}\0'.encode(errors='surrogateescape'))
-    if not path.is_dir():
-        with suppress(OSError):
-            _add_file(path.stat(), digest)
-        return 0
-    count = 0
-    for place, folders, _ in os.walk(path):
-        folders.sort()
-        digest.update(f'{place}\0'.encode(errors='surrogateescape'))
-        with os.scandir(place) as entries:
-            for entry in sorted((one for one in entries if not one.is_dir()), key=lambda one: one.name):
-                digest.update(f'{entry.name}\0'.encode(errors='surrogateescape'))
-                with suppress(OSError):  # a link to nothing
-                    _add_file(entry.stat(), digest)
-                count += 1
+    """Add the size and time of a file, or the names in all folders below one; return the number of files.
+
+    Of a folder with a moderate number of files, sizes and times are added too.
+    """
+    _add_file(path, digest)
+    places = [(place, sorted(files)) for place, _, files in os.walk(path)]
+    count = sum(len(files) for _, files in places)
+    for place, files in places:
+        _add_file(place, digest)
+        digest.update('\0'.join(files).encode(errors='surrogateescape'))
+        for name in files if count <= _MOST_FILES else ():
+            _add_file(os.path.join(place, name), digest)
     return count
 
 
-def _add_file(status: os.stat_result, digest: Any) -> None:
-    digest.update(f'{status.st_size} {status.st_mtime_ns}\0'.encode())
+def _add_file(path: str | Path, digest: Any) -> None:
+    status = None
+    with suppress(OSError):  # a link to nothing
+        status = os.stat(path)
+    digest.update(f'\0{path}\0'.encode(errors='surrogateescape'))
+    if status is not None:
+        digest.update(f'{status.st_size} {status.st_mtime_ns}'.encode())
 
 
 def _read(record: Path) -> list[Finding] | None:

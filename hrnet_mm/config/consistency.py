@@ -58,10 +58,31 @@ def contradictions(config: Mapping[str, Any], training: bool, on_cpu: bool, proc
         )
     if on_cpu and training and type_name(config.get('optim_wrapper') or {}) == 'AmpOptimWrapper':
         problems.append('optim_wrapper: AmpOptimWrapper works on GPUs only; to train in bfloat16 on a CPU add --amp')
+    if training:
+        problems += _schedules(config)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
         if loader.get('persistent_workers') and not loader.get('num_workers'):
             problems.append(f'{name}: persistent_workers=True needs num_workers of at least 1; set it to False')
+    return problems
+
+
+def _schedules(config: Mapping[str, Any]) -> list[str]:
+    """Return schedules that count epochs where the training counts iterations, and the reverse."""
+    loop, problems = config.get('train_cfg') or {}, []
+    by_epoch = loop.get('by_epoch', type_name(loop) != 'IterBasedTrainLoop')
+    length = loop.get('max_epochs' if by_epoch else 'max_iters')
+    for where, schedule in _numbered('param_scheduler', config.get('param_scheduler')):
+        counts = schedule.get('by_epoch', True)
+        milestones = schedule.get('milestones') or ()
+        milestones = milestones if isinstance(milestones, list | tuple) else ()
+        end = max([schedule.get('end') or 0, *milestones], default=0)
+        if not by_epoch and counts and isinstance(length, int) and end > 0.5 * length > 1000:
+            problems.append(f'{where}: by_epoch=True with {end} epochs, but train_cfg has {length} iterations')
+        elif by_epoch and not counts and milestones and isinstance(length, int) and end <= length:
+            problems.append(
+                f'{where}: by_epoch=False with {end} iterations, but train_cfg has {length} epochs; set by_epoch=True'
+            )
     return problems
 
 
@@ -123,6 +144,10 @@ def _through_neck(where: str, neck: Any, maps: Maps, problems: list[str]) -> Map
         if neck.get('concat'):  # resized to the first
             return Maps((sum(chosen.channels),), chosen.strides[:1])
         return chosen if neck.get('scale_factor', 1.0) == 1.0 else None
+    owner = class_of(neck, MODELS)
+    if isinstance(owner, type) and issubclass(owner, HRNet):
+        problems.append(f'{where}: {kind} is a backbone, which reads images; give a neck')
+        return None
     built = _own(where, neck, (HRNetV2pFPN, HRFuseScales), problems)
     if not isinstance(built, HRNetV2pFPN | HRFuseScales):
         return None
@@ -166,8 +191,13 @@ def _pose_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> N
                     f'{name}: GenerateTarget encodes keypoints with {key} {encoder.get(key)!r}, but model.head.decoder '
                     f'has {codec.get(key)!r}'
                     for key in {**encoder, **codec}
-                    if key not in ignored and encoder.get(key) != codec.get(key)
+                    if key not in ignored and _plain(encoder.get(key)) != _plain(codec.get(key))
                 ]
+
+
+def _plain(value: Any) -> Any:
+    """A value with lists for tuples, which mean the same in a config."""
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _segmentation_heads(config: Mapping[str, Any], maps: Maps, problems: list[str]) -> None:

@@ -206,6 +206,8 @@ def _sets(where: str, dataset: Any, report: Report) -> Iterator[_Set]:
         owner = class_of(one, DATASETS)
         kind = _kind(owner)
         name = one.get('ann_file')
+        if kind is not None and not name and not one.get('backend_args'):
+            report.error(f'{where}.ann_file: missing; {type_name(one)} reads its annotations from a file')
         if kind is None or not isinstance(name, str) or not name or one.get('backend_args'):
             continue
         root = Path(one.get('data_root') or '')

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import MODELS, DefaultScope
 
 from ..annotations import Finding
@@ -19,6 +20,9 @@ _DETECTRON = ((122.7717, 115.9465, 102.9801), (1.0, 1.0, 1.0))
 
 _LOADING = ('LoadImage', 'LoadImageFromFile')
 """Steps that read an image in B, G, R with values from 0 to 255."""
+
+_MOST_RATIO = 8
+"""By how much the standard deviations of channels may differ; those of photographs are nearly equal."""
 
 _CLOSE = 1.5
 """Gray levels within which a mean counts as the published one."""
@@ -49,9 +53,19 @@ def _findings(config: Mapping[str, Any], training: bool) -> Iterator[Finding]:
     if preprocessor is None:
         where, preprocessor = 'data_preprocessor', config.get('data_preprocessor') or {}
     owner = class_of(preprocessor, MODELS)
+    if isinstance(owner, type) and not issubclass(owner, BaseDataPreprocessor):
+        yield Finding('error', f'{where}: {type_name(preprocessor)} is no data_preprocessor; give one of the library')
+        return
     mean, std = (_numbers(setting(preprocessor, owner, name)) for name in ('mean', 'std'))
+    for name, values in (('mean', mean), ('std', std)):
+        if values is None and preprocessor.get(name) is not None:
+            yield Finding('error', f'{where}.{name}: {preprocessor[name]!r}; expected a number for each channel')
+            return
     if (mean is None) != (std is None):
-        return  # mean and std of another kind, or one of them alone, which the library refuses
+        yield Finding(
+            'error', f'{where}: {"mean" if mean is None else "std"} is missing; give mean and std, or neither'
+        )
+        return
     if mean is not None and std is not None:
         channels = (model.get('backbone') or {}).get('in_channels', 3)
         for name, values in (('mean', mean), ('std', std)):
@@ -60,6 +74,11 @@ def _findings(config: Mapping[str, Any], training: bool) -> Iterator[Finding]:
         if any(value <= 0 for value in std):
             yield Finding('error', f'{where}.std: {list(std)}; expected numbers above 0')
             return
+        if max(std) > _MOST_RATIO * min(std):
+            yield Finding(
+                'warning',
+                f'{where}.std: {list(std)} differ more than {_MOST_RATIO} times; see whether a digit is wrong',
+            )
     steps = list(_steps(config, 'train_dataloader' if training else 'test_dataloader'))
     is_plain = bool(steps) and type_name(steps[0]) in _LOADING and not any(map(_converts, steps))
     if is_plain and mean is not None and std is not None and max(mean) <= 1 and max(std) < 1:
@@ -113,7 +132,9 @@ def _compared(
 
 
 def _numbers(values: Any) -> tuple[float, ...] | None:
-    if not isinstance(values, list | tuple) or not all(isinstance(value, int | float) for value in values):
+    if not isinstance(values, list | tuple) or not all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    ):
         return None
     return tuple(values) or None
 

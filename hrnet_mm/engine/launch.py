@@ -16,6 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import METRICS, RUNNERS
 
 from ..annotations import Finding
+from ..config.building import building_problems
 from ..config.check import config_problems
 from ..config.data import data_findings
 from ..config.normalization import normalization_findings
@@ -32,6 +33,9 @@ __all__ = ['LAUNCHERS', 'inspect_config', 'read_config', 'test', 'train']
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 _LEARNING_RATE = {'optim_wrapper', 'optim_wrapper.optimizer', 'optim_wrapper.optimizer.lr'}
+_BUILT = ('model', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'train_', 'val_', 'test_')
+"""Beginnings of sentences about what is built, which a trial would only say again in other words."""
+
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 
@@ -247,17 +251,27 @@ def inspect_config(
     settings = _prepare(config, None, options, launcher)
     parts = [True] if settings.get('train_dataloader') is not None else []
     parts += [False] if settings.get('test_dataloader') is not None else []
-    found = [finding for training in parts or [True] for finding in _findings(settings, training, True, True)]
+    found = []
+    for training in parts or [True]:
+        of_part = _findings(settings, training, True, True)
+        if not any(finding.level == 'error' and finding.sentence.startswith(_BUILT) for finding in of_part):
+            of_part += [Finding('error', problem) for problem in building_problems(settings, training)]
+        found += of_part
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level)
 
 
 def _findings(config: Any, training: bool, with_data: bool, again: bool = False) -> list[Finding]:
     processes = int(os.environ.get('WORLD_SIZE', '1')) if config.launcher != 'none' else 1
     problems = config_problems(config, training, get_device() == 'cpu', processes)
-    findings = [Finding('error', problem) for problem in problems] + normalization_findings(config, training)
-    # The processes of a machine read the same files, which takes a while where there are many.
-    if with_data and int(os.environ.get('LOCAL_RANK', '0')) == 0:
-        findings += data_findings(config, training, again)
+    findings = [Finding('error', problem) for problem in problems]
+    try:
+        findings += normalization_findings(config, training)
+        # The processes of a machine read the same files, which takes a while where there are many.
+        if with_data and int(os.environ.get('LOCAL_RANK', '0')) == 0:
+            findings += data_findings(config, training, again)
+    except Exception:
+        if not problems:  # which may be why the rest cannot be read
+            raise
     return findings
 
 

@@ -165,3 +165,28 @@ def test_folders_of_classes(tmp_path, capsys):
     (folder / '.ipynb_checkpoints').mkdir()
     assert main(['check', str(folder)]) == 0
     assert 'classification: ' in capsys.readouterr().out
+
+
+def test_a_mistake_is_found_in_the_same_words_everywhere(tmp_path, tiny_data, tiny_config, monkeypatch, capsys):
+    def of_no_category(coco):
+        coco['annotations'][0]['category_id'] = 99
+
+    folder = write_regions(tmp_path / 'mine')
+    edit('train', of_no_category)(folder)
+    assert main(['check', str(folder)]) == 1
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith('error: '))
+    sentence = line.removeprefix(f'error: {folder / "train.json"}: ')
+    assert sentence == 'annotation 1 has category_id 99, which the file does not list; correct it'
+    for command in (['train', 'instances'], ['train', 'segmentation'], ['demo']):
+        assert main([*command, '--data', str(folder), '--work-dir', str(tmp_path / 'out')]) == 2
+        assert sentence in capsys.readouterr().err
+    path = str(tiny_config('mmdet'))
+    shutil.copytree(tiny_data, tmp_path / 'data')
+    monkeypatch.setenv('TINY_DATA', str(tmp_path / 'data'))
+    edit('annotations', of_no_category)(tmp_path / 'data')
+    assert main(['check', path]) == 1
+    assert sentence in capsys.readouterr().out
+    (tmp_path / 'a.pth').write_bytes(b'')
+    for command in (['train', path], ['test', path, '--weights', str(tmp_path / 'a.pth')]):
+        assert main([*command, '--work-dir', str(tmp_path / 'out')]) == 2
+        assert sentence in capsys.readouterr().err
