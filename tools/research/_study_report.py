@@ -149,6 +149,9 @@ def find(
         if len(seeds) < least:
             return replace(found, obstacle=f'{len(seeds) or "none"} of {least} seeds')
         for name in names:
+            for seed in seeds:
+                if not records_file(table, by_run[name, seed]).exists():  # its loss was no longer finite
+                    return replace(found, obstacle=f'{name} has no records of seed {seed}')
             reached = np.mean([_on_mark(by_run[name, seed], task.mark[0]) for seed in seeds])
             if reached < task.mark[1]:
                 obstacle = f'{name} reaches {reached:.1f} of {task.mark[1]:g} {task.mark[0]} on its training images'
