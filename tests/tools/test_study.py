@@ -363,19 +363,20 @@ def trials_of(study, claims, sized, values, **changes):
 
 def test_a_rate_is_chosen_by_its_value_when_all_are_there(study, claims, unsized):
     one, rows = trials_of(study, claims, unsized, [50, 70, 60])
-    assert study.choose_rate(rows, one) == study.RATES[1]
-    assert study.choose_rate(rows[:2], one) is None
+    assert study.choose_trial(rows, one) == rows[1]
+    assert study.choose_trial(rows[:2], one) is None
     one, rows = trials_of(study, claims, unsized, [50, 70, 70])
-    assert study.choose_rate(rows, one) == study.RATES[1]
+    assert study.choose_trial(rows[::-1], one) == rows[1]
     for changes in ({'width': '9'}, {'trained_on': 'train'}, {'network': 'U-Net'}, {'iterations': '2'}):
         _, rows = trials_of(study, claims, unsized, [50, 70, 60], **changes)
-        assert study.choose_rate(rows, one) is None
+        assert study.choose_trial(rows, one) is None
 
 
 def test_the_plan_is_balanced_wherever_it_is_interrupted(study, small, unsized, monkeypatch, claims):
     comparisons = claims.define_comparisons(small)
     assert all(one.is_trial for one in study.plan(small, unsized, comparisons, 8, None, []))
-    monkeypatch.setattr(study, 'choose_rate', lambda *_: 0.006)
+    trial = {'rate': '0.006', 'train_value': '96', 'train_second_value': '96'}
+    monkeypatch.setattr(study, 'choose_trial', lambda *_: trial)
     runs = list(study.plan(small, unsized, comparisons, 8, None, []))
     assert len(runs) == len({(one.name, one.rate, one.seed, one.is_trial) for one in runs})
     turns = {
@@ -396,6 +397,19 @@ def test_the_plan_is_balanced_wherever_it_is_interrupted(study, small, unsized, 
         seen |= names
     assert runs == []
     assert seen == set(unsized)
+
+
+def test_networks_whose_trials_are_below_the_mark_come_last(study, claims, small, unsized, monkeypatch):
+    def choose_trial(_, one):
+        weak = one.name in ('Faster R-CNN V1h', 'HRNet body')  # 50 box AP50 and 95 top-1 are the marks
+        return {'rate': '0.006', 'train_value': '94' if weak else '95', 'train_second_value': '49' if weak else '80'}
+
+    monkeypatch.setattr(study, 'choose_trial', choose_trial)
+    runs = [
+        one for one in study.plan(small, unsized, claims.define_comparisons(small), 2, None, []) if not one.is_trial
+    ]
+    assert len(runs) == 2 * len(unsized)
+    assert sorted(one.name for one in runs[-4:]) == ['Faster R-CNN V1h'] * 2 + ['HRNet body'] * 2
 
 
 # Verdicts.
