@@ -1,6 +1,6 @@
 """The data of the study: each task's parts for training and testing, its measures, and the records of a test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -303,6 +303,10 @@ class Task:
     read: Callable[[Any], tuple[Any, ...]]
     merge: Callable[[Sequence[tuple[Any, ...]], str], tuple[Records, Records]]
     channels: int = 3
+
+    def read_mark(self, row: Mapping[str, str]) -> float:
+        """The value of the mark's measure on the training images, in a row of a run."""
+        return float(row['train_value' if self.mark[0] == self.measures[0] else 'train_second_value'])
 
 
 # Marks were set before any training of this form of the study. A network below half of the training boxes, or far from

@@ -149,7 +149,10 @@ def find(
         if len(seeds) < least:
             return replace(found, obstacle=f'{len(seeds) or "none"} of {least} seeds')
         for name in names:
-            reached = np.mean([_on_mark(by_run[name, seed], task.mark[0]) for seed in seeds])
+            for seed in seeds:
+                if not records_file(table, by_run[name, seed]).exists():  # its loss was no longer finite
+                    return replace(found, obstacle=f'{name} has no records of seed {seed}')
+            reached = np.mean([task.read_mark(by_run[name, seed]) for seed in seeds])
             if reached < task.mark[1]:
                 obstacle = f'{name} reaches {reached:.1f} of {task.mark[1]:g} {task.mark[0]} on its training images'
                 return replace(found, obstacle=obstacle)
@@ -165,11 +168,6 @@ def find(
         one.claim: replace(one, is_decided=bool(is_decided), level=float(level))
         for one, is_decided, level in zip(findings, decided, levels, strict=True)
     }
-
-
-def _on_mark(row: Mapping[str, str], measure: str) -> float:
-    """The value of a measure on the training images."""
-    return float(row['train_value' if row['measure'] == measure else 'train_second_value'])
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -209,7 +207,7 @@ def _network_table(rows: Rows, comparisons: Mapping[str, Comparison], sized: Map
         cells += [f'{100 * one.cost.head:.0f} %', published, f'{one.cost.parameters / 1e6:.2f}']
         cells += [', '.join(sorted({row['rate'] for row in own}, key=float)), str(len(own))]
         if own:
-            reached = np.mean([_on_mark(row, task.mark[0]) for row in own])
+            reached = np.mean([task.read_mark(row) for row in own])
             cells.append(f'{reached:.1f} {task.mark[0]} (mark: {task.mark[1]:g})')
             cells.append(f'{_mean_and_spread([float(row["value"]) for row in own])} {task.measures[0]}')
         else:

@@ -188,15 +188,15 @@ def prepare_process() -> None:
     warnings.filterwarnings('ignore', module='mm|torch')
 
 
-def choose_rate(trials: Sequence[Mapping[str, str]], one: Run) -> float | None:
-    """The rate of the grid with the highest value on held-out training data, the lowest of equal ones.
+def choose_trial(trials: Sequence[Mapping[str, str]], one: Run) -> Mapping[str, str] | None:
+    """The row with the highest value on held-out training data, that of the lowest rate among equal ones.
 
-    `trials` are rows of study_recipes.csv. Without a row of each rate, nothing is chosen.
+    `trials` are rows of study_recipes.csv. Without a row of each rate of the grid, nothing is chosen.
     """
-    rows = {row['rate']: float(row['value']) for row in trials if _is_trial_of(row, one)}
+    rows = {row['rate']: row for row in trials if _is_trial_of(row, one)}
     if not rows.keys() >= {f'{rate:g}' for rate in RATES}:
         return None
-    return max(RATES, key=lambda rate: rows[f'{rate:g}'])
+    return max((rows[f'{rate:g}'] for rate in RATES), key=lambda row: float(row['value']))
 
 
 def _is_trial_of(row: Mapping[str, str], one: Run) -> bool:
@@ -215,19 +215,26 @@ def plan(
 ) -> Iterator[Run]:
     """Every run, the most valuable first; runs of networks whose rate is not chosen yet are left out.
 
-    Turn by turn: the trials of all networks, then seed by seed a run of each.
+    Turn by turn: the trials of all networks, then seed by seed a run of each. Networks whose best trial is below the
+    mark come at the end, because they will hardly be compared.
     """
-    planned = set()
+    planned, late = set(), []
     for turn in sorted({one.turn for one in comparisons.values()}):
         names = list(dict.fromkeys(name for one in comparisons.values() if one.turn == turn for name in one.networks))
         runs = {name: _first_run(scale, name, sized[name], iterations) for name in names if name not in planned}
         planned |= set(names)
         yield from (replace(one, rate=rate, is_trial=True) for rate in RATES for one in runs.values())
-        rates = {name: choose_rate(trials, one) for name, one in runs.items()}
+        chosen = {name: choose_trial(trials, one) for name, one in runs.items()}
         for seed in range(seeds):
-            yield from (
-                replace(one, rate=rate, seed=seed) for name, one in runs.items() if (rate := rates[name]) is not None
-            )
+            for name, trial in chosen.items():
+                if trial is not None:
+                    one = replace(runs[name], rate=float(trial['rate']), seed=seed)
+                    task = TASKS[one.sized.network.task]
+                    if task.read_mark(trial) >= task.mark[1]:
+                        yield one
+                    else:
+                        late.append(one)
+    yield from late
 
 
 def _first_run(scale: Scale, name: str, sized: Sized, iterations: int | None) -> Run:
