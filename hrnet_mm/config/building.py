@@ -105,7 +105,8 @@ def _try(where: str, settings: Mapping[str, Any], build: Callable[[Any], Any], p
         if 'Visualizer.get_current_instance' in reason:
             return None  # a hook that draws on what a run provides
         kind = type_name(settings) or 'OptimWrapper'
-        problems.append(f'{where}: {kind} cannot be built: {type(error).__name__}: {reason[:300]}')
+        described = ': '.join(filter(None, (type(error).__name__, reason[:300])))
+        problems.append(f'{where}: {kind} cannot be built: {described}')
         return None
 
 

@@ -203,7 +203,14 @@ def _break(config: Any, chance: random.Random) -> tuple[str, str, str]:
     if 'data_preprocessor' in config.model and 'data_preprocessor' in sections:
         sections.remove('data_preprocessor')  # a variable of the config
     section = chance.choices(sections, [SECTIONS[name] for name in sections])[0]
-    _lists(config, section)
+    config[section] = _opened(config[section])
+    try:
+        return _break_one(config, section, chance)
+    finally:
+        config[section] = _closed(config[section])
+
+
+def _break_one(config: Any, section: str, chance: random.Random) -> tuple[str, str, str]:
     places = [one for one in _places({section: config[section]}) if one[2] != section]
     place, holder, key = chance.choice(places)
     change = chance.choice(('rename', 'duplicate', 'drop', 'swap', 'shift', 'retype'))
@@ -233,17 +240,28 @@ def _break(config: Any, chance: random.Random) -> tuple[str, str, str]:
     return place, change, f'{_short(old)} -> {_short(after)}'
 
 
-def _lists(config: Any, section: str) -> None:
-    """Turn tuples of a section into lists, which can be changed; the libraries take both."""
+class _Open(list):  # type: ignore[type-arg]
+    """A tuple as a list, so that it can be changed; some classes refuse a list in its place."""
 
-    def changed(part: Any) -> Any:
-        if isinstance(part, Mapping):
-            for key in part:
-                part[key] = changed(part[key])
-            return part
-        return [changed(one) for one in part] if isinstance(part, list | tuple) else part
 
-    config[section] = changed(config[section])
+def _opened(part: Any) -> Any:
+    """Return a section with every tuple opened."""
+    if isinstance(part, Mapping):
+        for key in part:
+            part[key] = _opened(part[key])
+        return part
+    kind = {list: list, tuple: _Open}.get(type(part))
+    return part if kind is None else kind(_opened(one) for one in part)
+
+
+def _closed(part: Any) -> Any:
+    """Return a section with tuples again."""
+    if isinstance(part, Mapping):
+        for key in part:
+            part[key] = _closed(part[key])
+        return part
+    kind = {list: list, _Open: tuple}.get(type(part))
+    return part if kind is None else kind(_closed(one) for one in part)
 
 
 def _shifted(value: Any, chance: random.Random) -> Any:
@@ -254,7 +272,7 @@ def _shifted(value: Any, chance: random.Random) -> Any:
     if isinstance(value, float):
         return value * chance.choice((0.5, 2, 10, -1))
     if isinstance(value, list) and value:
-        value = list(value)
+        value = type(value)(value)
         k = chance.randrange(len(value))
         value[k] = _shifted(value[k], chance)
     elif isinstance(value, Mapping) and value:
@@ -265,7 +283,7 @@ def _shifted(value: Any, chance: random.Random) -> Any:
 
 def _retyped(value: Any, chance: random.Random) -> Any:
     if isinstance(value, list) and value and chance.random() < 0.5:
-        value = list(value)
+        value = type(value)(value)
         value[chance.randrange(len(value))] = chance.choice(VALUES)
         return value
     return str(value) if chance.random() < 0.2 else chance.choice(VALUES)
