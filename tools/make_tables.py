@@ -71,6 +71,7 @@ def tables():
         'docs/model_zoo.md': {'results': overview(rows)},
         'docs/install.md': {'matrix': cells(read_rows(MEASURED / 'matrix.csv'))},
         'docs/performance.md': {'operators': operators(read_rows(MEASURED / 'ops.csv'))},
+        'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
         'docs/tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
     }
@@ -82,6 +83,17 @@ def tables():
             before, _, rest = files[page].partition(begin)
             files[page] = '\n'.join([before + begin, *lines, end + rest.partition(end)[2]])
     return files
+
+
+def soaked(rows):
+    found = Counter(row['outcome'] for row in rows)
+    text = (
+        f'[config_soak.py](../../tools/research/config_soak.py) breaks {len(rows)} configs of the four libraries at '
+        f'random: {found["found"]} are found, {found["harmless"]} are harmless, {found["limit"]} are such limits, and '
+        f'{found["missed"]} are missed ([config_soak.csv](../../tools/research/results/config_soak.csv) has a row for '
+        'each).'
+    )
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def cells(rows):
