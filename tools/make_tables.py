@@ -70,7 +70,10 @@ def tables():
         'README.md': {'recipes': recipes(rows)},
         'docs/model_zoo.md': {'results': overview(rows)},
         'docs/install.md': {'matrix': cells(read_rows(MEASURED / 'matrix.csv'))},
-        'docs/performance.md': {'operators': operators(read_rows(MEASURED / 'ops.csv'))},
+        'docs/performance.md': {
+            'operators': operators(read_rows(MEASURED / 'ops.csv')),
+            'busy': beside_busy(read_rows(MEASURED / 'beside_busy.csv')),
+        },
         'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
         'docs/tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
@@ -107,6 +110,20 @@ def operators(rows):
     lines = ['| operator | size | pass | Python, ms | compiled, ms | Python / compiled |', '|---' * 6 + '|']
     names = ('operator', 'size', 'pass', 'python_ms', 'compiled_ms', 'python/compiled')
     return [*lines, *('| ' + ' | '.join(row[name] or '-' for name in names) + ' |' for row in rows)]
+
+
+def beside_busy(rows):
+    """Return the table of commands beside busy processes, with the factors to the command alone."""
+    seconds = defaultdict(dict)
+    for row in rows:
+        seconds[row['command'], row['setting']][row['busy']] = float(row['seconds'])
+    return table(
+        ('command', 'waiting threads', 'alone, s', 'beside one', 'beside two'),
+        (
+            (command, setting, f'{by["0"]:.1f}', *(f'{by[busy]:.1f} ({by[busy] / by["0"]:.1f} times)' for busy in '12'))
+            for (command, setting), by in seconds.items()
+        ),
+    )
 
 
 def folder_readme(folder, title, rows):
