@@ -40,10 +40,14 @@ def _compile(job: Job) -> Run:
     # On a GPU in captured graphs, which batches of one need most; on a CPU with the weights as constants.
     options: dict[str, Any] = {'triton.cudagraphs': True} if cuda else {'freezing': True}
     compiled = torch.compile(network, fullgraph=True, dynamic=job.dynamic or None, options=options)
+    from torch._dynamo.exc import BackendCompilerFailed  # torch.compile has imported it
 
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        with torch.no_grad():
-            outs = pytree.tree_leaves(compiled(*(_channels_last(x.to(dtype)) for x in inputs)))
+        try:
+            with torch.no_grad():
+                outs = pytree.tree_leaves(compiled(*(_channels_last(x.to(dtype)) for x in inputs)))
+        except BackendCompilerFailed as error:  # for want of a C++ compiler, for instance
+            raise EngineError(f'torch.compile: {str(error).splitlines()[0]}') from error
         # A captured graph writes into the same memory again.
         return [y.to(inputs[0].dtype, copy=cuda) for y in outs]
 

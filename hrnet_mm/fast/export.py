@@ -219,13 +219,13 @@ def _load_program(path: Path) -> Run:
 
 
 def _write_compiled(job: Job, path: Path) -> None:
+    from torch._dynamo.exc import BackendCompilerFailed
     from torch._inductor import aoti_compile_and_package
-    from torch._inductor.exc import InductorError
 
     folded = Job(fold(job.module).network, job.inputs, job.precision, job.dynamic)
     try:
         aoti_compile_and_package(program(folded), package_path=str(path))
-    except InductorError as error:
+    except BackendCompilerFailed as error:
         raise EngineError(f'AOTInductor cannot compile it: {str(error).splitlines()[0]}') from error
 
 

@@ -69,6 +69,19 @@ def small() -> nn.Module:
 
 
 @pytest.mark.slow
+def test_without_a_compiler_another_engine_is_taken() -> None:
+    from torch._inductor import config
+
+    with config.patch({'cpp.cxx': (None, '/bin/false')}):
+        torch._dynamo.reset()
+        model = small()
+        with pytest.raises(EngineError, match=r'torch\.compile: InvalidCxxCompiler: No working C\+\+ compiler'):
+            accelerate(model, X, engine='compile')
+        fast = accelerate(model, X, engine=['compile', 'eager'])
+    assert fast.report.engine == 'eager'
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures('quick_compiler')
 def test_compile_engine() -> None:
     model = small()
