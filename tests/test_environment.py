@@ -123,6 +123,7 @@ def test_what_every_library_imports_is_tried_to_find_the_reason(broken, tried, n
 
 
 def test_the_operators_of_mmcv(no_imports, monkeypatch):
+    monkeypatch.setattr(environment, 'is_compiled', lambda: True)
     assert findings()['operators of mmcv'].state == 'compiled'
     monkeypatch.setattr(environment, 'is_compiled', lambda: False)
     finding = findings()['operators of mmcv']
@@ -136,7 +137,7 @@ def test_the_operators_of_mmcv(no_imports, monkeypatch):
 
 
 def test_two_packages_in_one_folder(no_imports, versions):
-    versions({'mmcv-lite': '2.1.0'})
+    versions({'mmcv': '2.1.0', 'mmcv-lite': '2.1.0'})
     finding = findings()['mmcv']
     assert finding.problem == 'mmcv and mmcv-lite are installed into the same folder'
     assert finding.repair == 'pip uninstall mmcv mmcv-lite, then install one of them'

@@ -14,8 +14,11 @@ __all__ = ['argument_problems']
 _SIZES = ('crop_size', 'heatmap_size', 'img_scale', 'input_size', 'output_size', 'scale', 'size')
 """Arguments of pipelines, codecs and layers that are one number, a pair, or a list of pairs."""
 
-_COUNTS = {('DeltaXYWHBBoxCoder', 'target_means'): 4, ('DeltaXYWHBBoxCoder', 'target_stds'): 4}
-"""Numbers of values, by class and argument, which it compares only when it computes."""
+_COUNTS = {
+    'DeltaXYWHBBoxCoder': {'target_means': 4, 'target_stds': 4},
+    'LegacyDeltaXYWHBBoxCoder': {'target_means': 4, 'target_stds': 4},
+}
+"""Numbers of values, by class and argument, which it and its subclasses compare only when they compute."""
 
 _KINDS = {bool: 'True or False', float: 'a number', int: 'a number', str: 'a text'}
 
@@ -59,13 +62,15 @@ def _misfits(where: str, part: Any, scope: str) -> Iterator[tuple[str, Any, str]
     kind = part.get('type')
     owners = [one for one in find_type(kind, scope) if isinstance(one, type)] if isinstance(kind, str) else []
     kinds = _kinds(owners[0]) if len(owners) == 1 else {}
+    bases = owners[0].__mro__ if len(owners) == 1 else ()
+    counts = next((_COUNTS[base.__name__] for base in bases if base.__name__ in _COUNTS), {})
     for name, value in part.items():
         place = f'{where}.{name}' if where else str(name)
         if name in kinds and not _fits(value, *kinds[name]):
             yield place, value, _KINDS[kinds[name][0]]
         elif name in _SIZES and kind is not None and not _is_size(value):
             yield place, value, 'one size above 0, a pair of them, or a list of pairs'
-        elif (count := _COUNTS.get((type_name(part), str(name)))) and len(value) != count:
+        elif (count := counts.get(str(name))) and len(value) != count:
             yield place, value, f'{count} numbers'
         yield from _misfits(place, value, scope)
 

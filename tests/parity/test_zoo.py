@@ -21,7 +21,7 @@ from hrnet_mm.engine import quick_reading
 LIBRARIES = {
     'mmdet': {'HRNet': 'models.backbones.hrnet', 'HRFPN': 'models.necks.hrfpn'},
     'mmseg': {'HRNet': 'models.backbones.hrnet'},
-    'mmpose': {'HRNet': 'models.backbones.hrnet'},
+    'mmpose': {'HRNet': 'models.backbones.hrnet', 'PoseDataPreprocessor': 'models.data_preprocessors'},
     'mmpretrain': {'HRNet': 'models.backbones.hrnet', 'HRFuseScales': 'models.necks.hr_fuse'},
 }
 TOLERANCE = 1e-10  # relative to the largest output, in float64
