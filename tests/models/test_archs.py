@@ -46,6 +46,13 @@ def test_bad_arch(arch: object, message: str) -> None:
         get_arch(arch)
 
 
+def test_wrong_stages_raise_the_libraries_error_too() -> None:
+    """Upstream asserts what `extra` holds, and its unit tests and users' code expect that."""
+    extra = {name: stage for name, stage in get_arch('w18').to_extra().items() if name != 'stage4'}
+    with pytest.raises(AssertionError):
+        get_arch(extra=extra)
+
+
 def test_arch_and_extra_exclude_each_other() -> None:
     with pytest.raises(ValueError, match='both is given'):
         get_arch('w18', get_arch('w18').to_extra())
