@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the actual batch size",
     )
-    parser.add_argument('--lr', type=float, help='the learning rate, for the actual batch size')
+    parser.add_argument(
+        '--lr', type=float, help='the learning rate, for the actual batch size; a resumed training keeps its own'
+    )
     group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) instead of a config')
     group.add_argument(
         '--data',

@@ -41,6 +41,7 @@ COMMANDS = {
     'test': ['test', POSE, '--weights', '{pose}', '--work-dir', '{out}'],
     'predict': ['predict', '{segmentation}', '--data', '{images}', '--out', '{out}', '--no-pictures'],
     'track': ['track', '{pose}', '--boxes', '{boxes}', '--data', '{video}', '--out', '{out}'],
+    'export': ['export', 'hrnetv1_w32', '--out', '{out}.onnx'],
     'benchmark': ['benchmark', 'hrnetv1_w32', '--out', '{out}.csv'],
 }
 # libgomp's own values; naming one of the two variables is how a user keeps the commands from setting them.
