@@ -275,21 +275,11 @@ class _Check:
             self._error('no side', f'{where} has no "width" or no "height", which the library needs; add both')
         if header is None:
             return None if None in stated else (float(stated[0] or 0), float(stated[1] or 0))
-        found = header.width, header.height
         if not self.use.turns:
-            found = header.stored
-            header = Header(*found)
-        if any(mine is not None and mine != its for mine, its in zip(stated, found, strict=True)):
-            turned = header.orientation >= 5 and stated in (found[::-1], (found[1], None), (None, found[0]))
-            why = (
-                f', because its EXIF orientation {header.orientation} turns it; label the turned image, or store it '
-                'without an orientation'
-                if turned
-                else '; correct the numbers, or label the image that is there'
-            )
-            self._error(
-                'size', f'{where} is {by(stated)} pixels in the file, but the image is read as {by(found)}{why}'
-            )
+            header = Header(*header.stored)
+        found = header.width, header.height
+        if contradiction := header.contradicts(stated):
+            self._error('size', f'{where} is {by(stated)} pixels in the file, but {contradiction}')
             return None
         if header.orientation > 1 and (None in stated or header.orientation < 5 or found[0] == found[1]):
             self.report.warning(

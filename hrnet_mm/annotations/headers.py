@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 from PIL import ExifTags, Image
 
+from .values import by
+
 __all__ = ['Header', 'read_headers']
 
 _THREADS = 8  # reading waits for the disk or the network
@@ -34,6 +36,26 @@ class Header:
     def stored(self) -> tuple[int, int]:
         """Width and height before the turn."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+    def contradicts(self, stated: Sequence[float | None]) -> str | None:
+        """Say how the image is read, and what to do, if its labels are for another size.
+
+        Args:
+            stated: The width and height that the labels are for; None for one that is not stated.
+        """
+        size = self.width, self.height
+        if all(mine in (None, its) for mine, its in zip(stated, size, strict=True)):
+            return None
+        is_turned = self.orientation >= 5 and all(
+            mine in (None, its) for mine, its in zip(stated, self.stored, strict=True)
+        )
+        what_to_do = (
+            f', because its EXIF orientation {self.orientation} turns it; label the turned image, or store it without '
+            'an orientation'
+            if is_turned
+            else '; correct the numbers, or label the image that is there'
+        )
+        return f'the image is read as {by(size)}{what_to_do}'
 
 
 def read_headers(files: Sequence[Path]) -> list[Header | str]:

@@ -9,7 +9,7 @@ from .clutter import is_clutter
 from .headers import read_headers
 from .report import Report, listed
 
-__all__ = ['Present', 'check_class_folders', 'check_images', 'check_list']
+__all__ = ['Present', 'check_class_folders', 'check_images', 'check_list', 'read_names']
 
 _MOST_HEADERS = 20_000
 """Images whose heads are read; of a larger set, images at equal distances, as nothing else depends on them."""
@@ -45,6 +45,30 @@ def check_images(files: Sequence[Path], source: Path, report: Report) -> None:
                 source,
                 'image',
             )
+
+
+def read_names(file: Path, report: Report) -> list[str]:
+    """Read a list with the name of an image on each line.
+
+    Args:
+        file: The list.
+        report: Takes the findings.
+
+    Returns:
+        The names, each once, as they are written.
+    """
+    lines: dict[str, int] = {}
+    for number, name in enumerate(file.read_text(encoding='utf-8', errors='replace').rstrip('\n').split('\n'), 1):
+        if not name.strip():
+            report.error(f'{file}: line {number} is empty; expected the name of an image', file, 'line')
+        elif (first := lines.setdefault(name, number)) != number:
+            report.warning(
+                f'{file}: line {number} is the image {name!r} of line {first} again, so that it counts twice; remove '
+                'one',
+                file,
+                'twice',
+            )
+    return list(lines)
 
 
 def check_list(file: Path, folder: Path, names: Sequence[str], report: Report) -> Counter[str]:

@@ -17,7 +17,7 @@ from .files import innermost_datasets
 
 __all__ = ['cache_folder', 'checked_once']
 
-_VERSION = 1
+_VERSION = 2
 """Number of the checks' version; whoever adds a check increases it, so that everything is read again."""
 
 _PATIENCE = 3.0

@@ -26,8 +26,9 @@ from ..annotations import (
 from ..registry import class_of, scope_of, type_name
 from .checked import checked_once
 from .files import innermost_datasets
-from .folders import base_of, check_folders
+from .folders import check_folders
 from .labels import class_names, keypoint_names
+from .readers import base_of, follows_orientation, steps_of
 from .types import has_registries
 
 __all__ = ['data_findings']
@@ -56,8 +57,9 @@ class _Set:
 def data_findings(config: Config, training: bool, again: bool = True) -> list[Finding]:
     """Check the annotations that a config reads, and their images.
 
-    These are COCO files, mmseg's folders of label images, mmpretrain's lists and folders of classes, and mmpose's files
-    of boxes. Files that do not exist are left to `missing_files`, and data behind a `backend_args` are not read.
+    These are COCO files, mmdet's lists of XML, mmseg's folders of label images, mmpretrain's lists and folders of
+    classes, JSON in OpenMMLab's own format, and mmpose's files of boxes. Files that do not exist are left to
+    `missing_files`, and data behind a `backend_args` are not read.
 
     Args:
         config: The config.
@@ -219,15 +221,13 @@ def _sets(where: str, dataset: Any, report: Report) -> Iterator[_Set]:
         reads_entries = getattr(owner, _READERS[kind][1]) is base_of(owner, kind).__dict__[_READERS[kind][1]]
         use = Use()
         if kind == 'mmdet.CocoDataset':
-            masks = any(step.get('with_mask') for step in one.get('pipeline') or () if isinstance(step, Mapping))
+            masks = any(step.get('with_mask') for step in steps_of(one))
             use = Use(boxes=reads_entries, masks=masks, classes=_classes(where, one, owner, report))
         elif kind == 'mmpose.BaseCocoStyleDataset':
             use = Use(keypoints=reads_entries, points=keypoint_names(one, owner) if reads_entries else None)
         else:
             use = Use(sizes=False)
-        steps = [step for step in one.get('pipeline') or () if isinstance(step, Mapping)]
-        turns = not any(step.get('color_type') in ('color_ignore_orientation', 'unchanged') for step in steps)
-        use = replace(use, turns=turns)
+        use = replace(use, turns=follows_orientation(one))
         labels = None
         if kind == 'hrnet_mm.CocoSegDataset' and isinstance(prefix, Mapping):
             labels = root / (prefix.get('seg_map_path') or ''), str(one.get('seg_map_suffix', '.png'))

@@ -1,4 +1,4 @@
-"""Check of the data sets of a config whose annotations are folders or lists: mmseg's and mmpretrain's."""
+"""Check of the data sets of a config whose annotations are in folders or lists, in any of the libraries' formats."""
 
 import os
 from collections import Counter
@@ -9,21 +9,28 @@ from typing import Any
 from mmengine.registry import DATASETS, MODELS
 
 from ..annotations import (
+    DataList,
     Header,
+    Labels,
     Present,
     Report,
     check_class_folders,
+    check_data_list,
     check_label_sizes,
     check_label_values,
     check_list,
+    check_voc,
     listed,
+    read_data_list,
     read_headers,
+    read_names,
 )
-from ..registry import class_of, type_name
+from ..registry import class_of, scope_of, type_name
 from .files import innermost_datasets
-from .labels import class_names, setting
+from .labels import class_names, numbers_of_classes, setting
+from .readers import base_of, follows_orientation, joined, reads_as, steps_of
 
-__all__ = ['base_of', 'check_folders']
+__all__ = ['check_folders']
 
 Counts = list[tuple[Counter[str], Counter[str]]]
 """For each data set, how often each class occurs, and each keypoint."""
@@ -51,10 +58,14 @@ def check_folders(config: Mapping[str, Any], loader: str, skips: bool, report: R
             continue
         where = f'{loader}.dataset ({type_name(one)})'
         found = Report() if skips else report
-        if _reads_as(owner, 'mmseg.BaseSegDataset'):
+        if reads_as(owner, 'mmseg.BaseSegDataset'):
             counted = _check_label_folder(where, one, owner, found)
-        elif _reads_as(owner, 'mmpretrain.CustomDataset'):
+        elif reads_as(owner, 'mmpretrain.CustomDataset'):
             counted = _check_classes(config, loader, one, owner, found)
+        elif reads_as(owner, 'mmdet.XMLDataset', 'parse_data_info'):
+            counted = _check_voc(where, one, owner, found)
+        elif reads_as(owner, 'mmengine.BaseDataset', 'parse_data_info'):
+            counted = _check_data_list(config, loader, one, owner, found)
         else:
             continue
         if found is not report:
@@ -70,32 +81,16 @@ def _is_of_an_image(sentence: str) -> bool:
     return 'is not an image that OpenCV can read' in sentence or 'does not exist, but' in sentence
 
 
-def base_of(owner: Any, kind: str) -> Any:
-    """Return the class that a class inherits from, by LIBRARY.NAME; None if it does not."""
-    library, _, name = kind.partition('.')
-    bases = owner.__mro__ if isinstance(owner, type) else ()
-    return next((base for base in bases if base.__name__ == name and base.__module__.startswith(f'{library}.')), None)
-
-
-def _reads_as(owner: Any, kind: str) -> bool:
-    base = base_of(owner, kind)
-    return base is not None and owner.load_data_list is base.load_data_list
-
-
-def _joined(root: Any, name: Any) -> Path:
-    return Path(os.path.expanduser(root or ''), os.path.expanduser(name or ''))
-
-
 def _check_label_folder(where: str, dataset: Mapping[str, Any], owner: Any, report: Report) -> Counter[str] | None:
     """Check an mmseg data set; return the images with each class, if all label images were read."""
     prefix = dataset.get('data_prefix') or {}
-    images, labels = (_joined(dataset.get('data_root'), prefix.get(name)) for name in ('img_path', 'seg_map_path'))
+    images, labels = (joined(dataset.get('data_root'), prefix.get(name)) for name in ('img_path', 'seg_map_path'))
     ends = [str(setting(dataset, owner, name)) for name in ('img_suffix', 'seg_map_suffix')]
-    file = _joined(dataset.get('data_root'), dataset.get('ann_file')) if dataset.get('ann_file') else None
+    file = joined(dataset.get('data_root'), dataset.get('ann_file')) if dataset.get('ann_file') else None
     if not images.is_dir() or not labels.is_dir() or (file is not None and not file.exists()):
         return None  # left to `missing_files`
     if file is not None and file.is_file():
-        names = _listed_names(file, report)
+        names = [name.strip() for name in read_names(file, report)]
         source = file
     else:
         names = _found_names(images, labels, ends[0], ends[1], report)
@@ -120,8 +115,7 @@ def _check_label_folder(where: str, dataset: Mapping[str, Any], owner: Any, repo
             )
         else:
             pairs.append((image, label))
-    steps = [step for step in dataset.get('pipeline') or () if isinstance(step, Mapping)]
-    turns = not any(step.get('color_type') in ('color_ignore_orientation', 'unchanged') for step in steps)
+    turns = follows_orientation(dataset)
     sized = []
     for (image, label), header in zip(pairs, read_headers([image for image, _ in pairs]), strict=True):
         if isinstance(header, str):
@@ -153,23 +147,6 @@ def _check_values(
     ignored = setting(dataset, owner, 'ignore_index')
     counts = check_label_values(labels, stored, reduces, 255 if ignored is None else ignored, report)
     return None if counts is None else Counter({name: counts[name] for name in names})
-
-
-def _listed_names(file: Path, report: Report) -> list[str]:
-    """The names in a list, each once."""
-    lines: dict[str, int] = {}
-    for number, line in enumerate(file.read_text(encoding='utf-8', errors='replace').rstrip('\n').split('\n'), 1):
-        name = line.strip()
-        if not name:
-            report.error(f'{file}: line {number} is empty; expected the name of an image', file, 'line')
-        elif (first := lines.setdefault(name, number)) != number:
-            report.warning(
-                f'{file}: line {number} is the image {name!r} of line {first} again, so that it counts twice; remove '
-                'one',
-                file,
-                'twice',
-            )
-    return list(lines)
 
 
 def _found_names(images: Path, labels: Path, image_end: str, label_end: str, report: Report) -> list[str]:
@@ -243,8 +220,8 @@ def _places(dataset: Mapping[str, Any], owner: Any) -> tuple[Path, Path | None]:
     name, split = dataset.get('ann_file') or '', dataset.get('split') or ''
     if split and base_of(owner, 'mmpretrain.ImageNet') is not None:
         prefix = prefix or split
-        name = name or (f'meta/{split}.txt' if _joined(root, f'meta/{split}.txt').is_file() else '')
-    return _joined(root, prefix), _joined(root, name) if name else None
+        name = name or (f'meta/{split}.txt' if joined(root, f'meta/{split}.txt').is_file() else '')
+    return joined(root, prefix), joined(root, name) if name else None
 
 
 def _class_folders(config: Mapping[str, Any]) -> Iterator[tuple[Path, tuple[str, ...]]]:
@@ -253,9 +230,74 @@ def _class_folders(config: Mapping[str, Any]) -> Iterator[tuple[Path, tuple[str,
     for one in innermost_datasets(dataset) if dataset else ():
         owner = class_of(one, DATASETS)
         images, file = _places(one, owner)
-        if _reads_as(owner, 'mmpretrain.CustomDataset') and file is None and images.is_dir():
+        if reads_as(owner, 'mmpretrain.CustomDataset') and file is None and images.is_dir():
             yield images, tuple(sorted(one.name for one in images.iterdir() if one.is_dir()))
 
 
 def _is_labeled(dataset: Mapping[str, Any], owner: Any) -> bool:
     return setting(dataset, owner, 'with_label') is not False and dataset.get('split') != 'test'
+
+
+def _check_voc(where: str, dataset: Mapping[str, Any], owner: Any, report: Report) -> Counter[str] | None:
+    """Check an mmdet data set in the format of PASCAL VOC; return the objects of each class."""
+    file = joined(dataset.get('data_root'), dataset.get('ann_file'))
+    root = joined(dataset.get('data_root'), (dataset.get('data_prefix') or {}).get('sub_data_root'))
+    names = class_names(dataset, owner)
+    if names is None:
+        report.error(f'{where}.metainfo.classes: missing; the library needs the names of the classes')
+    if names is None or not file.is_file():
+        return None
+    labels, images = (root / str(setting(dataset, owner, name)) for name in ('ann_subdir', 'img_subdir'))
+    counts = check_voc(file, labels, images, names, follows_orientation(dataset), report)
+    if not sum(counts.values()) and not report.errors:
+        report.error(f'{file}: no object of {where} is left, so there is nothing to learn or measure; correct it')
+    return counts
+
+
+def _check_data_list(
+    config: Mapping[str, Any], loader: str, dataset: Mapping[str, Any], owner: Any, report: Report
+) -> Counter[str] | None:
+    """Check a data set in OpenMMLab's own format; return how often each class occurs, if that is known."""
+    images, file = _places(dataset, owner)
+    if file is None or file.suffix != '.json' or not file.is_file() or not images.is_dir():
+        return None  # left to `missing_files`
+    data = read_data_list(file, report)
+    if data is None:
+        return None
+    given, names = class_names(dataset, owner), data.classes
+    if given is not None and names is not None and given != names:
+        report.error(
+            f'{file}: the labels are for the classes {listed(names)}, but those of the config are {listed(given)}, so '
+            'that labels get the names of others; use the classes of the file in its order'
+        )
+        return None
+    numbers = dict(numbers_of_classes(config, scope_of(config) or ''))
+    names = given or names or tuple(map(str, range(max(numbers.values(), default=0))))
+    for place, number in numbers.items() if given is None else ():
+        if number != len(names):
+            report.error(f'{place}: {number}, but {file} has {len(names)} classes, {listed(names)}')
+            return None
+    for other in _data_lists(config) if loader != 'train_dataloader' and data.classes else ():
+        if other.classes is not None and other.classes != data.classes:
+            report.error(
+                f'{file} has the classes {listed(data.classes or ())}, but {other.file} has {listed(other.classes)}; '
+                'both need the same in the same order'
+            )
+    labels: Labels | None = None
+    if base_of(owner, 'mmdet.BaseDetDataset') is not None:
+        labels = 'objects'
+    elif numbers or any('gt_label' in one for one in data.entries):
+        labels = 'classes' if base_of(owner, 'mmpretrain.MultiLabelDataset') is not None else 'class'
+    masks = any(step.get('with_mask') for step in steps_of(dataset))
+    return check_data_list(data, images, names, labels, report, masks, follows_orientation(dataset))
+
+
+def _data_lists(config: Mapping[str, Any]) -> Iterator[DataList]:
+    """Yield the content of the files in OpenMMLab's own format that the training reads."""
+    dataset = (config.get('train_dataloader') or {}).get('dataset')
+    for one in innermost_datasets(dataset) if dataset else ():
+        owner = class_of(one, DATASETS)
+        _, file = _places(one, owner)
+        if reads_as(owner, 'mmengine.BaseDataset', 'parse_data_info') and file is not None and file.is_file():
+            content = read_data_list(file, Report())
+            yield from [] if content is None else [content]

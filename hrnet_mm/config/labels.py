@@ -14,7 +14,7 @@ from ..annotations import listed
 from ..registry import class_of, type_name
 from .files import innermost_datasets
 
-__all__ = ['check_labels', 'class_names', 'keypoint_names', 'setting']
+__all__ = ['check_labels', 'class_names', 'keypoint_names', 'numbers_of_classes', 'setting']
 
 _HEADS = {
     # Parts of a model whose num_classes are those of the data; in mmdet also within its roi_head.
@@ -45,7 +45,7 @@ def check_labels(config: Mapping[str, Any], scope: str, training: bool, problems
         _check_keypoints(config, loaders, problems)
         return
     known = {name: list(_labels(name, config)) for name in {*loaders, 'train_dataloader'}}
-    numbers = [*_numbers_of_classes(config, scope)]
+    numbers = [*numbers_of_classes(config, scope)]
     for loader in loaders:
         for labels in known[loader]:
             for where, number in numbers:
@@ -159,7 +159,13 @@ def setting(settings: Mapping[str, Any], owner: Any, name: str) -> Any:
     return None
 
 
-def _numbers_of_classes(config: Mapping[str, Any], scope: str) -> Iterator[tuple[str, int]]:
+def numbers_of_classes(config: Mapping[str, Any], scope: str) -> Iterator[tuple[str, int]]:
+    """Yield the numbers of classes that the parts of a config's model are for, with their places.
+
+    Args:
+        config: The config.
+        scope: Its library.
+    """
     model = config.get('model') or {}
     parts = [('model', model)]
     if scope == 'mmdet':

@@ -1,6 +1,7 @@
 """Every zoo config, read once."""
 
 import copy
+import shutil
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
+from hrnet_mm.config.data import data_findings
 from hrnet_mm.engine import quick_reading
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +47,26 @@ def read():
             return config
 
         yield read_copy
+
+
+@pytest.fixture
+def data(tiny_data, tmp_path):
+    """A copy of the tiny data, which a test may change."""
+    shutil.copytree(tiny_data, tmp_path / 'data')
+    return tmp_path / 'data'
+
+
+@pytest.fixture
+def check(data, tiny_config, monkeypatch):
+    """A function that returns the mistakes and the warnings for a library's config after changes to it."""
+
+    def checked(library, configure=None, training=False):
+        path = tiny_config(library)
+        monkeypatch.setenv('TINY_DATA', str(data))
+        config = Config.fromfile(path)
+        for loader in ('train_dataloader', 'test_dataloader') if configure else ():
+            configure(config[loader].dataset)
+        found = data_findings(config, training)
+        return tuple([str(one) for one in found if one.level == level] for level in ('error', 'warning'))
+
+    return checked

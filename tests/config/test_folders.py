@@ -13,29 +13,6 @@ from hrnet_mm.cli import main
 from hrnet_mm.config.data import data_findings
 
 
-@pytest.fixture
-def data(tiny_data, tmp_path):
-    """A copy of the tiny data, which a test may change."""
-    shutil.copytree(tiny_data, tmp_path / 'data')
-    return tmp_path / 'data'
-
-
-@pytest.fixture
-def check(data, tiny_config, monkeypatch):
-    """A function that returns the mistakes and the warnings for a library's config after changes to it."""
-
-    def checked(library, configure=None, training=False):
-        path = tiny_config(library)
-        monkeypatch.setenv('TINY_DATA', str(data))
-        config = Config.fromfile(path)
-        for loader in ('train_dataloader', 'test_dataloader') if configure else ():
-            configure(config[loader].dataset)
-        found = data_findings(config, training)
-        return tuple([str(one) for one in found if one.level == level] for level in ('error', 'warning'))
-
-    return checked
-
-
 def save(values, file):
     Image.fromarray(np.asarray(values)).save(file)
 
