@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
-from ..registry import scope_of, type_name
-from .files import innermost_datasets
+from ..registry import scope_of
 from .types import find_type, has_registries
 
 __all__ = ['argument_problems']
@@ -24,7 +23,7 @@ _KINDS = {bool: 'True or False', float: 'a number', int: 'a number', str: 'a tex
 
 
 def argument_problems(config: Mapping[str, Any]) -> list[str]:
-    """Return arguments of another kind than their class takes, sizes that are none, and packing that is not last.
+    """Return arguments of another kind than their class takes, and sizes that are none.
 
     Args:
         config: The config, whose structure and types are right.
@@ -38,16 +37,6 @@ def argument_problems(config: Mapping[str, Any]) -> list[str]:
     problems = [
         f'{where}: {value!r:.60}; expected {kind}' for where, value, kind in _misfits('', dict(config.items()), scope)
     ]
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        dataset = (config.get(name) or {}).get('dataset')
-        for one in innermost_datasets(dataset) if dataset else ():
-            steps = [type_name(step) for step in one.get('pipeline') or () if isinstance(step, Mapping)]
-            for step in steps[:-1]:
-                if step.startswith('Pack'):
-                    problems.append(
-                        f'{name}.dataset.pipeline: {step} is followed by {steps[steps.index(step) + 1]}; it must be '
-                        'last, as it leaves to the network what it does not pack'
-                    )
     return list(dict.fromkeys(problems))
 
 

@@ -19,6 +19,7 @@ from ..registry import scope_of
 from .arguments import argument_problems
 from .consistency import contradictions, dicts
 from .files import missing_files
+from .packing import packing_problems
 from .schemas import Argument, Schema, arguments_of, parameter_of, settings_of
 from .structure import structure_problems
 from .types import LIBRARIES, find_type, has_registries, registered_names, root_of, type_names
@@ -118,6 +119,7 @@ def config_problems(config: Config, training: bool, on_cpu: bool, processes: int
         return [
             *problems,
             *argument_problems(config),
+            *packing_problems(config),
             *contradictions(config, training, on_cpu, processes),
             *missing_files(config, loaders),
         ]

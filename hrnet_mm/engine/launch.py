@@ -111,8 +111,8 @@ def train(
 
 
 def test(
-    config: str | os.PathLike[str],
-    checkpoint: str,
+    config: str | os.PathLike[str] | Config,
+    checkpoint: str | os.PathLike[str],
     work_dir: str | os.PathLike[str] | None = None,
     options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
@@ -120,11 +120,11 @@ def test(
     out: str | None = None,
     show_dir: str | None = None,
     tta: bool = False,
-) -> None:
+) -> dict[str, float]:
     """Test a checkpoint by a config.
 
     Args:
-        config: The config file.
+        config: The config file, or a config from `read_config`.
         checkpoint: The path or URL of the weights.
         work_dir: The folder of logs. Default: the config's, or work_dirs/CONFIG.
         options: Settings that replace those of the config, by their dotted names.
@@ -134,11 +134,14 @@ def test(
         show_dir: A folder for pictures of the predictions.
         tta: Whether to use the config's tta_model and tta_pipeline.
 
+    Returns:
+        The metrics by their names; none where the evaluators only write a file.
+
     Raises:
         UserError: The arguments or the config have mistakes; the message has one line for each mistake of the config.
     """
     settings = _prepare(config, work_dir, options, launcher)
-    settings.load_from = _existing_checkpoint(checkpoint)
+    settings.load_from = _existing_checkpoint(os.fspath(checkpoint))
     if not unchecked:
         _require_sound(settings, training=False)
     if out is not None and not out.endswith(('.pkl', '.pickle')):
@@ -154,7 +157,8 @@ def test(
         # mmdet's dump encodes the masks, which are many and large.
         dump = 'mmdet.DumpDetResults' if scope_of(settings) == 'mmdet' else 'DumpResults'
         runner.test_evaluator.metrics.append(METRICS.build({'type': dump, 'out_file_path': out}))
-    runner.test()
+    metrics: dict[str, float] = runner.test()
+    return metrics
 
 
 def read_config(config: str | os.PathLike[str]) -> Config:

@@ -77,7 +77,10 @@ def test_a_list_names_its_classes_by_categories(check, data):
         (lambda content: content['data_list'][1].update(gt_label=True), '"gt_label" True; expected the number of a'),
         (lambda content: content['data_list'][1].update(gt_label=[0, 1]), '"gt_label" [0, 1]; expected the number of'),
         (lambda content: content['data_list'][1].pop('gt_label'), '"gt_label" None; expected the number of a class'),
-        (lambda content: content['data_list'][1].update(img_path=None), 'entry 1 of "data_list" has the "img_path" None'),
+        (
+            lambda content: content['data_list'][1].update(img_path=None),
+            'entry 1 of "data_list" has the "img_path" None',
+        ),
         (lambda content: content['data_list'][1].update(img_path='9.png'), 'images/9.png does not exist, but'),
         (
             lambda content: content['data_list'][2].update(img_path='0.png'),

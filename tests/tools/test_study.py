@@ -355,7 +355,7 @@ def trials_of(study, claims, sized, values, **changes):
     """Rows of a network's trials."""
     one = study.Run('HRNetV1', sized['HRNetV1'], claims.Recipe(500, 16, 2), 0.0, 0, is_trial=True)
     rows = []
-    for rate, value in zip(study.RATES, values, strict=False):
+    for rate, value in zip(study.RATES['pose'], values, strict=False):
         row = {name: str(cell) for name, cell in replace(one, rate=rate).describe('small').items()}
         rows.append(row | {'value': str(value)} | changes)
     return one, rows
@@ -384,10 +384,12 @@ def test_the_plan_is_balanced_wherever_it_is_interrupted(study, small, unsized, 
     }
     seen = set()
     for names in (turns[0], turns[1] - turns[0], turns[2]):
-        group, runs = runs[: len(names) * (len(study.RATES) + 8)], runs[len(names) * (len(study.RATES) + 8) :]
+        group, runs = runs[: len(names) * (3 + 8)], runs[len(names) * (3 + 8) :]
         trials = [one for one in group if one.is_trial]
         assert group[: len(trials)] == trials
-        assert sorted((one.name, one.rate) for one in trials) == sorted((n, r) for n in names for r in study.RATES)
+        assert sorted((one.name, one.rate) for one in trials) == sorted(
+            (n, r) for n in names for r in study.RATES[unsized[n].network.task]
+        )
         made = dict.fromkeys(names, 0)
         for one in group[len(trials) :]:
             assert one.seed == made[one.name]
@@ -510,13 +512,13 @@ def call(study, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_runs_end_in_rows_that_are_not_made_again(study, claims, statistics, call, made, monkeypatch, capsys):
-    monkeypatch.setattr(study, 'RATES', (0.002, 0.006))
+    monkeypatch.setattr(study, 'RATES', dict.fromkeys(study.RATES, (0.002, 0.006)))
     options = ('segmentation-readout', '--iterations', '2')
     trials, rows = call(*options, '--seeds', '1', '--hours', '0')
     assert trials == rows == []
     trials, rows = call(*options, '--seeds', '1')
     names = ['segmentation V2', 'segmentation V1h', 'segmentation V1']
-    assert [row['network'] for row in trials] == names * len(study.RATES)
+    assert [row['network'] for row in trials] == names * 2
     assert {(row['trained_on'], row['tested_on']) for row in trials} == {('fit', 'val')}
     assert [row['network'] for row in rows] == names
     assert {(row['trained_on'], row['tested_on']) for row in rows} == {('train', 'test')}
@@ -554,7 +556,7 @@ def test_runs_end_in_rows_that_are_not_made_again(study, claims, statistics, cal
 @pytest.mark.filterwarnings('ignore:__array__ implementation')  # pycocotools, on numpy 2
 @pytest.mark.parametrize('name', ['detection', 'instances'])
 def test_detectors_run(study, call, made, monkeypatch, name, claims, statistics):
-    monkeypatch.setattr(study, 'RATES', (0.002,))
+    monkeypatch.setattr(study, 'RATES', dict.fromkeys(study.RATES, (0.002,)))
     _, rows = call(name, '--iterations', '2', '--seeds', '1')
     assert [row['network'] for row in rows] == list(claims.define_comparisons(claims.SCALES['small'])[name].networks)
     assert {(row['measure'], row['second_measure']) for row in rows} == {('box AP', 'box AP50')}
@@ -568,7 +570,7 @@ def test_a_rate_that_diverges_counts_as_nothing_learned(study, call, made, monke
     def diverge(*_):
         raise FloatingPointError('the loss became nan')
 
-    monkeypatch.setattr(study, 'RATES', (0.002,))
+    monkeypatch.setattr(study, 'RATES', dict.fromkeys(study.RATES, (0.002,)))
     monkeypatch.setattr(study, 'train', diverge)
     _, rows = call('size-small', '--iterations', '2', '--seeds', '1')
     assert {(row['value'], row['train_second_value']) for row in rows} == {('0.000', '0.000')}
@@ -593,7 +595,7 @@ def digits(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_share_the_runs(study, call, digits, monkeypatch):
-    monkeypatch.setattr(study, 'RATES', (0.002,))
+    monkeypatch.setattr(study, 'RATES', dict.fromkeys(study.RATES, (0.002,)))
     trials, rows = call('classification', '--iterations', '1', '--seeds', '2', '--processes', '2')
     assert sorted((row['network'], row['seed']) for row in rows) == [
         (name, seed) for name in ('HRNet body', 'ResNet body') for seed in ('0', '1')
@@ -605,7 +607,7 @@ def test_two_processes_share_the_runs(study, call, digits, monkeypatch):
 @pytest.mark.slow
 def test_the_large_scale_reads_idx_files(study, call, tmp_path, monkeypatch):
     monkeypatch.setattr(study, 'WORKERS', 1)
-    monkeypatch.setattr(study, 'RATES', (0.002,))
+    monkeypatch.setattr(study, 'RATES', dict.fromkeys(study.RATES, (0.002,)))
     data = importlib.import_module('_study_data')
     monkeypatch.setattr(data, 'FASHION_HELD_OUT', 60)
     random = np.random.default_rng(0)

@@ -223,19 +223,20 @@ def _recipe_table(trials: Rows, sized: Mapping[str, Sized]) -> str:
         values[row['network']][row['rate']] = float(row['value'])
     if not values:
         return 'No trial has been made yet.'
-    rates, lines = [f'{rate:g}' for rate in RATES], []
+    lines = []
     for name in (name for name in sized if name in values):
-        own = values[name]
+        task, own = sized[name].network.task, values[name]
+        rates = [f'{rate:g}' for rate in RATES[task]]
         best = max(rates, key=lambda rate: own.get(rate, -1)) if len(own) == len(rates) else ''
-        cells = [
-            f'**{own[rate]:.1f}**' if rate == best else f'{own[rate]:.1f}' if rate in own else '' for rate in rates
-        ]
-        lines.append([name, TASKS[sized[name].network.task].measures[0], *cells])
-    return _table(['network', 'measure', *rates], lines)
+        cells = [f'{own[rate]:.1f} at {rate}' if rate in own else '' for rate in rates]
+        cells = [f'**{cell}**' if rate == best else cell for cell, rate in zip(cells, rates, strict=True)]
+        lines.append([name, TASKS[task].measures[0], *cells])
+    return _table(['network', 'measure', 'lowest rate', 'middle rate', 'highest rate'], lines)
 
 
 def _status(rows: Rows, trials: Rows, sized: Mapping[str, Sized]) -> str:
-    text = f'{len(trials)} of {len(sized) * len(RATES)} trials of learning rates and {len(rows)} of '
+    planned = sum(len(RATES[one.network.task]) for one in sized.values())
+    text = f'{len(trials)} of {planned} trials of learning rates and {len(rows)} of '
     text += f'{len(sized) * MANY} trainings with seeds have been made'
     if not (made := [*trials, *rows]):
         return f'{text}.'

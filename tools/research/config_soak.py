@@ -5,9 +5,10 @@ python tools/research/config_soak.py --count 200   # some minutes; writes tools/
 Good configs of the four libraries, this package's and the libraries' own, have made data in their data sets' formats.
 One place of the resolved config is renamed, duplicated, dropped, swapped, shifted or retyped. The change is *found* if
 the check reports something that it does not report of the good config; *harmless* if the settings that take effect,
-with all defaults filled in, are the same, or if the place has no effect on the result (`NO_EFFECT`); and a *limit* if
-the place is a number or choice of the recipe, which could be meant so (`LIMITS`; docs/tutorials/own_images.md has them
-in words). Exits with 1 if a change is none of these, or raises anything else than a sentence.
+with all defaults filled in, are the same, or if the place has no effect on the result (`NO_EFFECT`), and a short
+training by both has equal losses and its validation and test equal metrics; and a *limit* if the place is a number or
+choice of the recipe, which could be meant so (`LIMITS`; docs/tutorials/own_images.md has them in words). Exits with 1
+if a change is none of these, or raises anything else than a sentence.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 
+import torch  # noqa: E402
 from made_data import make_data  # noqa: E402
+from mmengine.hooks import Hook  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.utils import import_modules_from_strings  # noqa: E402
-from shrink import loader_options, shrinking_options, with_options  # noqa: E402
+from quick import quick_work  # noqa: E402
+from shrink import loader_options, round_options, shrinking_options, with_options  # noqa: E402
 
 from hrnet_mm.config.types import find_type  # noqa: E402
-from hrnet_mm.engine import inspect_config, read_config  # noqa: E402
+from hrnet_mm.engine import inspect_config, read_config, test, train  # noqa: E402
 from hrnet_mm.registry import scope_of  # noqa: E402
 from hrnet_mm.weights.tables import write_rows  # noqa: E402
 
@@ -127,12 +131,13 @@ def main() -> int:
     return 1 if outcomes['missed'] else 0
 
 
-def soak(work: Path, seed: int) -> dict[str, str]:
+def soak(work: Path, seed: int, trains: bool = True) -> dict[str, str]:
     """Break one config.
 
     Args:
         work: The folder for the data.
         seed: Chooses the config, the place and the change.
+        trains: Whether to show by a training and a test that a change is harmless.
 
     Returns:
         The config, the place, the change, the outcome and a sentence.
@@ -158,15 +163,25 @@ def soak(work: Path, seed: int) -> dict[str, str]:
             return {**about, 'outcome': 'found', 'sentence': new[0][:200]}
         scope = scope_of(good)
         with DefaultScope.overwrite_default_scope(scope):
-            if _effective(good.to_dict(), scope) == _effective(broken.to_dict(), scope):
-                return {**about, 'outcome': 'harmless', 'sentence': 'the settings that take effect are the same'}
+            is_same = _effective(good.to_dict(), scope) == _effective(broken.to_dict(), scope)
+        reason = 'the settings that take effect are the same' if is_same else _reason(NO_EFFECT, place)
+        if reason and trains:
+            mine, its = _results(broken), _results_of_good(name, str(work))
+            if mine != its:
+                return {**about, 'outcome': 'missed', 'sentence': f'{reason}, but {its} -> {mine}'[:200]}
+            last = next(one for one in reversed(mine) if 'loss' in one)
+            shown = ', '.join(f'{metric} {value}' for metric, value in {'loss': last['loss'], **mine[-1]}.items())
+            reason = f'{reason}; equal: {shown}'[:200]
+        if reason:
+            return {**about, 'outcome': 'harmless', 'sentence': reason}
     finally:
         os.chdir(before)
-    for outcome, table in (('harmless', NO_EFFECT), ('limit', LIMITS)):
-        for pattern, reason in table:
-            if re.fullmatch(pattern, place):
-                return {**about, 'outcome': outcome, 'sentence': reason}
-    return {**about, 'outcome': 'missed', 'sentence': ''}
+    reason = _reason(LIMITS, place)
+    return {**about, 'outcome': 'limit' if reason else 'missed', 'sentence': reason}
+
+
+def _reason(table: Iterable[tuple[str, str]], place: str) -> str:
+    return next((reason for pattern, reason in table if re.fullmatch(pattern, place)), '')
 
 
 @cache
@@ -186,6 +201,39 @@ def _good(name: str, work: str) -> Any:
 @cache
 def _found(name: str, work: str) -> frozenset[str]:
     return frozenset(map(str, inspect_config(_good(name, work))))
+
+
+class _Recorder(Hook):
+    """Keeps the losses of a training and the metrics of its validations, as texts, in which NaN equals NaN."""
+
+    def __init__(self) -> None:
+        self.results: list[dict[str, str]] = []
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self.results.append(_as_texts(outputs))
+
+    def after_val_epoch(self, runner: Any, metrics: Any = None) -> None:
+        self.results.append(_as_texts(metrics))
+
+
+def _as_texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: repr(torch.as_tensor(value).item()) for name, value in values.items() if 'time' not in name}
+
+
+def _results(config: Any) -> list[dict[str, str]]:
+    """Train by a config for one round with a fixed seed, and test; return the losses and the metrics."""
+    config = with_options(copy.deepcopy(config), [*round_options(config, 1), 'randomness.seed=0'])
+    recorder = _Recorder()
+    with tempfile.TemporaryDirectory() as folder, quick_work():
+        train(config, folder, unchecked=True, hooks=[recorder])
+        checkpoint = Path(folder, 'last_checkpoint').read_text()
+        tested = test(config, checkpoint, folder, unchecked=True)
+    return [*recorder.results, _as_texts(tested)]
+
+
+@cache
+def _results_of_good(name: str, work: str) -> list[dict[str, str]]:
+    return _results(_good(name, work))
 
 
 def _places(part: Any, where: str = '') -> Iterator[tuple[str, Any, Any]]:

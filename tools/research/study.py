@@ -194,9 +194,10 @@ def choose_trial(trials: Sequence[Mapping[str, str]], one: Run) -> Mapping[str, 
     `trials` are rows of study_recipes.csv. Without a row of each rate of the grid, nothing is chosen.
     """
     rows = {row['rate']: row for row in trials if _is_trial_of(row, one)}
-    if not rows.keys() >= {f'{rate:g}' for rate in RATES}:
+    rates = [f'{rate:g}' for rate in RATES[one.sized.network.task]]
+    if not rows.keys() >= set(rates):
         return None
-    return max((rows[f'{rate:g}'] for rate in RATES), key=lambda row: float(row['value']))
+    return max((rows[rate] for rate in rates), key=lambda row: float(row['value']))
 
 
 def _is_trial_of(row: Mapping[str, str], one: Run) -> bool:
@@ -223,7 +224,8 @@ def plan(
         names = list(dict.fromkeys(name for one in comparisons.values() if one.turn == turn for name in one.networks))
         runs = {name: _first_run(scale, name, sized[name], iterations) for name in names if name not in planned}
         planned |= set(names)
-        yield from (replace(one, rate=rate, is_trial=True) for rate in RATES for one in runs.values())
+        for rates in zip(*(RATES[one.sized.network.task] for one in runs.values()), strict=True):
+            yield from (replace(one, rate=rate, is_trial=True) for one, rate in zip(runs.values(), rates, strict=True))
         chosen = {name: choose_trial(trials, one) for name, one in runs.items()}
         for seed in range(seeds):
             for name, trial in chosen.items():
