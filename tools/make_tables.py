@@ -93,7 +93,8 @@ def soaked(rows):
     text = (
         f'[config_soak.py](../../tools/research/config_soak.py) breaks {len(rows)} configs of the four libraries at '
         f'random: {found["found"]} are found, {found["harmless"]} are harmless, {found["limit"]} are such limits, and '
-        f'{found["missed"]} are missed ([config_soak.csv](../../tools/research/results/config_soak.csv) has a row for '
+        f'{found["missed"]} are missed; a change counts as harmless if a short training and its test give equal losses '
+        f'and metrics ([config_soak.csv](../../tools/research/results/config_soak.csv) has a row for '
         'each).'
     )
     return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from .values import by
 __all__ = ['Header', 'read_headers']
 
 _THREADS = 8  # reading waits for the disk or the network
+_PART = 64  # files that a thread reads in turn, as each change of threads costs more than a head that is in memory
 _TURNED = {'JPEG', 'MPO', 'PNG', 'WEBP'}
 """Formats whose EXIF orientation OpenCV follows, and mmcv with it."""
 
@@ -70,8 +72,9 @@ def read_headers(files: Sequence[Path]) -> list[Header | str]:
     most = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None  # the limit is for decoding, and nothing is decoded here
     try:
+        parts = [files[i : i + _PART] for i in range(0, len(files), _PART)]
         with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(_read_header, files, chunksize=64))
+            return list(chain.from_iterable(pool.map(lambda part: [_read_header(file) for file in part], parts)))
     finally:
         Image.MAX_IMAGE_PIXELS = most
 

@@ -421,7 +421,7 @@ def test_networks_whose_trials_are_below_the_mark_come_last(study, claims, small
 def judge(study, report, small, unsized, tmp_path, claims, statistics):
     """The findings of made runs of pose: for each network a mean, and training values that pass the mark or not."""
 
-    def judge(means, seeds=8, spread=0.3, reached=90.0, rate=0.006):
+    def judge(means, seeds=8, spread=0.3, reached=90.0, rate=0.006, trials=()):
         random, rows = np.random.default_rng(0), []
         for name, mean in means.items():
             for seed in range(seeds):
@@ -436,7 +436,7 @@ def judge(study, report, small, unsized, tmp_path, claims, statistics):
                 value = str(100 * hits.sum() / of.sum())
                 row |= {'measure': 'PCK@0.1', 'value': value, 'train_value': '60', 'train_second_value': str(reached)}
                 rows.append(row)
-        found = report.find(rows, tmp_path / 'study', claims.define_comparisons(small), unsized)
+        found = report.find(rows, trials, tmp_path / 'study', claims.define_comparisons(small), unsized)
         return {claim.text: one for claim, one in found.items()}
 
     return judge
@@ -458,6 +458,16 @@ def test_verdicts(judge):
 def test_networks_below_the_mark_are_not_compared(judge):
     verdict = judge({'HRNetV1': 75, 'SimpleBaseline': 70}, reached=74.9)['HRNetV1 > SimpleBaseline'].verdict
     assert verdict == 'not compared: HRNetV1 reaches 74.9 of 75 PCK@0.2 on its training images'
+
+
+def test_networks_below_the_mark_in_every_trial_need_no_seeds(judge, study, claims, unsized):
+    _, trials = trials_of(study, claims, unsized, [50, 70, 60], train_second_value='74.9')
+    text = 'HRNetV1 > SimpleBaseline'
+    expected = 'not compared: HRNetV1 reaches 74.9 of 75 PCK@0.2 on its training images in its best trial'
+    assert judge({}, trials=trials)[text].verdict == expected
+    assert judge({}, trials=trials[:2])[text].verdict == 'not compared: none of 8 seeds'
+    trials[1]['train_second_value'] = '75'
+    assert judge({}, trials=trials)[text].verdict == 'not compared: none of 8 seeds'
 
 
 def test_a_training_that_diverged_leaves_nothing_to_compare(judge, tmp_path, monkeypatch):
