@@ -36,9 +36,12 @@ def check_voc(
     present, pairs = Present(), []
     for name in read_names(file, report):
         label, image = labels / f'{name}.xml', images / f'{name}.jpg'
-        for one, what in ((label, 'the objects of'), (image, 'the image of')):
-            if one not in present:
-                check.error('missing', f'{one} does not exist, which must have {what} {name!r} of {file}; add it')
+        if label not in present:
+            check.error(
+                'no label', f'{label} does not exist, which must have the objects of {name!r} of {file}; add it'
+            )
+        if image not in present:
+            check.error('missing', f'{image} does not exist, but {file} lists it; add it, or take it out of the list')
         if label in present and image in present:
             pairs.append((label, image))
     for (label, image), header in zip(pairs, read_headers([image for _, image in pairs]), strict=True):

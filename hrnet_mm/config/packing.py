@@ -39,9 +39,12 @@ def packing_problems(config: Mapping[str, Any]) -> list[str]:
                             f'{where}: {name} is followed by {after}; it must be last, as it leaves to the network '
                             'what it does not pack'
                         )
-                given = steps[-1].get('meta_keys') if steps else None
-                missing = [] if given is None else [key for key in _read(config, part, names[-1]) if key not in given]
-                if missing:
+                if not steps or 'meta_keys' not in steps[-1]:
+                    continue
+                given = steps[-1]['meta_keys']
+                if not isinstance(given, list | tuple) or not all(isinstance(key, str) for key in given):
+                    problems.append(f'{where}: meta_keys of {names[-1]} are {given!r:.60}; expected a list of names')
+                elif missing := [key for key in _read(config, part, names[-1]) if key not in given]:
                     problems.append(
                         f'{where}: meta_keys of {names[-1]} lack {", ".join(map(repr, missing))}, which the network or '
                         'the metric reads of each image; add them'

@@ -316,7 +316,18 @@ def test_images_of_xml(check, data):
     (root / 'JPEGImages' / '2.jpg').unlink()
     errors, _ = check('mmdet', of_voc)
     assert any('JPEGImages/1.jpg is not an image that OpenCV can read' in error for error in errors)
-    assert any('JPEGImages/2.jpg does not exist, which must have the image of' in error for error in errors)
+    assert any('JPEGImages/2.jpg does not exist, but' in error for error in errors)
+
+
+def test_images_that_a_training_skips_are_warnings(data, tiny_config, monkeypatch):
+    path = tiny_config('mmdet')
+    monkeypatch.setenv('TINY_DATA', str(data))
+    config = Config.fromfile(path)
+    (voc(data) / 'JPEGImages' / '2.jpg').unlink()
+    of_voc(config.train_dataloader.dataset)
+    assert [one.level for one in data_findings(config, True)] == ['error']
+    config.default_hooks.sample = dict(type='SampleHook', on_bad_sample='skip')
+    assert [one.level for one in data_findings(config, True)] == ['warning']
 
 
 @pytest.mark.parametrize(

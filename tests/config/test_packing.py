@@ -91,6 +91,14 @@ def test_other_metrics_and_tests_need_less(config):
     assert packing_problems(without(detector, 'test', 'img_id')) == []
 
 
+@pytest.mark.parametrize('keys', [None, 5, 'img_id', ['img_id', -1]])
+def test_keys_are_a_list_of_names(config, keys):
+    detector = config('mmdet')
+    detector.test_dataloader.dataset.pipeline[-1].meta_keys = keys
+    (problem,) = packing_problems(detector)
+    assert problem.endswith(f'meta_keys of PackDetInputs are {keys!r}; expected a list of names')
+
+
 def test_a_detector_reads_the_size_in_training(config):
     good = config('mmdet')
     for key in keys_of(good, 'train'):
