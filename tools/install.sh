@@ -170,7 +170,7 @@ if [ -n "$compiled" ]; then
     fi
     say "mmcv-lite; sys_platform == 'never'" > "$venv/.overrides"
 fi
-install ${compiled:+--overrides "$venv/.overrides"} --editable ".[all${develop:+,docs,export,lint,mim,tensorboard,tests}]"
+install ${compiled:+--overrides "$venv/.overrides"} --editable ".[all${develop:+,docs,export,lint,mim,mobile,tensorboard,tests}]"
 
 say "[4/4] mmpose, and a trial of every package"
 # uv and Python may leave no bytecode; what the trial writes saves the first start about 20 s.

@@ -9,7 +9,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'export a network for ONNX Runtime, OpenVINO or torch.export, and compare its outputs'
+HELP = 'export a network for ONNX Runtime, OpenVINO, MNN, ncnn or torch.export, and compare its outputs'
 EXAMPLE = (
     '  hrnet-mm export hrnetv1_w32 --weights pose_hrnet_w32_256x192.pth --out pose.onnx --dynamic\n'
     '  hrnet-mm export timm://hrnet_w18.ms_aug_in1k --out w18.xml --precision int8 '
@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_network_arguments(parser)
     parser.add_argument(
-        '--out', type=Path, required=True, metavar='FILE', help='the file to write: FILE.onnx, FILE.pt2 or FILE.xml'
+        '--out',
+        type=Path,
+        required=True,
+        metavar='FILE',
+        help='the file to write: FILE.mnn, FILE.onnx, FILE.param (ncnn), FILE.pt2 or FILE.xml (OpenVINO)',
     )
     parser.add_argument(
         '--size', nargs=2, type=int, metavar=('H', 'W'), help="input size (default: the task's customary size)"

@@ -303,6 +303,8 @@ APPLIED = {
     'cudagraph': ['batch norm folded', 'channels_last', 'branches concurrent', 'CUDA graph'],
     'onnxruntime': ['ONNX Runtime'],
     'openvino': ['OpenVINO'],
+    'mnn': ['MNN'],
+    'ncnn': ['ncnn'],
     'native': ['batch norm folded', 'convolutions on AMX, fp32 numbers as three bf16 parts'],
     'native-bf16x3': ['batch norm folded', 'convolutions on AMX, fp32 numbers as two bf16 parts'],
 }
@@ -330,8 +332,9 @@ def accelerate(
         model: The network.
         example: An input `(N, C, H, W)` like those to come, or several inputs.
         precision: 'fp32', 'bf16', 'fp16' or 'int8'.
-        engine: 'eager', 'compile', 'cudagraph', 'onnxruntime', 'openvino', 'native' or 'native-bf16x3'; several of
-            them; or 'auto', all of them. Several are timed in turn on the example, and the fastest one is kept.
+        engine: 'eager', 'compile', 'cudagraph', 'onnxruntime', 'openvino', 'mnn', 'ncnn', 'native' or
+            'native-bf16x3'; several of them; or 'auto', all of them. Several are timed in turn on the example, and the
+            fastest one is kept.
         tolerance: The largest difference from the network's outputs on the example, relative to the largest output
             (default: that of the precision in `TOLERANCES`).
         dynamic: Whether inputs of any batch, and of any size that divides by 32, are to come.

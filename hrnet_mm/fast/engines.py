@@ -4,8 +4,10 @@ An engine raises EngineError with the reason where it cannot run a network: a li
 precision, or it does not know an operator.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +15,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .fold import fold
-from .graphs import EngineError, Job, need, onnx_model, openvino_model
-from .sessions import Run, onnxruntime_session, openvino_session
+from .graphs import EngineError, Job, need, onnx_model, openvino_model, write_mnn, write_ncnn
+from .sessions import Run, mnn_session, ncnn_session, onnxruntime_session, openvino_session
 
 __all__ = ['DTYPES', 'ENGINES']
 
@@ -93,6 +95,29 @@ def _openvino(job: Job) -> Run:
     return openvino_session(openvino_model(job), 'fp32' if job.precision == 'int8' else job.precision)
 
 
+def _mnn(job: Job) -> Run:
+    _need_cpu(job, 'MNN')
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, 'network.mnn')
+        write_mnn(job, file)
+        return mnn_session(file)
+
+
+def _ncnn(job: Job) -> Run:
+    _need_cpu(job, 'ncnn')
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, 'network.param')
+        write_ncnn(job, file)
+        return ncnn_session(file)
+
+
+def _need_cpu(job: Job, name: str) -> None:
+    if job.device.type != 'cpu':
+        raise EngineError(f'{name} computes on the CPU here; move the network and the inputs there')
+    if job.precision != 'fp32':
+        raise EngineError(f'this engine has fp32, and not {job.precision}')
+
+
 def _native(job: Job, fp32: str = 'fp32') -> Run:
     """Products of fp32 numbers are exact to the last digit ('fp32'), or to 17 of their 24 bits ('bf16x3')."""
     if job.device.type != 'cpu' or job.dynamic or any(x.ndim != 4 for x in job.inputs):
@@ -131,6 +156,8 @@ ENGINES: dict[str, Callable[[Job], Run]] = {
     'cudagraph': _cudagraph,
     'onnxruntime': _onnxruntime,
     'openvino': _openvino,
+    'mnn': _mnn,
+    'ncnn': _ncnn,
     'native': _native,
     'native-bf16x3': partial(_native, fp32='bf16x3'),
 }

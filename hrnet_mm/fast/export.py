@@ -20,8 +20,19 @@ from ..weights.io import written_aside
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 from .compare import TOLERANCES, difference
 from .fold import fold
-from .graphs import SIZE_STEP, EngineError, Job, need, onnx_model, openvino_model, program, quiet
-from .sessions import Run, onnxruntime_session, openvino_session
+from .graphs import (
+    SIZE_STEP,
+    EngineError,
+    Job,
+    need,
+    onnx_model,
+    openvino_model,
+    program,
+    quiet,
+    write_mnn,
+    write_ncnn,
+)
+from .sessions import Run, mnn_session, ncnn_session, onnxruntime_session, openvino_session
 
 __all__ = ['MOST_IMAGES', 'Exported', 'check_format', 'export', 'read_images']
 
@@ -94,7 +105,7 @@ def export(
     Args:
         model: The network.
         path: The file: `.onnx` for ONNX Runtime, `.xml` (with a `.bin` beside it) for OpenVINO, `.pt2` for
-            torch.export.
+            torch.export, `.mnn` for MNN, `.param` (with a `.bin` beside it) for ncnn.
         example: An input `(N, C, H, W)` like those to come, or several inputs.
         precision: 'fp32', or 'int8' for `.onnx` and `.xml`.
         dynamic: Whether the file takes any batch, and any sides from 64 that divide by 32.
@@ -247,6 +258,8 @@ _FORMATS = {
     '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, onnxruntime_session),
     '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, openvino_session),
     '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program),
+    '.mnn': _Format('MNN', ('fp32',), write_mnn, mnn_session),
+    '.param': _Format('ncnn', ('fp32',), write_ncnn, ncnn_session),
 }
 _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
 

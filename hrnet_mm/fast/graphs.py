@@ -1,13 +1,15 @@
-"""Graphs of a network for other runtimes: torch.export's program, an ONNX model, an OpenVINO model; fp32 or int8.
+"""Graphs of a network for other runtimes: torch.export's program, and models of ONNX, OpenVINO, MNN and ncnn.
 
 The network itself is exported, not its folded form: the runtimes fold and fuse by themselves.
 """
 
 import importlib.util
 import logging
+import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,17 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
-__all__ = ['EngineError', 'Job', 'need', 'onnx_model', 'openvino_model', 'program', 'quiet']
+__all__ = [
+    'EngineError',
+    'Job',
+    'need',
+    'onnx_model',
+    'openvino_model',
+    'program',
+    'quiet',
+    'write_mnn',
+    'write_ncnn',
+]
 
 SIZE_STEP = 32
 """Graphs of any size take sides that divide by this: the sizes of the branches are then multiples of each other."""
@@ -119,18 +131,66 @@ def openvino_model(job: Job) -> Any:
         return nncf.quantize(model, data, subset_size=len(job.calibration))
 
 
+def write_mnn(job: Job, path: Path) -> None:
+    """Write the network as a file of MNN, by its converter of ONNX models.
+
+    Raises:
+        EngineError: MNN, onnx or onnxscript is missing, or MNN lacks an operator.
+    """
+    need('MNN', 'onnx', 'onnxscript', extra='mobile')
+    model = onnx_model(job)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, 'network.onnx')
+        source.write_bytes(model.SerializeToString())
+        # A process of its own, because the converter reports each step on the terminal and ends the process on a fault.
+        convert = 'from MNN.tools.mnnconvert import main; main()'
+        files = ['--modelFile', str(source), '--MNNModel', str(path)]
+        _convert('MNN', [sys.executable, '-c', convert, '-f', 'ONNX', '--bizCode', 'hrnet', *files], folder, path)
+
+
+def write_ncnn(job: Job, path: Path) -> None:
+    """Write the network as files of ncnn: `.param` with the graph, and `.bin` beside it with the weights.
+
+    Raises:
+        EngineError: pnnx is missing, several images or sizes are to come, or ncnn lacks an operator.
+    """
+    need('pnnx', extra='mobile')
+    if job.dynamic:
+        raise EngineError('files of ncnn take inputs of one size; leave dynamic out')
+    with tempfile.TemporaryDirectory() as folder, quiet(), torch.no_grad():
+        # ncnn knows no batches.
+        inputs = tuple(x[:1].float() for x in job.inputs)
+        torch.jit.trace(job.module, inputs, check_trace=False).save(str(Path(folder, 'network.pt')))
+        shapes = ','.join(str(list(x.shape)).replace(' ', '') for x in inputs)
+        import pnnx
+
+        names = [f'ncnnparam={path}', f'ncnnbin={path.with_suffix(".bin")}', f'inputshape={shapes}', 'fp16=0']
+        _convert('pnnx', [pnnx.EXEC_PATH, 'network.pt', *names], folder, path)
+
+
+def _convert(name: str, command: Sequence[str], folder: str, written: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors='replace', check=False)  # noqa: S603
+    if done.returncode or not written.is_file():
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise EngineError(f'{name} cannot convert it: {lines[-1] if lines else f"exit code {done.returncode}"}')
+
+
 def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f'{name}_{i}' for i in range(count)]
 
 
-def need(*packages: str) -> None:
+def need(*packages: str, extra: str = 'export') -> None:
     """Require packages.
+
+    Args:
+        packages: Their names, as they are imported.
+        extra: The extra of this package that has them.
 
     Raises:
         EngineError: One is missing; the message has the command that installs it.
     """
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-        raise EngineError(f"{' and '.join(missing)} missing: pip install 'hrnet_mm[export]'")
+        raise EngineError(f"{' and '.join(missing)} missing: pip install 'hrnet_mm[{extra}]'")
 
 
 def _quantized(model: Any, job: Job) -> Any:

@@ -1,15 +1,18 @@
-"""Sessions of ONNX Runtime and OpenVINO: a model or its file as a function of tensors."""
+"""Sessions of ONNX Runtime, OpenVINO, MNN and ncnn: a model or its file as a function of tensors."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .graphs import EngineError, need
 
-__all__ = ['Run', 'onnxruntime_session', 'openvino_session']
+__all__ = ['Run', 'mnn_session', 'ncnn_session', 'onnxruntime_session', 'openvino_session']
 
 Run = Callable[[Sequence[Tensor]], list[Tensor]]
 """A network as a function of its inputs; its outputs are a flat list."""
@@ -80,5 +83,78 @@ def openvino_session(model: Any, precision: str = 'fp32') -> Run:
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
         results = request.infer([x.detach().cpu().contiguous().numpy() for x in inputs])
         return [torch.from_numpy(y.copy()) for y in results.values()]
+
+    return run
+
+
+def mnn_session(path: Path) -> Run:
+    """A module of MNN on the CPU with as many threads as PyTorch has.
+
+    Raises:
+        EngineError: MNN is missing, or cannot read the file.
+    """
+    need('MNN', extra='mobile')
+    settings = {'backend': 'CPU', 'precision': 'high', 'numThread': torch.get_num_threads()}
+    with _silent():
+        from MNN import expr, nn
+
+        manager = nn.create_runtime_manager((settings,))
+        module = nn.load_module_from_file(str(path), [], [], runtime_manager=manager)
+    if module is None:
+        raise EngineError(f'MNN cannot read {path}')
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        given = [expr.const(x.detach().float().contiguous().numpy(), list(x.shape), expr.NCHW) for x in inputs]
+        # A copy, because the next call writes into the same memory.
+        return [torch.from_numpy(np.array(expr.convert(y, expr.NCHW).read())) for y in module.forward(given)]
+
+    return run
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Discard what a library writes to the terminal without Python."""
+    kept = os.dup(1)
+    with open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def ncnn_session(path: Path) -> Run:
+    """A network of ncnn on the CPU with as many threads as PyTorch has; images of a batch run one after the other.
+
+    Args:
+        path: The `.param` file, with a `.bin` beside it.
+
+    Raises:
+        EngineError: ncnn is missing, or cannot read the files.
+    """
+    need('ncnn', extra='mobile')
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = torch.get_num_threads()
+    for name in ('use_fp16_packed', 'use_fp16_storage', 'use_fp16_arithmetic', 'use_bf16_storage'):
+        setattr(net.opt, name, False)
+    if net.load_param(str(path)) or net.load_model(str(path.with_suffix('.bin'))):
+        raise EngineError(f'ncnn cannot read {path}')
+    names = sorted(net.output_names(), key=lambda name: int(name.removeprefix('out')))
+
+    def compute(images: Sequence[Tensor]) -> list[Tensor]:
+        extractor = net.create_extractor()
+        for i, image in enumerate(images):
+            extractor.input(f'in{i}', ncnn.Mat(image.detach().float().contiguous().numpy()))
+        found = [extractor.extract(name) for name in names]
+        if any(code for code, _ in found):
+            raise EngineError('ncnn ran out of memory, or the input has another size than the file is for')
+        return [torch.from_numpy(np.array(y)) for _, y in found]
+
+    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
+        images = [compute(images) for images in zip(*inputs, strict=True)]
+        return [torch.stack(maps) for maps in zip(*images, strict=True)]
 
     return run

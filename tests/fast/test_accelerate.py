@@ -15,17 +15,20 @@ from torch._dynamo.testing import CompileCounter
 from hrnet_mm.errors import UserError
 from hrnet_mm.fast import EngineError, accelerate, fold
 from hrnet_mm.fast.engines import ENGINES
+from hrnet_mm.models.dense import MapsAsInputs
+from hrnet_mm.models.readouts import HRNetV2pFPN
 
 X = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 GRAPHS = [pytest.param(name, marks=pytest.mark.slow) for name in ('onnxruntime', 'openvino')]
+NCNN, MNN = (pytest.param(name, marks=pytest.mark.slow) for name in ('ncnn', 'mnn'))
 
 
 def needs(engine: str) -> None:
-    if engine in ('onnxruntime', 'openvino'):
-        pytest.importorskip(engine)
+    if engine in ('onnxruntime', 'openvino', 'mnn', 'ncnn'):
+        pytest.importorskip({'mnn': 'MNN'}.get(engine, engine))
 
 
-@pytest.mark.parametrize('engine', ['eager', *GRAPHS])
+@pytest.mark.parametrize('engine', ['eager', *GRAPHS, NCNN])
 def test_fixed_size(network: Any, engine: str) -> None:
     needs(engine)
     model = network('hrnetv2p_test_w4')
@@ -47,7 +50,7 @@ def test_fixed_size(network: Any, engine: str) -> None:
             fast(torch.randn(2, 3, 64, 96))
 
 
-@pytest.mark.parametrize('engine', GRAPHS)
+@pytest.mark.parametrize('engine', [*GRAPHS, MNN])
 def test_any_size(network: Any, engine: str) -> None:
     needs(engine)
     model = network('hrnetv1_test_w4', num_classes=5)
@@ -57,6 +60,37 @@ def test_any_size(network: Any, engine: str) -> None:
         torch.testing.assert_close(fast(x), model(x), rtol=1e-3, atol=1e-4)
     with pytest.raises(ValueError, match='divide by 32'):
         fast(torch.randn(1, 3, 64, 100))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ['mnn', 'ncnn'])
+def test_engines_of_phones(network: Any, engine: str, capfd: Any) -> None:
+    """Batches, several inputs and outputs, threads; nothing is printed, and other precisions are refused."""
+    needs(engine)
+    for name, x in (('hrnetv1_test_w4', torch.randn(3, 3, 64, 96)), ('hrnet_test_w4', X)):
+        model = network(name, num_classes=5)
+        fast = accelerate(model, x, engine=engine)
+        given = fast(x)
+        torch.testing.assert_close(given, model(x), rtol=1e-3, atol=1e-4)
+        first = given.clone()
+        fast(2 * x)
+        assert torch.equal(given, first), 'an output was overwritten by the next call'
+    maps = tuple(torch.randn(2, 4 * 2**i, 16 // 2**i, 16 // 2**i) for i in range(4))
+    neck = HRNetV2pFPN((4, 8, 16, 32), 8).eval()
+    fast = accelerate(MapsAsInputs(neck).eval(), maps, engine=engine)
+    for a, b in zip(fast(*maps), neck(maps), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    for precision in ('bf16', 'int8'):
+        with pytest.raises(EngineError, match=f'has fp32, and not {precision}'):
+            accelerate(MapsAsInputs(neck).eval(), maps, precision, engine=engine)
+    assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.slow
+def test_ncnn_has_one_size(network: Any) -> None:
+    needs('ncnn')
+    with pytest.raises(EngineError, match='take inputs of one size; leave dynamic out'):
+        accelerate(network('hrnetv1_test_w4', num_classes=5), X, engine='ncnn', dynamic=True)
 
 
 def small() -> nn.Module:

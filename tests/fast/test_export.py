@@ -56,6 +56,34 @@ def run_openvino(path, x):
     return torch.from_numpy(compiled([x.numpy()])[0])
 
 
+def run_mnn(path, x):
+    """By MNN's older interface, which its Android and iOS libraries have too."""
+    import MNN
+
+    interpreter = MNN.Interpreter(str(path))
+    session = interpreter.createSession({'precision': 'high'})
+    given = interpreter.getSessionInput(session)
+    interpreter.resizeTensor(given, tuple(x.shape))
+    interpreter.resizeSession(session)
+    form = MNN.Tensor_DimensionType_Caffe
+    given.copyFrom(MNN.Tensor(tuple(x.shape), MNN.Halide_Type_Float, x.numpy(), form))
+    interpreter.runSession(session)
+    output = interpreter.getSessionOutput(session)
+    host = MNN.Tensor(output.getShape(), MNN.Halide_Type_Float, np.zeros(output.getShape(), np.float32), form)
+    output.copyToHostTensor(host)
+    return torch.from_numpy(np.array(host.getData(), np.float32).reshape(output.getShape()))
+
+
+def run_ncnn(path, x):
+    import ncnn
+
+    net = ncnn.Net()
+    assert net.load_param(str(path)) == net.load_model(str(path.with_suffix('.bin'))) == 0
+    extractor = net.create_extractor()
+    extractor.input('in0', ncnn.Mat(x[0].numpy()))
+    return torch.from_numpy(np.array(extractor.extract('out0')[1]))[None]
+
+
 def run_program(path, x):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # torch's own reader warns of what it reads
@@ -69,6 +97,7 @@ def run_program(path, x):
         pytest.param('pose.onnx', run_onnx, marks=pytest.mark.slow),
         ('pose.xml', run_openvino),
         ('pose.pt2', run_program),
+        ('pose.mnn', run_mnn),
     ],
 )
 def test_dynamic_files_take_any_batch_and_size(name, run, pose, tmp_path):
@@ -81,6 +110,33 @@ def test_dynamic_files_take_any_batch_and_size(name, run, pose, tmp_path):
     x = torch.randn(3, 3, 128, 64)
     with torch.no_grad():
         torch.testing.assert_close(run(tmp_path / name, x), pose(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_files_of_ncnn(pose, tmp_path):
+    (tmp_path / 'pose.bin').write_bytes(b'old weights')
+    done = export(pose, tmp_path / 'pose.param', images(1)[0])
+    assert done.runtime == 'ncnn'
+    assert 0 <= done.difference <= done.tolerance == 1e-4
+    assert {path.name for path in tmp_path.iterdir()} == {'pose.param', 'pose.bin'}
+    assert done.bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
+    x = images(2)[1]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            run_ncnn(done.path, x), pose(x), rtol=1e-2, atol=1e-2
+        )  # half precision, as by default
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['net.mnn', 'net.param'])
+def test_an_operator_that_a_converter_lacks_is_named(name, tmp_path):
+    class Odd(nn.Module):
+        def forward(self, x):
+            return torch.linalg.svdvals(x)
+
+    with pytest.raises(EngineError):
+        export(Odd().eval(), tmp_path / name, images(1)[0])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
