@@ -138,7 +138,7 @@ def write_mnn(job: Job, path: Path) -> None:
         EngineError: MNN, onnx or onnxscript is missing, or MNN lacks an operator.
     """
     need('MNN', 'onnx', 'onnxscript', extra='mobile')
-    model = onnx_model(job)
+    model, path = onnx_model(job), path.absolute()  # the converter runs in a folder of its own
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, 'network.onnx')
         source.write_bytes(model.SerializeToString())
@@ -157,6 +157,7 @@ def write_ncnn(job: Job, path: Path) -> None:
     need('pnnx', extra='mobile')
     if job.dynamic:
         raise EngineError('files of ncnn take inputs of one size; leave dynamic out')
+    path = path.absolute()  # the converter runs in a folder of its own
     with tempfile.TemporaryDirectory() as folder, quiet(), torch.no_grad():
         # ncnn knows no batches.
         inputs = tuple(x[:1].float() for x in job.inputs)

@@ -113,9 +113,10 @@ def test_dynamic_files_take_any_batch_and_size(name, run, pose, tmp_path):
 
 
 @pytest.mark.slow
-def test_files_of_ncnn(pose, tmp_path):
+def test_files_of_ncnn(pose, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / 'pose.bin').write_bytes(b'old weights')
-    done = export(pose, tmp_path / 'pose.param', images(1)[0])
+    done = export(pose, 'pose.param', images(1)[0])
     assert done.runtime == 'ncnn'
     assert 0 <= done.difference <= done.tolerance == 1e-4
     assert {path.name for path in tmp_path.iterdir()} == {'pose.param', 'pose.bin'}
@@ -125,6 +126,14 @@ def test_files_of_ncnn(pose, tmp_path):
         torch.testing.assert_close(
             run_ncnn(done.path, x), pose(x), rtol=1e-2, atol=1e-2
         )  # half precision, as by default
+
+
+@pytest.mark.slow
+def test_files_of_mnn_below_this_folder(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = export(small, 'files/small.mnn', images(1)[0])
+    assert done.runtime == 'MNN'
+    assert [path.name for path in (tmp_path / 'files').iterdir()] == ['small.mnn']
 
 
 @pytest.mark.slow
