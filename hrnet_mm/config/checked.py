@@ -44,7 +44,7 @@ def checked_once(
 
     The data are the same if the settings that name and read them are, and the names, sizes and times of their files. Of
     a folder with more than 20,000 files, only the names are asked for, and a file that was written anew in its place is
-    not noticed. A result with a mistake is not kept.
+    not noticed. A result with a mistake is not kept, nor is one of images without a folder.
 
     Args:
         config: The config.
@@ -56,9 +56,14 @@ def checked_once(
     sections = [
         {name: config.get(name) for name in (loader, loader.replace('dataloader', 'evaluator'))} for loader in loaders
     ]
+    paths = list(dict.fromkeys(_paths(config, loaders)))
+    if (
+        Path() in paths
+    ):  # the images of a list are named one by one, and the working folder may hold anything beside them
+        return check()
     digest = hashlib.sha256()
     digest.update(json.dumps([_VERSION, scope_of(config), config.get('model'), sections], default=str).encode())
-    count = sum(_add(path, digest) for path in dict.fromkeys(path.absolute() for path in _paths(config, loaders)))
+    count = sum(_add(path.absolute(), digest) for path in paths)
     record = cache_folder() / 'checked' / f'{digest.hexdigest()[:32]}.json'
     if not again and (known := _read(record)) is not None:
         return known

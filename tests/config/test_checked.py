@@ -157,3 +157,17 @@ def test_training_uses_it_and_check_reads_anew(folder, tiny_config, monkeypatch,
     assert len(reads) == 2
     assert main(['check', path]) == 0
     assert len(reads) == 4
+
+
+def test_images_without_a_folder_are_read_again(read, folder, reads, monkeypatch):
+    """The files beside them, in the working folder, may be any number and are not looked at."""
+    entries = [{'img_path': str(folder / 'images' / f'{i}.png'), 'gt_label': i // 2} for i in range(4)]
+    content = {'metainfo': {'classes': ['left', 'right']}, 'data_list': entries}
+    (folder / 'list.json').write_text(json.dumps(content))
+    config = read('mmpretrain')
+    settings = dict(type='BaseDataset', ann_file=str(folder / 'list.json'), data_root='', data_prefix='')
+    config.test_dataloader.dataset.update(settings)
+    monkeypatch.setattr(os, 'walk', lambda *_: pytest.fail('a folder was read'))
+    for count in (1, 2):
+        assert data_findings(config, False, again=False) == []
+        assert len(reads) == count
