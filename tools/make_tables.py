@@ -73,6 +73,7 @@ def tables():
         'docs/performance.md': {
             'operators': operators(read_rows(MEASURED / 'ops.csv')),
             'busy': beside_busy(read_rows(MEASURED / 'beside_busy.csv')),
+            'peers': peers(read_rows(MEASURED / 'speed_peers.csv')),
         },
         'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
@@ -123,6 +124,22 @@ def beside_busy(rows):
         (
             (command, setting, f'{by["0"]:.1f}', *(f'{by[busy]:.1f} ({by[busy] / by["0"]:.1f} times)' for busy in '12'))
             for (command, setting), by in seconds.items()
+        ),
+    )
+
+
+def peers(rows):
+    """Return the table of networks in engines, by machine and number of threads."""
+    return table(
+        ('machine', 'threads', 'network', 'engine', 'ms', 'times the first', 'largest difference'),
+        (
+            (
+                *(row[name] for name in ('device', 'threads', 'model', 'engine')),
+                f'{float(row["median_ms"]):.0f}',
+                f'{float(row["ratio"]):.2f}',
+                f'{float(row["difference"]):.1e}',
+            )
+            for row in rows
         ),
     )
 
