@@ -95,27 +95,13 @@ def _openvino(job: Job) -> Run:
     return openvino_session(openvino_model(job), 'fp32' if job.precision == 'int8' else job.precision)
 
 
-def _mnn(job: Job) -> Run:
-    _need_cpu(job, 'MNN')
+def _from_file(job: Job, name: str, write: Callable[[Job, Path], None], load: Callable[[Path], Run]) -> Run:
+    if job.device.type != 'cpu' or job.precision != 'fp32':
+        raise EngineError(f'this engine has fp32 on the CPU, and not {job.precision} on a {job.device.type}')
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, 'network.mnn')
-        write_mnn(job, file)
-        return mnn_session(file)
-
-
-def _ncnn(job: Job) -> Run:
-    _need_cpu(job, 'ncnn')
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, 'network.param')
-        write_ncnn(job, file)
-        return ncnn_session(file)
-
-
-def _need_cpu(job: Job, name: str) -> None:
-    if job.device.type != 'cpu':
-        raise EngineError(f'{name} computes on the CPU here; move the network and the inputs there')
-    if job.precision != 'fp32':
-        raise EngineError(f'this engine has fp32, and not {job.precision}')
+        file = Path(folder, name)
+        write(job, file)
+        return load(file)
 
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:
@@ -156,8 +142,8 @@ ENGINES: dict[str, Callable[[Job], Run]] = {
     'cudagraph': _cudagraph,
     'onnxruntime': _onnxruntime,
     'openvino': _openvino,
-    'mnn': _mnn,
-    'ncnn': _ncnn,
+    'mnn': partial(_from_file, name='network.mnn', write=write_mnn, load=mnn_session),
+    'ncnn': partial(_from_file, name='network.param', write=write_ncnn, load=ncnn_session),
     'native': _native,
     'native-bf16x3': partial(_native, fp32='bf16x3'),
 }

@@ -152,9 +152,9 @@ def write_ncnn(job: Job, path: Path) -> None:
     """Write the network as files of ncnn: `.param` with the graph, and `.bin` beside it with the weights.
 
     Raises:
-        EngineError: pnnx is missing, several images or sizes are to come, or ncnn lacks an operator.
+        EngineError: ncnn or pnnx is missing, several sizes are to come, or ncnn lacks an operator.
     """
-    need('pnnx', extra='mobile')
+    need('ncnn', 'pnnx', extra='mobile')
     if job.dynamic:
         raise EngineError('files of ncnn take inputs of one size; leave dynamic out')
     path = path.absolute()  # the converter runs in a folder of its own

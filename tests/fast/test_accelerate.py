@@ -28,7 +28,7 @@ def needs(engine: str) -> None:
         pytest.importorskip({'mnn': 'MNN'}.get(engine, engine))
 
 
-@pytest.mark.parametrize('engine', ['eager', *GRAPHS, NCNN])
+@pytest.mark.parametrize('engine', ['eager', *GRAPHS, MNN, NCNN])
 def test_fixed_size(network: Any, engine: str) -> None:
     needs(engine)
     model = network('hrnetv2p_test_w4')
@@ -81,7 +81,7 @@ def test_engines_of_phones(network: Any, engine: str, capfd: Any) -> None:
     for a, b in zip(fast(*maps), neck(maps), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
     for precision in ('bf16', 'int8'):
-        with pytest.raises(EngineError, match=f'has fp32, and not {precision}'):
+        with pytest.raises(EngineError, match=f'has fp32 on the CPU, and not {precision}'):
             accelerate(MapsAsInputs(neck).eval(), maps, precision, engine=engine)
     assert capfd.readouterr() == ('', '')
 
