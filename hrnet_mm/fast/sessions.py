@@ -15,7 +15,7 @@ from .graphs import EngineError, need
 __all__ = ['Run', 'mnn_session', 'ncnn_session', 'onnxruntime_session', 'openvino_session']
 
 _WINOGRAD_LEVEL = 3
-"""MNN's hint of memory for Winograd's convolutions. At 3, its default, blocks are so large that the outputs of HRNet-W32
+"""MNN's hint of memory for Winograd's convolutions. At 3, its default, blocks are so large that outputs of HRNet-W32
 leave the tolerance of fp32; at 1 they keep it, and are computed faster.
 """
 
