@@ -74,7 +74,7 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['hrnet_mm', 'hrnet_mm.*']),
-    package_data={'hrnet_mm': ['py.typed', 'weights/results.csv', 'fast/native/*.cpp']},
+    package_data={'hrnet_mm': ['py.typed', 'weights/results.csv', 'fast/native/*.cpp', 'fast/native/*.h']},
     install_requires=read_requirements('runtime'),
     extras_require=extras,
     entry_points={'console_scripts': ['hrnet-mm = hrnet_mm.cli:main']},

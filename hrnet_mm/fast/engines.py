@@ -105,16 +105,14 @@ def _from_file(job: Job, name: str, write: Callable[[Job, Path], None], load: Ca
 
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:
-    """Products of fp32 numbers are exact to the last digit ('fp32'), or to 17 of their 24 bits ('bf16x3')."""
+    """Factors of fp32 products are whole ('fp32'), or 17 of their 24 bits ('bf16x3', on AMX alone)."""
     if job.device.type != 'cpu' or job.dynamic or any(x.ndim != 4 for x in job.inputs):
         raise EngineError('the native engine computes images or maps of one size, on the CPU')
     able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16'}
     if job.precision not in able:
         raise EngineError(f'this engine has {" and ".join(able)}, and not {job.precision}')
-    from .native import compile_native, is_available
+    from .native import compile_native
 
-    if not is_available():
-        raise EngineError('this CPU has no AMX unit for bfloat16, or the kernel does not let this process use it')
     try:
         network = compile_native(job.module, *job.inputs, precision=able[job.precision])
     except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it lacks

@@ -190,6 +190,15 @@ class _Lowering:
         self._add(Output(0, value, index, tuple(node.meta['val'].shape)))
 
     def _call(self, node: fx.Node) -> Any:
+        result = self._computed(node)
+        if node.target in _IN_PLACE:  # what reads the operand from now on reads the result
+            operand = node.all_input_nodes[0]
+            if isinstance(self.values[operand], Map) and self.values[operand].base is not None:
+                raise _unknown(node)
+            self.values[operand] = result
+        return result
+
+    def _computed(self, node: fx.Node) -> Any:
         arguments = [self.values[a] if isinstance(a, fx.Node) else a for a in node.args]
         tensors = [self.values[a] for a in node.all_input_nodes]
         if all(isinstance(t, Tensor) or (isinstance(t, list) and isinstance(t[0], Tensor)) for t in tensors):
@@ -327,6 +336,8 @@ _RULES: dict[Any, Any] = {
     _ATEN.linear.default: _Lowering._linear,
     _ATEN.add.Tensor: _Lowering._add_maps,
     _ATEN.relu.default: _Lowering._relu,
+    _ATEN.relu_.default: _Lowering._relu,
+    _ATEN.add_.Tensor: _Lowering._add_maps,
     _ATEN.upsample_nearest2d.vec: _Lowering._resize,
     _ATEN.upsample_bilinear2d.vec: _Lowering._resize,
     _ATEN.avg_pool2d.default: _Lowering._avg_pool,
@@ -336,15 +347,15 @@ _RULES: dict[Any, Any] = {
     operator.getitem: _Lowering._getitem,
 }
 
+_IN_PLACE = (_ATEN.relu_.default, _ATEN.add_.Tensor)
+
 
 def _may_wait(node: fx.Node) -> bool:
     """Whether the one reader of a node's result computes it along with its own."""
     users = list(node.users)
-    fused = (
-        {_ATEN.cat.default}
-        if node.target is _ATEN.relu.default
-        else {_ATEN.add.Tensor, _ATEN.relu.default, _ATEN.cat.default}
-    )
+    fused = {_ATEN.cat.default}
+    if node.target not in (_ATEN.relu.default, _ATEN.relu_.default):
+        fused |= {_ATEN.add.Tensor, _ATEN.relu.default, *_IN_PLACE}
     return len(users) == 1 and users[0].target in fused
 
 

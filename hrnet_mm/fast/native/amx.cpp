@@ -1,4 +1,4 @@
-// Runs a whole convolutional network in one call on the matrix unit (AMX) of recent Xeons.
+// Convolutions on the matrix unit (AMX) of recent Xeons.
 //
 // The unit multiplies bfloat16 numbers, 16 times as fast as AVX-512 multiplies float32, and adds in float32. A float32
 // number is the exact sum of three bfloat16 numbers, so a float32 product is six bfloat16 products plus what lies below
@@ -9,21 +9,9 @@
 // after a row serve as the ones before the next. So the pixels that a convolution of stride 1 reads for any 16
 // consecutive outputs are, for each tap, 16 consecutive pixels: a tile to load, borders included.
 
-#include <immintrin.h>
-#include <omp.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
+#include "program.h"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cmath>
-#include <cstdint>
-#include <deque>
-#include <memory>
 #include <optional>
-#include <thread>
-#include <vector>
 
 namespace {
 
@@ -34,17 +22,12 @@ constexpr int kDepth = 32;                // input channels of a tile
 constexpr int kTileSize = kTile * kDepth; // elements of a tile of inputs
 constexpr int kBlock = 2;                 // tiles of a block, each way
 
-struct Map {
-  int images, height, width, channels;
-  int64_t step;  // elements from one pixel to the next: more than `channels` where the map is a slice of another
-  float* full;   // pixel (0, 0) of the first image, or null if the map is split
-  bf16* part[3]; // the same values as sums, smallest last: what convolutions read
-
-  int pitch() const { return width + 1; }
-  int rows() const { return images * (height + 1) - 1; }
-  int positions() const { return rows() * pitch() - 1; } // from the first pixel to the last, pads included
-  int64_t position(int image, int y) const { return (int64_t(image) * (height + 1) + y) * pitch(); }
-};
+inline int pitch(const Map& map) { return map.width + 1; }
+inline int rows(const Map& map) { return map.images * (map.height + 1) - 1; }
+inline int positions(const Map& map) { return rows(map) * pitch(map) - 1; } // from the first pixel to the last, pads included
+inline int64_t row_position(const Map& map, int image, int y) {
+  return (int64_t(image) * (map.height + 1) + y) * pitch(map);
+}
 
 struct Pair { // 32 channels of a pixel
   __m512 low, high;
@@ -113,24 +96,6 @@ struct Ahead {
   }
 };
 
-struct Weights { // what an operation reads first of them
-  const void* begin = nullptr;
-  int64_t bytes = 0;
-};
-
-struct Worker { // what a thread carries from one operation to the next
-  std::vector<bf16> scratch;
-  Weights next; // of the next operation
-};
-
-struct Op {
-  double cost = 1; // seconds on one thread, once measured
-  virtual ~Op() = default;
-  virtual int units() const = 0;
-  virtual void run(int begin, int end, Worker& worker) const = 0;
-  virtual Weights weights(int) const { return {}; } // from a unit on
-};
-
 // Tiles 0 to 3 hold sums, 4 and 5 pixels, 6 and 7 weights.
 template <int N> inline void load_weights(const bf16* b) {
   _tile_loadd(6, b, 64);
@@ -148,11 +113,6 @@ template <int M, int N> inline void multiply() {
   if constexpr (M > 1) _tile_dpbf16ps(2, 5, 6);
   if constexpr (M > 1 && N > 1) _tile_dpbf16ps(3, 5, 7);
 }
-
-struct Run { // input channels that follow one another in memory, several taps of a row where they touch
-  int64_t offset;
-  int tiles;
-};
 
 // The second half of a convolution, from the sums of a block to stored outputs. It is done a few pixels at a time while
 // the matrix unit works on the next block.
@@ -255,21 +215,22 @@ template <int P> struct Conv final : Op {
   bool by_channels; // threads share output channels, so that each reads a part of the weights, and not pixels
   std::vector<uint32_t> valid; // which pixels of a block are none of the zeros between rows
 
-  Conv(const Map& in, const Map& out, const std::optional<Map>& residual, bool with_relu, const bf16* weight,
-       const float* bias, const std::vector<Run>& runs, const std::optional<Window>& window)
-      : in(in), out(out), residual(residual), with_relu(with_relu), weight(weight), bias(bias), runs(runs),
-        window(window) {
+  explicit Conv(const Convolution& from)
+      : in(from.in), out(from.out), with_relu(from.relu), weight(static_cast<const bf16*>(from.weight)),
+        bias(from.bias), runs(from.runs, from.runs + from.run_count) {
+    if (from.residual.full || from.residual.part[0]) residual = from.residual;
+    if (from.gather) window = {from.kernel, from.stride, from.padding};
     for (const Run& run : runs) depth += run.tiles;
-    m_tiles = (out.positions() + kTile - 1) / kTile;
+    m_tiles = (positions(out) + kTile - 1) / kTile;
     n_tiles = (out.channels + kTile - 1) / kTile;
     m_blocks = (m_tiles + kBlock - 1) / kBlock;
     n_blocks = (n_tiles + kBlock - 1) / kBlock;
-    by_channels = !window && int64_t(depth) * n_tiles * kTileSize > int64_t(in.positions()) * in.channels;
+    by_channels = !window && int64_t(depth) * n_tiles * kTileSize > int64_t(positions(in)) * in.channels;
     for (int block = 0; block < m_blocks; block++) {
       uint32_t bits = 0;
       for (int i = 0; i < kBlock * kTile; i++) {
-        const int p = block * kBlock * kTile + i, row = p / out.pitch();
-        const bool pad = p % out.pitch() == out.width || row % (out.height + 1) == out.height || row >= out.rows();
+        const int p = block * kBlock * kTile + i, row = p / pitch(out);
+        const bool pad = p % pitch(out) == out.width || row % (out.height + 1) == out.height || row >= rows(out);
         bits |= uint32_t(!pad) << i;
       }
       valid.push_back(bits);
@@ -289,8 +250,8 @@ template <int P> struct Conv final : Op {
     const int inner = by_channels ? m_blocks : n_blocks;
     const int pace = (kBlock * kTile + depth - 1) / depth;
     const int64_t step = window ? int64_t(depth) * kDepth : in.step;
-    if (window) worker.scratch.resize(std::max<size_t>(worker.scratch.size(), P * kBlock * kTile * step + kDepth));
-    bf16* scratch = worker.scratch.data();
+    const size_t scratch_size = window ? P * kBlock * kTile * step + kDepth : 0;
+    bf16* scratch = static_cast<bf16*>(worker.reserve(scratch_size * sizeof(bf16)));
     Finish<P> last(out, residual ? &*residual : nullptr, bias, with_relu);
     Ahead ahead;
     int gathered = -1;
@@ -325,28 +286,17 @@ template <int P> struct Conv final : Op {
     for (int p = 0; p < P; p++)
       for (uint32_t left = valid[m]; left; left &= left - 1) {
         const int i = __builtin_ctz(left), position = m * kBlock * kTile + i;
-        const int row = position / out.pitch(), image = row / (out.height + 1);
+        const int row = position / pitch(out), image = row / (out.height + 1);
         const int y = (row % (out.height + 1)) * window->stride - window->padding;
-        const int x = (position % out.pitch()) * window->stride - window->padding;
-        const bf16* source = in.part[p] + (in.position(image, y) + x) * in.step;
+        const int x = (position % pitch(out)) * window->stride - window->padding;
+        const bf16* source = in.part[p] + (row_position(in, image, y) + x) * in.step;
         bf16* target = to + (p * kBlock * kTile + i) * step;
-        for (int dy = 0; dy < window->size; dy++, source += in.pitch() * in.step, target += line)
+        for (int dy = 0; dy < window->size; dy++, source += pitch(in) * in.step, target += line)
           for (int64_t c = 0; c < line; c += kDepth)
             _mm512_storeu_si512(target + c, _mm512_loadu_si512(source + c));
         if (line * window->size < step) _mm512_storeu_si512(target, _mm512_setzero_si512());
       }
   }
-};
-
-struct Axis { // which inputs make each output of a row or column, and their weights
-  int taps;
-  std::vector<int> index;
-  std::vector<float> weight;
-};
-
-struct Term {
-  Map map;
-  Axis y, x;
 };
 
 // The sum of maps, each resampled to the output's size (nearest, bilinear, means), and ReLU.
@@ -368,14 +318,14 @@ template <int P> struct Sum final : Op {
           Pair sum = sample(terms[0], image, y, x, c, mask);
           for (size_t i = 1; i < terms.size(); i++) sum = sum + sample(terms[i], image, y, x, c, mask);
           if (with_relu) sum = {relu(sum.low), relu(sum.high)};
-          store<P>(out, (out.position(image, y) + x) * out.step + c, mask, sum);
+          store<P>(out, (row_position(out, image, y) + x) * out.step + c, mask, sum);
         }
     }
   }
 
   static Pair sample(const Term& t, int image, int y, int x, int c, __mmask32 mask) {
     const auto pixel = [&](int i, int j) {
-      return load<P>(t.map, (t.map.position(image, t.y.index[i]) + t.x.index[j]) * t.map.step + c, mask);
+      return load<P>(t.map, (row_position(t.map, image, t.y.index[i]) + t.x.index[j]) * t.map.step + c, mask);
     };
     const auto add_scaled = [](Pair sum, Pair value, float scale) {
       const __m512 scales = _mm512_set1_ps(scale);
@@ -418,7 +368,7 @@ template <int P> struct Input final : Op {
         for (int x = 0; x < out.width; x++) {
           Pair value{_mm512_mask_i32gather_ps(zero, mask, lanes, line + x, 4), zero};
           if (mask >> 16) value.high = _mm512_mask_i32gather_ps(zero, mask >> 16, lanes, line + 16 * plane + x, 4);
-          store<P>(out, (out.position(image, y) + x) * out.step + c, mask, value);
+          store<P>(out, (row_position(out, image, y) + x) * out.step + c, mask, value);
         }
       }
     }
@@ -443,7 +393,7 @@ template <int P> struct Output final : Op {
         float* line = *target + (int64_t(image) * in.channels + c) * plane + int64_t(y) * in.width;
         const __mmask32 mask = channel_mask(in.channels - c);
         for (int x = 0; x < in.width; x++) {
-          const Pair value = load<P>(in, (in.position(image, y) + x) * in.step + c, mask);
+          const Pair value = load<P>(in, (row_position(in, image, y) + x) * in.step + c, mask);
           _mm512_mask_i32scatter_ps(line + x, mask, lanes, value.low, 4);
           if (mask >> 16) _mm512_mask_i32scatter_ps(line + 16 * plane + x, mask >> 16, lanes, value.high, 4);
         }
@@ -462,182 +412,30 @@ void configure_tiles() {
   _tile_loadconfig(config);
 }
 
-struct Task { // some units of an operation
-  const Op* op;
-  int begin, end;
-  Weights next;
-};
+void enter() { configure_tiles(); }
+void leave() { _tile_release(); }
 
-struct alignas(64) Counter { // on a cache line of its own
-  std::atomic<int> value{0};
-};
-
-// Operations that do not depend on one another. Each thread has a share of them, cut into tasks, and takes tasks of other
-// shares when its own is done. A level is left when all its tasks are done, whichever threads have come: a thread that
-// waits for a core of a busy machine holds nobody up but for the task it is at.
-struct Level {
-  std::vector<std::unique_ptr<Op>> ops;
-  std::vector<std::vector<Task>> shares;
-  std::unique_ptr<Counter[]> taken; // tasks of each share
-  Counter done;
-  int tasks = 0;
-
-  // Equal parts: neighboring operations, the first and last of them in part.
-  void share(int threads) {
-    constexpr double kTask = 20e-6; // seconds, below which dividing a share costs more than it can gain
-    shares.assign(threads, {});
-    taken = std::make_unique<Counter[]>(threads);
-    tasks = 0;
-    double total = 0, before = 0;
-    for (const auto& op : ops) total += op->cost;
-    const double piece = threads > 1 ? std::max(kTask, total / threads / 4) : total;
-    for (const auto& op : ops) {
-      const auto bound = [&](double at) {
-        return int(std::lround(std::clamp((at - before) / op->cost, 0.0, 1.0) * op->units()));
-      };
-      for (int thread = 0; thread < threads; thread++) {
-        const int begin = bound(total * thread / threads), end = bound(total * (thread + 1) / threads);
-        const int count = std::max(1, int(std::lround(op->cost * (end - begin) / op->units() / piece)));
-        for (int i = 0; i < count; i++) {
-          const int from = begin + (end - begin) * i / count, to = begin + (end - begin) * (i + 1) / count;
-          if (from < to) shares[thread].push_back({op.get(), from, to, {}});
-        }
-      }
-      before += op->cost;
-    }
-    for (const auto& share : shares) tasks += int(share.size());
-  }
-
-  void restart() {
-    for (size_t i = 0; i < shares.size(); i++) taken[i].value = 0;
-    done.value = 0;
-  }
-
-  void work(int thread, Worker& worker) {
-    const int threads = int(shares.size());
-    for (int i = 0; i < threads; i++) {
-      const int owner = (thread + i) % threads;
-      for (int k; (k = taken[owner].value.fetch_add(1)) < int(shares[owner].size()); done.value.fetch_add(1)) {
-        const Task& task = shares[owner][k];
-        worker.next = task.next;
-        task.op->run(task.begin, task.end, worker);
-      }
-    }
-    for (int spins = 0; done.value < tasks; spins++) {
-      if (spins < 1000) _mm_pause();
-      else std::this_thread::yield();
-    }
-  }
-};
-
-// A network: levels one after another.
-template <int P> class Program {
- public:
-  Program(int inputs, int outputs) : sources_(inputs), targets_(outputs) {}
-
-  void input(int level, const Map& out, int index) { add(level, new Input<P>(out, &sources_[index])); }
-
-  void output(int level, const Map& in, int index) { add(level, new Output<P>(in, &targets_[index])); }
-
-  void sum(int level, const Map& out, bool relu, const std::vector<Term>& terms) {
-    add(level, new Sum<P>(out, relu, terms));
-  }
-
-  void conv(int level, const Map& in, const Map& out, const std::optional<Map>& residual, bool relu, uintptr_t weight,
-            uintptr_t bias, const std::vector<Run>& runs, const std::optional<Window>& window) {
-    add(level, new Conv<P>(in, out, residual, relu, reinterpret_cast<const bf16*>(weight),
-                           reinterpret_cast<const float*>(bias), runs, window));
-  }
-
-  void run(const std::vector<uintptr_t>& sources, const std::vector<uintptr_t>& targets, int threads) {
-    set(sources, targets);
-    if (shares_ != threads) share(threads);
-    for (Level& level : levels_) level.restart();
-#pragma omp parallel num_threads(threads)
-    {
-      configure_tiles();
-      Worker worker;
-      for (Level& level : levels_) level.work(omp_get_thread_num(), worker);
-      _tile_release();
-    }
-  }
-
-  // Measures the operations one by one, for threads to share them by.
-  void calibrate(const std::vector<uintptr_t>& sources, const std::vector<uintptr_t>& targets, int repeats) {
-    set(sources, targets);
-    shares_ = 0;
-    configure_tiles();
-    Worker worker;
-    for (int repeat = 0; repeat < repeats; repeat++)
-      for (Level& level : levels_)
-        for (const auto& op : level.ops) {
-          const auto start = std::chrono::steady_clock::now();
-          op->run(0, op->units(), worker);
-          const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-          op->cost = repeat ? std::min(op->cost, time.count()) : time.count();
-        }
-    _tile_release();
-  }
-
- private:
-  void set(const std::vector<uintptr_t>& sources, const std::vector<uintptr_t>& targets) {
-    for (size_t i = 0; i < sources.size(); i++) sources_[i] = reinterpret_cast<const float*>(sources[i]);
-    for (size_t i = 0; i < targets.size(); i++) targets_[i] = reinterpret_cast<float*>(targets[i]);
-  }
-
-  void share(int threads) {
-    shares_ = threads;
-    for (Level& level : levels_) level.share(threads);
-    for (int thread = 0; thread < threads; thread++) {
-      Weights next;
-      for (auto level = levels_.rbegin(); level != levels_.rend(); level++)
-        for (auto task = level->shares[thread].rbegin(); task != level->shares[thread].rend(); task++) {
-          task->next = next;
-          const Weights own = task->op->weights(task->begin);
-          if (own.bytes) next = own;
-        }
-    }
-  }
-
-  void add(int level, Op* op) {
-    while (levels_.size() <= size_t(level)) levels_.emplace_back();
-    levels_[level].ops.emplace_back(op);
-  }
-
-  std::vector<const float*> sources_;
-  std::vector<float*> targets_;
-  std::deque<Level> levels_;
-  int shares_ = 0; // for how many threads levels are shared
-};
-
-template <int P> void bind(pybind11::module_& module, const char* name) {
-  namespace py = pybind11;
-  py::class_<Program<P>>(module, name)
-      .def(py::init<int, int>())
-      .def("input", &Program<P>::input)
-      .def("output", &Program<P>::output)
-      .def("sum", &Program<P>::sum)
-      .def("conv", &Program<P>::conv)
-      .def("calibrate", &Program<P>::calibrate)
-      .def("run", &Program<P>::run, py::call_guard<py::gil_scoped_release>());
+// Calls f with the number as a constant: f.template operator()<parts>().
+template <typename F> void with_parts(int parts, const F& f) {
+  if (parts == 1) f.template operator()<1>();
+  else if (parts == 2) f.template operator()<2>();
+  else f.template operator()<3>();
 }
 
 } // namespace
 
-PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
-  namespace py = pybind11;
-  py::class_<Map>(module, "Map")
-      .def(py::init([](int images, int channels, int height, int width, int64_t step, uintptr_t full,
-                       const std::vector<uintptr_t>& parts) {
-        Map map{images, height, width, channels, step, reinterpret_cast<float*>(full), {}};
-        for (size_t i = 0; i < parts.size(); i++) map.part[i] = reinterpret_cast<bf16*>(parts[i]);
-        return map;
-      }));
-  py::class_<Axis>(module, "Axis").def(py::init<int, std::vector<int>, std::vector<float>>());
-  py::class_<Term>(module, "Term").def(py::init<Map, Axis, Axis>());
-  py::class_<Run>(module, "Run").def(py::init<int64_t, int>());
-  py::class_<Window>(module, "Window").def(py::init<int, int, int>());
-  bind<1>(module, "Program1");
-  bind<2>(module, "Program2");
-  bind<3>(module, "Program3");
+HRNET_MM_EXPORT void hrnet_mm_input(Program* program, int level, const Map* out, int index, int) {
+  with_parts(program->parts, [&]<int P>() { program->add(level, new Input<P>(*out, &program->sources[index])); });
+}
+
+HRNET_MM_EXPORT void hrnet_mm_output(Program* program, int level, const Map* in, int index, const int32_t*, int) {
+  with_parts(program->parts, [&]<int P>() { program->add(level, new Output<P>(*in, &program->targets[index])); });
+}
+
+HRNET_MM_EXPORT void hrnet_mm_sum(Program* program, int level, const Map* out, int relu, const Term* terms, int count) {
+  with_parts(program->parts, [&]<int P>() { program->add(level, new Sum<P>(*out, relu, {terms, terms + count})); });
+}
+
+HRNET_MM_EXPORT void hrnet_mm_conv(Program* program, int level, const Convolution* conv) {
+  with_parts(program->parts, [&]<int P>() { program->add(level, new Conv<P>(*conv)); });
 }

@@ -1,0 +1,83 @@
+"""The compiled kernels: one shared library for each instruction set, shipped with the package or built at first use.
+
+This module imports only the standard library: setup.py runs it to ship the libraries.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+__all__ = ['INSTRUCTION_SETS', 'BuildError', 'build', 'digest', 'find']
+
+_FOLDER = Path(__file__).parent
+_AVX512 = '-mfma -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512'
+# OpenMP is not linked: its symbols are those of the library that PyTorch has loaded, so both share one pool of threads.
+_FLAGS = '-O3 -std=c++20 -fopenmp -fPIC -fvisibility=hidden'
+
+INSTRUCTION_SETS = {
+    'amx': ('x86_64', 'amx.cpp', f'{_AVX512} -mavx512bf16 -mamx-tile -mamx-bf16'),
+    'avx512': ('x86_64', 'vector.cpp', _AVX512),
+    'avx2': ('x86_64', 'vector.cpp', '-mavx2 -mfma'),
+    'neon': ('aarch64', 'vector.cpp', ''),
+}
+"""The machine, the source and the compiler's flags of each."""
+
+
+class BuildError(RuntimeError):
+    """The kernels could not be built."""
+
+
+def find(name: str) -> Path:
+    """The library of an instruction set as it comes with a package that was built with a compiler."""
+    return _FOLDER / f'{name}.so'
+
+
+def digest(name: str) -> str:
+    """A short hash of what a library is built from."""
+    _, source, flags = INSTRUCTION_SETS[name]
+    parts = [(_FOLDER / file).read_bytes() for file in ('program.h', source)]
+    return hashlib.sha256(b'\0'.join([*parts, f'{_FLAGS} {flags}'.encode()])).hexdigest()[:16]
+
+
+def build(name: str, target: Path) -> None:
+    """Compile the library of an instruction set.
+
+    The compiler is that of CXX, or the first of c++, g++ and clang++; CXXFLAGS come last.
+
+    Args:
+        name: The instruction set.
+        target: The file to write, whole or not at all.
+
+    Raises:
+        BuildError: There is no compiler, or it fails.
+    """
+    _, source, given = INSTRUCTION_SETS[name]
+    compiler = shlex.split(os.environ.get('CXX', '')) or [_compiler()]
+    flags = [*_FLAGS.split(), *given.split(), *shlex.split(os.environ.get('CXXFLAGS', ''))]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f'.{os.getpid()}')
+    try:
+        for command in (
+            [*compiler, *flags, '-c', str(_FOLDER / source), '-o', f'{partial}.o'],
+            [*compiler, *flags, '-shared', f'{partial}.o', '-o', str(partial)],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            if done.returncode:
+                errors = [line for line in done.stderr.splitlines() if 'error' in line] or [f'exit {done.returncode}']
+                raise BuildError(f'{command[0]}: {errors[0]}')
+        partial.replace(target)
+    except OSError as error:
+        raise BuildError(str(error)) from error
+    finally:
+        for rest in (partial, Path(f'{partial}.o')):
+            rest.unlink(missing_ok=True)
+
+
+def _compiler() -> str:
+    for name in ('c++', 'g++', 'clang++'):
+        if path := shutil.which(name):
+            return path
+    raise BuildError('no C++ compiler (c++, g++ or clang++) on the PATH')

@@ -1,0 +1,420 @@
+// Convolutions on the vector unit of any processor: AVX-512, AVX2 with FMA, NEON, by the width that it is compiled for.
+//
+// A 3x3 convolution of stride 1 is computed by Winograd's minimal filtering (Lavin, Gray, "Fast Algorithms for
+// Convolutional Neural Networks", CVPR 2016): tiles of 2x2 or 4x4 outputs need 16 or 36 products for each pair of
+// channels, where the sum as it is written needs 36 or 144. Other convolutions are sums as written. Both end in one
+// kernel: rows of numbers times a panel of weights, in registers.
+//
+// Maps lie in memory as NHWC. Channels are padded with zeros to whole vectors.
+
+#include "program.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kRows = 12, kVectors = 2; // 24 of 32 registers hold sums
+#elif defined(__AVX2__)
+constexpr int kLanes = 8, kRows = 6, kVectors = 2; // 12 of 16
+#else
+constexpr int kLanes = 4, kRows = 6, kVectors = 4; // 24 of 32
+#endif
+
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef float Unaligned __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
+inline Vec load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
+inline void store(float* to, Vec x) { *reinterpret_cast<Unaligned*>(to) = x; }
+inline Vec relu(Vec x) { return x < 0 ? Vec{} : x; } // NaN stays NaN
+
+constexpr int64_t kCache = 384 << 10; // bytes of the second-level cache for a block's transformed inputs and outputs
+constexpr int kLine = 16;     // numbers of a line of the cache
+constexpr int kAhead = 1024; // numbers between the weights that are used and those that are fetched
+constexpr int kMostChannels = 1 << 14;
+
+// What lies beyond the border of a map.
+const float* zeros() {
+  alignas(64) static const float values[kMostChannels] = {};
+  return values;
+}
+
+inline int64_t pixels(const Map& map) { return int64_t(map.images) * map.height * map.width; }
+
+inline float* pixel(const Map& map, int image, int y, int x) {
+  return map.full + ((int64_t(image) * map.height + y) * map.width + x) * map.step;
+}
+
+// sums[r][n] += rows[r][k] * panel[k][n] for all k.
+template <int R, int N> struct Sums {
+  Vec at[R][N];
+
+  template <typename Rows> void add(const Rows& rows, const float* panel, int64_t depth) {
+    for (int64_t k = 0; k < depth; k++, panel += N * kLanes) {
+      Vec b[N];
+#pragma GCC unroll 4
+      for (int n = 0; n < N; n++) b[n] = load(panel + n * kLanes);
+      for (int n = 0; n < N * kLanes; n += kLine) __builtin_prefetch(panel + kAhead + n);
+      if constexpr (N * kLanes > 16) __builtin_prefetch(panel + 2064);
+      if constexpr (N * kLanes > 16) __builtin_prefetch(panel + 1040);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; r++) {
+        const float a = rows(r, k);
+#pragma GCC unroll 4
+        for (int n = 0; n < N; n++) at[r][n] += a * b[n];
+      }
+    }
+  }
+};
+
+// Calls f with the numbers as constants: f.template operator()<rows, vectors>().
+template <int R = kRows, int N = kVectors, typename F> inline void with_size(int rows, int vectors, const F& f) {
+  if constexpr (N > 1)
+    if (vectors < N) return with_size<R, N - 1>(rows, vectors, f);
+  if constexpr (R > 1)
+    if (rows < R) return with_size<R - 1, N>(rows, vectors, f);
+  f.template operator()<R, N>();
+}
+
+// A convolution, with what follows its sums.
+struct Conv : Op, Convolution {
+  const float* weights;
+  int vectors; // of an output pixel
+  int groups;  // of `kVectors` vectors
+
+  explicit Conv(const Convolution& from)
+      : Convolution(from), weights(static_cast<const float*>(from.weight)), vectors(out.channels / kLanes),
+        groups((vectors + kVectors - 1) / kVectors) {}
+
+  int width(int group) const { return std::min(kVectors, vectors - group * kVectors); }
+
+  // The panels of a group, one for each tap or point.
+  const float* panels(int group, int count) const {
+    return weights + int64_t(group) * kVectors * kLanes * count * depth;
+  }
+
+  void finish(Vec x, int64_t at, int channel) const {
+    x += load(bias + channel);
+    if (residual.full) x += load(residual.full + at * residual.step + channel);
+    store(out.full + at * out.step + channel, Convolution::relu ? ::relu(x) : x);
+  }
+};
+
+// The sum as it is written.
+struct Direct final : Conv {
+  static constexpr int kBlock = 8 * kRows; // pixels of a unit
+
+  using Conv::Conv;
+
+  int units() const override { return int((pixels(out) + kBlock - 1) / kBlock) * groups; }
+
+  void run(int begin, int end, Worker&) const override {
+    for (int unit = begin; unit < end; unit++) {
+      const int64_t first = int64_t(unit / groups) * kBlock, last = std::min(first + kBlock, pixels(out));
+      for (int64_t at = first; at < last; at += kRows) block(at, int(std::min<int64_t>(kRows, last - at)), unit % groups);
+    }
+  }
+
+  void block(int64_t first, int rows, int group) const {
+    const float* images[kRows];
+    int ys[kRows], xs[kRows];
+    for (int r = 0; r < rows; r++) {
+      const int64_t row = (first + r) / out.width;
+      images[r] = pixel(in, int(row / out.height), 0, 0);
+      ys[r] = int(row % out.height) * stride - padding;
+      xs[r] = int((first + r) % out.width) * stride - padding;
+    }
+    const float* panel = panels(group, kernel * kernel);
+    with_size(rows, width(group), [&]<int R, int N>() {
+      Sums<R, N> sums{};
+      for (int dy = 0; dy < kernel; dy++)
+        for (int dx = 0; dx < kernel; dx++, panel += int64_t(depth) * N * kLanes) {
+          const float* from[R];
+#pragma GCC unroll 16
+          for (int r = 0; r < R; r++) {
+            const int y = ys[r] + dy, x = xs[r] + dx;
+            const bool inside = unsigned(y) < unsigned(in.height) && unsigned(x) < unsigned(in.width);
+            from[r] = inside ? images[r] + (int64_t(y) * in.width + x) * in.step : zeros();
+          }
+          sums.add([&](int r, int64_t k) { return from[r][k]; }, panel, depth);
+        }
+      for (int r = 0; r < R; r++)
+        for (int n = 0; n < N; n++) finish(sums.at[r][n], first + r, (group * kVectors + n) * kLanes);
+    });
+  }
+};
+
+// Transforms along one axis. The points of the larger one are 0, +-sqrt(1/2), +-sqrt(2) and infinity, with which sums
+// lose less to rounding than with whole numbers.
+template <int S> struct Tile;
+
+template <> struct Tile<2> {
+  static constexpr int kSize = 4;
+
+  static void input(const Vec (&x)[4], Vec (&y)[4]) {
+    y[0] = x[2] - x[0];
+    y[1] = x[1] + x[2];
+    y[2] = x[2] - x[1];
+    y[3] = x[3] - x[1];
+  }
+
+  static void output(const Vec (&x)[4], Vec (&y)[2]) {
+    y[0] = x[0] + x[1] + x[2];
+    y[1] = x[1] - x[2] + x[3];
+  }
+};
+
+template <> struct Tile<4> {
+  static constexpr int kSize = 6;
+  static constexpr float kSmall = 0.70710678118654752f, kLarge = 1.41421356237309505f;
+
+  static void input(const Vec (&x)[6], Vec (&y)[6]) {
+    const Vec a = x[4] - 2.f * x[2], b = kSmall * x[3] - kLarge * x[1];
+    const Vec c = x[4] - 0.5f * x[2], d = kLarge * x[3] - kSmall * x[1];
+    y[0] = x[0] + x[4] - 2.5f * x[2];
+    y[1] = a + b;
+    y[2] = a - b;
+    y[3] = c + d;
+    y[4] = c - d;
+    y[5] = x[1] + x[5] - 2.5f * x[3];
+  }
+
+  static void output(const Vec (&x)[6], Vec (&y)[4]) {
+    const Vec a = x[1] + x[2], b = x[1] - x[2], c = x[3] + x[4], d = x[3] - x[4];
+    y[0] = x[0] + a + c;
+    y[1] = kSmall * b + kLarge * d;
+    y[2] = 0.5f * a + 2.f * c;
+    y[3] = 0.5f * kSmall * b + 2.f * kLarge * d + x[5];
+  }
+};
+
+// A 3x3 convolution of stride 1 with padding 1.
+template <int S> struct Winograd final : Conv {
+  static constexpr int kSize = Tile<S>::kSize, kPoints = kSize * kSize;
+  int tiles_y, tiles_x, tiles;
+  int block; // tiles of a unit
+
+  explicit Winograd(const Convolution& from) : Conv(from) {
+    tiles_y = (in.height + S - 1) / S;
+    tiles_x = (in.width + S - 1) / S;
+    tiles = in.images * tiles_y * tiles_x;
+    const int64_t bytes = int64_t(kPoints) * (in.channels + kVectors * kLanes) * sizeof(float);
+    const int most = std::max<int>(1, int(kCache / bytes / kRows)) * kRows;
+    const int blocks = (tiles + most - 1) / most;
+    block = ((tiles + blocks - 1) / blocks + kRows - 1) / kRows * kRows;
+  }
+
+  int blocks() const { return (tiles + block - 1) / block; }
+  int units() const override { return blocks() * groups; }
+
+  // From a point's numbers to the next point's. More than whole lines, as those would fall into the same cache sets.
+  int64_t input_pitch() const { return int64_t(block) * in.channels + 16; }
+  int64_t output_pitch() const { return int64_t(block) * kVectors * kLanes + 16; }
+
+  void run(int begin, int end, Worker& worker) const override {
+    float* inputs = static_cast<float*>(worker.reserve(kPoints * (input_pitch() + output_pitch()) * sizeof(float)));
+    float* outputs = inputs + kPoints * input_pitch();
+    for (int unit = begin; unit < end; unit++) {
+      const int at = unit / groups, group = unit % groups;
+      const int first = at * block, count = std::min(block, tiles - first);
+      if (worker.prepared != this || worker.prepared_block != at) {
+        for (int i = 0; i < count; i++) transform_input(first + i, inputs + int64_t(i) * in.channels);
+        worker.prepared = this;
+        worker.prepared_block = at;
+      }
+      multiply(inputs, outputs, count, group);
+      for (int i = 0; i < count; i++)
+        for (int n = 0; n < width(group); n++)
+          transform_output(first + i, outputs + (int64_t(i) * width(group) + n) * kLanes,
+                           (group * kVectors + n) * kLanes);
+    }
+  }
+
+  void transform_input(int tile, float* to) const {
+    const int image = tile / (tiles_y * tiles_x);
+    const int top = tile / tiles_x % tiles_y * S - 1, left = tile % tiles_x * S - 1;
+    const float* from[kSize][kSize];
+    for (int y = 0; y < kSize; y++)
+      for (int x = 0; x < kSize; x++) {
+        const bool inside = unsigned(top + y) < unsigned(in.height) && unsigned(left + x) < unsigned(in.width);
+        from[y][x] = inside ? pixel(in, image, top + y, left + x) : zeros();
+      }
+    const int64_t pitch = input_pitch();
+    for (int c = 0; c < in.channels; c += kLanes) {
+      Vec rows[kSize][kSize];
+#pragma GCC unroll 8
+      for (int x = 0; x < kSize; x++) {
+        Vec column[kSize], result[kSize];
+#pragma GCC unroll 8
+        for (int y = 0; y < kSize; y++) column[y] = load(from[y][x] + c);
+        Tile<S>::input(column, result);
+#pragma GCC unroll 8
+        for (int y = 0; y < kSize; y++) rows[y][x] = result[y];
+      }
+#pragma GCC unroll 8
+      for (int y = 0; y < kSize; y++) {
+        Vec result[kSize];
+        Tile<S>::input(rows[y], result);
+#pragma GCC unroll 8
+        for (int x = 0; x < kSize; x++) store(to + (y * kSize + x) * pitch + c, result[x]);
+      }
+    }
+  }
+
+  void multiply(const float* inputs, float* outputs, int count, int group) const {
+    const int n_vectors = width(group);
+    const int64_t panel = int64_t(depth) * n_vectors * kLanes;
+    const float* weights = panels(group, kPoints);
+    for (int point = 0; point < kPoints; point++, weights += panel) {
+      const float* from = inputs + point * input_pitch();
+      float* to = outputs + point * output_pitch();
+      for (int first = 0; first < count; first += kRows)
+        with_size(std::min(kRows, count - first), n_vectors, [&]<int R, int N>() {
+          Sums<R, N> sums{};
+          const float* a = from + int64_t(first) * depth;
+          const int64_t stride = depth;
+          sums.add([&](int r, int64_t k) { return a[r * stride + k]; }, weights, depth);
+          float* b = to + int64_t(first) * N * kLanes;
+          for (int r = 0; r < R; r++)
+            for (int n = 0; n < N; n++) store(b + (r * N + n) * kLanes, sums.at[r][n]);
+        });
+    }
+  }
+
+  void transform_output(int tile, const float* from, int channel) const {
+    const int image = tile / (tiles_y * tiles_x);
+    const int top = tile / tiles_x % tiles_y * S, left = tile % tiles_x * S;
+    const int64_t pitch = output_pitch();
+    Vec rows[S][kSize];
+#pragma GCC unroll 8
+    for (int x = 0; x < kSize; x++) {
+      Vec column[kSize], result[S];
+#pragma GCC unroll 8
+      for (int y = 0; y < kSize; y++) column[y] = load(from + (y * kSize + x) * pitch);
+      Tile<S>::output(column, result);
+#pragma GCC unroll 8
+      for (int y = 0; y < S; y++) rows[y][x] = result[y];
+    }
+#pragma GCC unroll 8
+    for (int y = 0; y < S; y++) {
+      Vec result[S];
+      Tile<S>::output(rows[y], result);
+      if (top + y >= out.height) break;
+      const int64_t first = (int64_t(image) * out.height + top + y) * out.width + left;
+#pragma GCC unroll 8
+      for (int x = 0; x < S; x++)
+        if (left + x < out.width)
+          finish(result[x], first + x, channel);
+    }
+  }
+};
+
+// The sum of maps, each resampled to the output's size (nearest, bilinear, means), and ReLU.
+struct Sum final : Op {
+  Map out;
+  bool with_relu;
+  std::vector<Term> terms;
+
+  Sum(const Map& out, bool with_relu, const Term* terms, int count)
+      : out(out), with_relu(with_relu), terms(terms, terms + count) {}
+
+  int units() const override { return out.images * out.height; }
+
+  void run(int begin, int end, Worker&) const override {
+    std::vector<std::pair<const float*, float>> taps;
+    for (int unit = begin; unit < end; unit++) {
+      const int image = unit / out.height, y = unit % out.height;
+      for (int x = 0; x < out.width; x++) {
+        taps.clear();
+        for (const Term& t : terms)
+          for (int i = y * t.y.taps; i < (y + 1) * t.y.taps; i++)
+            for (int j = x * t.x.taps; j < (x + 1) * t.x.taps; j++)
+              taps.emplace_back(pixel(t.map, image, t.y.index[i], t.x.index[j]), t.y.weight[i] * t.x.weight[j]);
+        float* to = pixel(out, image, y, x);
+        for (int c = 0; c < out.channels; c += kLanes) {
+          Vec sum = taps[0].second * load(taps[0].first + c);
+          for (size_t i = 1; i < taps.size(); i++) sum += taps[i].second * load(taps[i].first + c);
+          store(to + c, with_relu ? relu(sum) : sum);
+        }
+      }
+    }
+  }
+};
+
+// From the caller's NCHW tensor, whose channels have no padding.
+struct Input final : Op {
+  Map out;
+  int channels;
+  const float* const* source;
+
+  Input(const Map& out, int channels, const float* const* source) : out(out), channels(channels), source(source) {}
+
+  int units() const override { return out.images * out.height; }
+
+  void run(int begin, int end, Worker&) const override {
+    const int64_t plane = int64_t(out.height) * out.width;
+    for (int unit = begin; unit < end; unit++) {
+      const int image = unit / out.height, y = unit % out.height;
+      const float* from = *source + int64_t(image) * channels * plane + int64_t(y) * out.width;
+      float* to = pixel(out, image, y, 0);
+      for (int x = 0; x < out.width; x++, from++, to += out.step)
+        for (int c = 0; c < channels; c++) to[c] = from[c * plane];
+    }
+  }
+};
+
+// To a NCHW tensor of the caller.
+struct Output final : Op {
+  Map in;
+  std::vector<int32_t> positions; // of the channels in a pixel
+  float* const* target;
+
+  Output(const Map& in, const int32_t* positions, int channels, float* const* target)
+      : in(in), positions(positions, positions + channels), target(target) {}
+
+  int units() const override { return in.images * in.height; }
+
+  void run(int begin, int end, Worker&) const override {
+    const int64_t plane = int64_t(in.height) * in.width;
+    constexpr int kPixels = 16; // a line of the cache
+    for (int unit = begin; unit < end; unit++) {
+      const int image = unit / in.height, y = unit % in.height;
+      for (int x = 0; x < in.width; x += kPixels) {
+        const float* from = pixel(in, image, y, x);
+        float* to = *target + int64_t(image) * positions.size() * plane + int64_t(y) * in.width + x;
+        const int count = std::min(kPixels, in.width - x);
+        for (size_t c = 0; c < positions.size(); c++, to += plane)
+          for (int i = 0; i < count; i++) to[i] = from[i * in.step + positions[c]];
+      }
+    }
+  }
+};
+
+void enter() {}
+void leave() {}
+
+} // namespace
+
+HRNET_MM_EXPORT int hrnet_mm_lanes() { return kLanes; }
+
+HRNET_MM_EXPORT int hrnet_mm_vectors() { return kVectors; }
+
+HRNET_MM_EXPORT void hrnet_mm_input(Program* program, int level, const Map* out, int index, int channels) {
+  program->add(level, new Input(*out, channels, &program->sources[index]));
+}
+
+HRNET_MM_EXPORT void hrnet_mm_output(Program* program, int level, const Map* in, int index, const int32_t* positions,
+                                     int channels) {
+  program->add(level, new Output(*in, positions, channels, &program->targets[index]));
+}
+
+HRNET_MM_EXPORT void hrnet_mm_sum(Program* program, int level, const Map* out, int relu, const Term* terms, int count) {
+  program->add(level, new Sum(*out, relu, terms, count));
+}
+
+HRNET_MM_EXPORT void hrnet_mm_conv(Program* program, int level, const Convolution* conv) {
+  if (conv->tile == 4) program->add(level, new Winograd<4>(*conv));
+  else if (conv->tile == 2) program->add(level, new Winograd<2>(*conv));
+  else program->add(level, new Direct(*conv));
+}
