@@ -130,3 +130,19 @@ def test_the_whole_path(tool, tmp_path):
             assert 'on a GPU' in row['outcome']
         else:
             assert row['difference'] or row['outcome'].startswith('left out: ')
+
+
+def test_tables_hold_the_last_visit_of_each_gpu(visit, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    tables = importlib.import_module('make_tables')
+    _, rows = visit()
+    older = [{**row, 'date': '2000-01-01 00:00'} for row in rows]
+    other = [{**row, 'device': 'another', 'outcome': 'left out: budget', 'difference': ''} for row in rows]
+    lines = tables.gpus([*older, *rows, *other])
+    text = '\n'.join(lines)
+    assert text.count('| network |') == 2
+    assert '2000' not in text
+    assert text.count('| hrnetv1_test_w4 | 1 of 64x64 | eager:bf16 | - |') == 2
+    assert '| hrnetv1_test_w4 | 1 of 64x64 | eager:fp32 | off | - (left out: budget) |' in text
+    assert next(line.split(' | ')[-1] for line in lines if 'eager:fp32' in line) == '1.00 |'
+    assert tables.gpus([]) == ['No GPU was measured with it yet.']
