@@ -74,6 +74,7 @@ def tables():
             'operators': operators(read_rows(MEASURED / 'ops.csv')),
             'busy': beside_busy(read_rows(MEASURED / 'beside_busy.csv')),
             'peers': peers(read_rows(MEASURED / 'speed_peers.csv')),
+            'gpu': gpus(read_rows(MEASURED / 'gpu.csv')),
         },
         'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
@@ -142,6 +143,52 @@ def peers(rows):
             for row in rows
         ),
     )
+
+
+def gpus(rows):
+    """Return a table for each GPU, of its last visit."""
+    visits = defaultdict(list)
+    for row in rows:
+        visits[row['device'], row['date']].append(row)
+    last = {device: visit for (device, _), visit in visits.items()}
+    lines = [line for visit in last.values() for line in (*visited(visit), '')]
+    return lines[:-1] or ['No GPU was measured with it yet.']
+
+
+def visited(rows):
+    """Return the table of a visit: the differences of every engine, and the time of each that was timed."""
+
+    def key(row):
+        return [row[name] for name in ('model', 'engine', 'precision', 'tf32', 'batch', 'height', 'width')]
+
+    first, times = rows[0], [row for row in rows if row['step'] == 'time' and row['median_ms']]
+    text = (
+        f'{first["device"]}, driver {first["driver"]}, torch {first["torch"]}, {first["versions"]}; '
+        f'{first["date"]}, commit {first["commit"] or "unknown"}:'
+    )
+    lines = []
+    for row in rows:
+        if row['step'] == 'check' or (row['step'] == 'network' and row['outcome'] != 'ok'):
+            time = next((time for time in times if key(time) == key(row)), None)
+            largest, rms, allowed = (
+                f'{float(row[name]):.1e}' if row[name] else '-'
+                for name in ('difference', 'rms_difference', 'tolerance')
+            )
+            lines.append(
+                (
+                    row['model'],
+                    f'{row["batch"]} of {row["height"]}x{row["width"]}',
+                    f'{row["engine"]}:{row["precision"]}' if row['engine'] else '-',
+                    row['tf32'] or '-',
+                    largest if row['outcome'] == 'ok' else f'{largest} ({row["outcome"]})',
+                    rms,
+                    allowed,
+                    f'{float(time["median_ms"]):.2f}' if time else '-',
+                    f'{float(time["ratio"]):.2f}' if time else '-',
+                )
+            )
+    head = ('network', 'images', 'engine', 'TF32', 'largest difference', 'RMS', 'allowed', 'ms', 'times the first')
+    return [*textwrap.wrap(text, 120), '', *table(head, lines)]
 
 
 def folder_readme(folder, title, rows):
