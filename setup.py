@@ -3,19 +3,22 @@
 import re
 import runpy
 import shutil
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
 STARTUP_FILE = 'hrnet_mm.pth'
 NOT_EXTRAS = ('build', 'constraints', 'runtime')
+KERNELS = runpy.run_path(str(ROOT / 'hrnet_mm' / 'fast' / 'native' / 'build.py'))
 
 
 class Build(build_py):
-    """Adds hrnet_mm.pth, and what MIM looks for as hrnet_mm/.mim, a folder that the checkout itself never holds."""
+    """Adds what a checkout does not hold: hrnet_mm.pth, compiled kernels, and what MIM looks for as hrnet_mm/.mim."""
 
     def run(self):
         super().run()
@@ -27,19 +30,46 @@ class Build(build_py):
             target = Path(self.build_lib, 'hrnet_mm', '.mim', source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / source, target)
+        for name in self._kernels():
+            try:
+                KERNELS['build'](name, self._kernel_file(name))
+            except KERNELS['BuildError'] as error:  # an older compiler: they are built at first use, or not at all
+                print(f'no kernels for {name}: {error}', file=sys.stderr)
 
     def get_outputs(self, include_bytecode=1):
         outputs = super().get_outputs(include_bytecode)
         if self.editable_mode:
             return outputs
         mim = [str(Path(self.build_lib, 'hrnet_mm', '.mim', source)) for source in self._mim_files()]
-        return [*outputs, str(Path(self.build_lib, STARTUP_FILE)), *mim]
+        kernels = [str(file) for file in map(self._kernel_file, self._kernels()) if file.is_file()]
+        return [*outputs, str(Path(self.build_lib, STARTUP_FILE)), *mim, *kernels]
+
+    def _kernels(self):
+        return KERNELS['buildable']() if self.distribution.has_ext_modules() else []
+
+    def _kernel_file(self, name):
+        return Path(self.build_lib, 'hrnet_mm', 'fast', 'native', f'{name}.so')
 
     @staticmethod
     def _mim_files():
         files = [ROOT / name for name in ('model-index.yml', 'tools/train.py', 'tools/test.py')]
         files += [file for file in ROOT.glob('configs/**/*') if file.suffix in ('.py', '.yml', '.md')]
         return sorted(str(file.relative_to(ROOT)) for file in files)
+
+
+class Package(Distribution):
+    """Belongs to one kind of machine where a compiler can build the kernels, and to any machine elsewhere."""
+
+    def has_ext_modules(self):
+        return bool(KERNELS['buildable']())
+
+
+class Wheel(bdist_wheel):
+    """Serves every version of Python, because the kernels have a C interface of their own."""
+
+    def get_tag(self):
+        _, _, platform = super().get_tag()
+        return 'py3', 'none', platform
 
 
 def read_requirements(name):
@@ -78,6 +108,7 @@ setup(
     install_requires=read_requirements('runtime'),
     extras_require=extras,
     entry_points={'console_scripts': ['hrnet-mm = hrnet_mm.cli:main']},
-    cmdclass={'build_py': Build},
+    cmdclass={'bdist_wheel': Wheel, 'build_py': Build},
+    distclass=Package,
     zip_safe=False,
 )

@@ -5,17 +5,20 @@ This module imports only the standard library: setup.py runs it to ship the libr
 
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
-__all__ = ['INSTRUCTION_SETS', 'BuildError', 'build', 'digest', 'find']
+__all__ = ['INSTRUCTION_SETS', 'BuildError', 'build', 'buildable', 'digest', 'find']
 
 _FOLDER = Path(__file__).parent
 _AVX512 = '-mfma -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512'
 # OpenMP is not linked: its symbols are those of the library that PyTorch has loaded, so both share one pool of threads.
-_FLAGS = '-O3 -std=c++20 -fopenmp -fPIC -fvisibility=hidden'
+_FLAGS = '-O3 -std=c++20 -fPIC -fvisibility=hidden'
+_LINK = '-shared -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL'  # the library runs beside any C++ runtime
 
 INSTRUCTION_SETS = {
     'amx': ('x86_64', 'amx.cpp', f'{_AVX512} -mavx512bf16 -mamx-tile -mamx-bf16'),
@@ -28,6 +31,13 @@ INSTRUCTION_SETS = {
 
 class BuildError(RuntimeError):
     """The kernels could not be built."""
+
+
+def buildable() -> list[str]:
+    """The instruction sets of this kind of machine, whatever its CPU; none without compiler or Linux."""
+    if sys.platform != 'linux' or not _compiler():
+        return []
+    return [name for name, (machine, _, _) in INSTRUCTION_SETS.items() if machine == platform.machine()]
 
 
 def find(name: str) -> Path:
@@ -55,14 +65,16 @@ def build(name: str, target: Path) -> None:
         BuildError: There is no compiler, or it fails.
     """
     _, source, given = INSTRUCTION_SETS[name]
-    compiler = shlex.split(os.environ.get('CXX', '')) or [_compiler()]
+    compiler = _compiler()
+    if not compiler:
+        raise BuildError('no C++ compiler (c++, g++ or clang++) on the PATH')
     flags = [*_FLAGS.split(), *given.split(), *shlex.split(os.environ.get('CXXFLAGS', ''))]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f'.{os.getpid()}')
     try:
         for command in (
-            [*compiler, *flags, '-c', str(_FOLDER / source), '-o', f'{partial}.o'],
-            [*compiler, *flags, '-shared', f'{partial}.o', '-o', str(partial)],
+            [*compiler, *flags, '-fopenmp', '-c', str(_FOLDER / source), '-o', f'{partial}.o'],
+            [*compiler, *flags, *_LINK.split(), f'{partial}.o', '-o', str(partial)],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode:
@@ -76,8 +88,7 @@ def build(name: str, target: Path) -> None:
             rest.unlink(missing_ok=True)
 
 
-def _compiler() -> str:
-    for name in ('c++', 'g++', 'clang++'):
-        if path := shutil.which(name):
-            return path
-    raise BuildError('no C++ compiler (c++, g++ or clang++) on the PATH')
+def _compiler() -> list[str]:
+    if given := os.environ.get('CXX'):
+        return shlex.split(given)
+    return [path for name in ('c++', 'g++', 'clang++') if (path := shutil.which(name))][:1]
