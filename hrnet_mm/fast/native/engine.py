@@ -1,25 +1,24 @@
 """The native engine: a whole network in one call, by kernels of the processor's own instruction set.
 
-This module exports a network and adds its operations to a program; amx.cpp and vector.cpp compute.
+This module records a network and adds its operations to a program; amx.cpp and vector.cpp compute.
 """
 
 import ctypes
-import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from ..fold import Folded, fold
 from . import library
 from .amx import Matrix
 from .library import instruction_sets
-from .lowering import Axis, Conv, Input, Op, Output, Sum, lower
+from .lowering import KNOWN, Axis, Conv, Input, Op, Output, Sum, lower
 from .memory import Memory
+from .trace import trace
 from .vector import Vectors
 
 __all__ = ['PRECISIONS', 'NativeEngine', 'compile_native', 'is_available']
@@ -76,9 +75,11 @@ class NativeEngine:
         self.instructions = instructions or able[0]
         if self.instructions not in able:
             raise ValueError(f'unknown instructions {instructions!r}; this CPU has {", ".join(able)} for {precision}')
-        exported, ops = _lowered(model, examples)
+        examples = tuple(x.contiguous() for x in examples)
+        folded = model if isinstance(model, Folded) else fold(model)
+        graph, constants, self._structure = trace(folded, examples, KNOWN)
+        ops = lower(graph, constants)
         self._shapes = [tuple(x.shape) for x in examples]
-        self._structure = exported.call_spec.out_spec
         self._output_shapes = [op.shape for op in ops if isinstance(op, Output)]
         self._kernels = library.library(self.instructions)
         parts = PRECISIONS[precision]
@@ -93,7 +94,7 @@ class NativeEngine:
         self._names = [_name(op) for op in ops]
         for op in ops:
             self._add(op)
-        self._call('calibrate', tuple(x.contiguous() for x in examples), 3)
+        self._call('calibrate', examples, 2)
 
     def __call__(self, *xs: Tensor) -> Any:
         """The model's outputs for `xs`, in its own structure.
@@ -162,15 +163,3 @@ def _name(op: Op) -> str:
 
 def _able(precision: str) -> list[str]:
     return [name for name in instruction_sets() if name == 'amx' or precision == 'fp32']
-
-
-def _lowered(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedProgram, list[Op]]:
-    folded = model if isinstance(model, Folded) else fold(model)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # torch's copy of the program uses what torch deprecates
-        exported = torch.export.export(folded, tuple(x.contiguous() for x in examples))
-        try:
-            return exported, lower(exported)
-        except ValueError:  # operators made of others; taking them apart takes twice as long as the export
-            exported = exported.run_decompositions({})
-            return exported, lower(exported)

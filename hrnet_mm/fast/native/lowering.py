@@ -1,16 +1,15 @@
 """Lowering of a folded network to a flat list of operations in levels, for the native engine."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-__all__ = ['Axis', 'Conv', 'Input', 'Map', 'Op', 'Output', 'Sum', 'Term', 'lower']
+__all__ = ['KNOWN', 'Axis', 'Conv', 'Input', 'Map', 'Op', 'Output', 'Sum', 'Term', 'lower']
 
 _ATEN = torch.ops.aten
 
@@ -144,33 +143,31 @@ class _Pending:
     relu: bool = False
 
 
-def lower(program: ExportedProgram) -> list[Op]:
-    """The operations of an exported network of maps, in an order in which they can run.
+def lower(graph: fx.Graph, constants: Mapping[fx.Node, Tensor]) -> list[Op]:
+    """The operations of a recorded network of maps, in an order in which they can run.
+
+    Args:
+        graph: What `trace` recorded, with `KNOWN` operators.
+        constants: The tensors that the graph reads.
 
     Raises:
         ValueError: The native engine does not know an operation.
     """
-    return _Lowering(program).ops
+    return _Lowering(graph, constants).ops
 
 
 class _Lowering:
-    def __init__(self, program: ExportedProgram) -> None:
+    def __init__(self, graph: fx.Graph, constants: Mapping[fx.Node, Tensor]) -> None:
         self.ops: list[Op] = []
-        self.values: dict[fx.Node, Any] = {}  # a Tensor (constant), a Map, a _Pending, or a list of maps
-        signature = program.graph_signature
-        constants = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-        tensors = {**program.state_dict, **program.constants}
-        for node in program.graph.nodes:
+        # Each a Tensor (constant), a Map, a _Pending, or a list of maps.
+        self.values: dict[fx.Node, Any] = dict(constants)
+        self._cut: set[Map] = set()  # of which there are slices
+        for node in graph.nodes:
             if node.op == 'placeholder':
-                if node.name in constants:
-                    self.values[node] = tensors[constants[node.name]].detach()
-                elif node.name in signature.inputs_to_lifted_tensor_constants:
-                    self.values[node] = tensors[signature.inputs_to_lifted_tensor_constants[node.name]]
-                else:
-                    self.values[node] = self._input(node)
+                self.values[node] = self._input(node)
             elif node.op == 'call_function':
                 self.values[node] = self._call(node)
-            else:
+            elif node.op == 'output':
                 for index, result in enumerate(node.args[0]):
                     self._output(index, result)
         self.ops.sort(key=lambda op: op.level)
@@ -190,22 +187,14 @@ class _Lowering:
         self._add(Output(0, value, index, tuple(node.meta['val'].shape)))
 
     def _call(self, node: fx.Node) -> Any:
-        result = self._computed(node)
-        if node.target in _IN_PLACE:  # what reads the operand from now on reads the result
-            operand = node.all_input_nodes[0]
-            if isinstance(self.values[operand], Map) and self.values[operand].base is not None:
-                raise _unknown(node)
-            self.values[operand] = result
-        return result
-
-    def _computed(self, node: fx.Node) -> Any:
         arguments = [self.values[a] if isinstance(a, fx.Node) else a for a in node.args]
         tensors = [self.values[a] for a in node.all_input_nodes]
         if all(isinstance(t, Tensor) or (isinstance(t, list) and isinstance(t[0], Tensor)) for t in tensors):
             result = node.target(*arguments, **node.kwargs)
             return list(result) if isinstance(result, tuple) else result
         rule = _RULES.get(node.target)
-        if rule is None:
+        overwritten = node.target in _IN_PLACE and arguments[0]
+        if rule is None or (isinstance(overwritten, Map) and (overwritten in self._cut or overwritten.base)):
             raise _unknown(node)
         result = rule(self, node, *arguments, **node.kwargs)
         if isinstance(result, _Pending) and not _may_wait(node):
@@ -314,6 +303,7 @@ class _Lowering:
     def _split(self, node: fx.Node, x: Map, sizes: Sequence[int], dim: int = 0) -> list[Map]:
         if dim != 1:
             raise _unknown(node)
+        self._cut.add(x)
         return [x.part(sum(sizes[:i]), size) for i, size in enumerate(sizes)]
 
     def _getitem(self, node: fx.Node, xs: list[Map], index: int) -> Map:
@@ -346,6 +336,9 @@ _RULES: dict[Any, Any] = {
     _ATEN.cat.default: _Lowering._cat,
     operator.getitem: _Lowering._getitem,
 }
+
+KNOWN = frozenset(_RULES)
+"""The operators that the engine knows whole."""
 
 _IN_PLACE = (_ATEN.relu_.default, _ATEN.add_.Tensor)
 

@@ -23,6 +23,7 @@ class Vectors:
     def __init__(self, ops: list[Op], lanes: int, vectors: int) -> None:
         self._lanes, self._group = lanes, lanes * vectors
         self._cuts: dict[Map, set[int]] = {}  # where a root's slices begin and end
+        self._places: dict[Map, list[int]] = {}  # of a root's channels in a pixel
         self._inputs = {op.out for op in ops if isinstance(op, Input)}
         wide = {m.root for op in ops for m in self._in_vectors(op)}
         self._narrow = {m for m in self._inputs if m.root not in wide}
@@ -45,7 +46,8 @@ class Vectors:
 
     def positions(self, m: Map) -> list[int]:
         """The places of a map's channels in a pixel."""
-        return [p - self._position(m.root, m.channel) for p in self._positions(m)]
+        places = self._positions(m)
+        return [p - places[0] for p in places]
 
     def map(self, m: Map, memory: Memory) -> library.Map:
         """The map as the kernels see it."""
@@ -96,18 +98,19 @@ class Vectors:
     def _padded(self, channels: int) -> int:
         return channels + -channels % self._lanes
 
-    def _position(self, root: Map, channel: int) -> int:
-        if root in self._narrow:
-            return channel
-        cuts = sorted(self._cuts[root])
-        before = [c for c in cuts if c <= channel]
-        return sum(self._padded(b - a) for a, b in pairwise(before)) + channel - before[-1]
-
     def _positions(self, m: Map) -> list[int]:
-        return [self._position(m.root, c) for c in range(m.channel, m.channel + m.shape[1])]
+        """The places of a map's channels in its root."""
+        places = self._places.get(m.root)
+        if places is None:
+            places = self._places[m.root] = []
+            for first, end in pairwise(sorted(self._cuts[m.root])):
+                start = first if m.root in self._narrow else self._padded(places[-1] + 1 if places else 0)
+                places += range(start, start + end - first)
+        return places[m.channel : m.channel + m.shape[1]]
 
     def _step(self, root: Map) -> int:
-        return self._position(root, root.shape[1])
+        places = self._positions(root)
+        return places[-1] + 1 if root in self._narrow else self._padded(places[-1] + 1)
 
 
 def _maps(op: Op) -> list[Map]:
