@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..annotations import Finding
+from ..cache import cache_folder
 from ..registry import scope_of
 from ..weights.io import CheckpointError, written_aside
 from .files import innermost_datasets
 
-__all__ = ['cache_folder', 'checked_once']
+__all__ = ['checked_once']
 
 _VERSION = 2
 """Number of the checks' version; whoever adds a check increases it, so that everything is read again."""
@@ -27,14 +28,6 @@ _MOST_FILES = 20_000
 """Files below a folder, beyond which it takes long to ask each for its size and time."""
 
 _MOST_RECORDS = 200
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be made again: HRNET_MM_CACHE, or hrnet_mm in the system's cache folder."""
-    if given := os.environ.get('HRNET_MM_CACHE'):
-        return Path(given)
-    system = os.environ.get('XDG_CACHE_HOME') or os.environ.get('LOCALAPPDATA') or Path.home() / '.cache'
-    return Path(system) / 'hrnet_mm'
 
 
 def checked_once(
