@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import __version__
 from ..cache import cache_folder
@@ -33,8 +34,9 @@ def _folder() -> Path:
 class Choices:
     """The engines of earlier choices, in a JSON file.
 
-    A choice holds for the machine, the number of threads, the versions of all libraries, the shapes of the network's
-    weights and inputs, the precision, the tolerance and the engines that were allowed. A damaged file is an empty one.
+    A choice holds for the machine, the number of threads, the versions of all libraries, the network but for the values
+    of its weights, the shapes of its inputs, the precision, the tolerance and the engines that were allowed. A damaged
+    file is an empty one.
 
     Attributes:
         engine: The engine of this choice; None where there is none.
@@ -143,18 +145,19 @@ def _where(job: Job) -> dict[str, str]:
 
 def _form(job: Job) -> list[Any]:
     """What of a job, besides the values of its weights, decides how fast an engine is."""
-    shapes = {name: list(p.shape) for name, p in job.module.state_dict().items()}
+    state = [(name, list(x.shape), str(x.dtype)) for name, x in _state(job)]
     inputs = [[list(x.shape), str(x.dtype)] for x in job.inputs]
-    return [hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16], inputs, job.precision, job.dynamic]
+    network = hashlib.sha256(json.dumps([str(job.module), state]).encode()).hexdigest()[:16]
+    return [network, inputs, job.precision, job.dynamic]
+
+
+def _state(job: Job) -> list[tuple[str, Tensor]]:
+    return [*job.module.named_parameters(), *job.module.named_buffers()]
 
 
 def _digest(job: Job) -> str:
-    digest = hashlib.sha256()
-    state = [*job.module.named_parameters(), *job.module.named_buffers()]
-    named = [(name, str(x.dtype)) for name, x in state]
-    what = [_where(job), *_form(job), str(job.module), named]
-    digest.update(json.dumps(what).encode())
-    for x in (*(x for _, x in state), *job.calibration):
+    digest = hashlib.sha256(json.dumps([_where(job), *_form(job)]).encode())
+    for x in (*(x for _, x in _state(job)), *job.calibration):
         digest.update(x.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
 
