@@ -32,7 +32,7 @@ def _folder() -> Path:
 
 
 class Choices:
-    """The engines of earlier choices, in a JSON file.
+    """The engines of earlier choices, in a JSON file of the user, or in one for each choice in the cache folder.
 
     A choice holds for the machine, the number of threads, the versions of all libraries, the network but for the values
     of its weights, the shapes of its inputs, the precision, the tolerance and the engines that were allowed. A damaged
@@ -42,16 +42,18 @@ class Choices:
         engine: The engine of this choice; None where there is none.
 
     Args:
-        path: The file; None for that in the cache folder.
+        path: The user's file, if any.
         job: The network.
         names: The engines that are allowed.
         tolerance: The largest difference that is allowed.
     """
 
     def __init__(self, path: str | Path | None, job: Job, names: Sequence[str], tolerance: float) -> None:
-        self._is_own = path is None
-        self._path = _folder() / 'choices.json' if path is None else Path(path)
         self._key = json.dumps([_where(job), torch.get_num_threads(), *_form(job), tolerance, sorted(names)])
+        # Of its own, so that processes that choose at the same time do not write into the same file.
+        own = _folder() / 'choices' / f'{hashlib.sha256(self._key.encode()).hexdigest()[:32]}.json'
+        self._is_own = path is None
+        self._path = own if path is None else Path(path)
         self.engine = self._read().get(self._key)
 
     def _read(self) -> dict[str, str]:
@@ -70,12 +72,15 @@ class Choices:
         try:
             with written_aside(self._path) as aside:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                # Read again, as late as possible: another process may have chosen in the meantime.
-                known = {**self._read(), self._key: engine}
-                aside.write_text(json.dumps(dict(list(known.items())[-_MOST_CHOICES:]), indent=1), encoding='utf-8')
+                # Read again: another process may have written its choice since.
+                aside.write_text(json.dumps({**self._read(), self._key: engine}, indent=1), encoding='utf-8')
         except CheckpointError:
             if not self._is_own:
                 raise
+        if self._is_own:
+            with suppress(OSError):
+                for old in _newest_first(self._path.parent)[_MOST_CHOICES:]:
+                    old.unlink(missing_ok=True)
 
 
 class Files:
@@ -130,12 +135,15 @@ class Files:
 
 
 def _remove_oldest(place: Path, but: Path) -> None:
-    folders = sorted(place.iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
     size = 0
-    for folder in folders:
+    for folder in _newest_first(place):
         size += sum(file.stat().st_size for file in folder.iterdir())
         if size > _MOST_BYTES and folder != but:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _newest_first(place: Path) -> list[Path]:
+    return sorted(place.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _where(job: Job) -> dict[str, str]:

@@ -195,25 +195,32 @@ def test_threads_and_versions_are_part_of_the_choice(
 
 @pytest.mark.parametrize('content', ['', '{', '[]', 'null', '{"a": 1}', '\x80'])
 def test_a_damaged_file_is_an_empty_one(engines: Engines, model: nn.Module, folder: Path, content: str) -> None:
-    folder.mkdir(parents=True)
-    (folder / 'choices.json').write_bytes(content.encode('latin-1'))
     for name in ('slow', 'quick'):
         engines.add(name)
     accelerate(model, X)
+    (file,) = (folder / 'choices').iterdir()
+    file.write_bytes(content.encode('latin-1'))
+    engines.built()
+    accelerate(model, X)
     assert len(engines.built()) == 2
     assert accelerate(model, X).report.is_stored
-    assert set(json.loads((folder / 'choices.json').read_text()).values()) & {'slow', 'quick'}
+    assert set(json.loads(file.read_text()).values()) & {'slow', 'quick'}
 
 
-def test_two_processes_keep_both_choices(model: nn.Module, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two = (kept.Choices(None, Job(model, (X,)), ['a', 'b'], tolerance) for tolerance in (1e-4, 1e-3))
-    one.write('a')
-    two.write('b')
-    assert list(json.loads((folder / 'choices.json').read_text()).values()) == ['a', 'b']
-    assert not list(folder.glob('.*'))
+def test_processes_keep_each_others_choices(
+    model: nn.Module, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (None, tmp_path / 'own.json'):
+        both = [kept.Choices(path, Job(model, (X,)), ['a', 'b'], tolerance) for tolerance in (1e-4, 1e-3)]
+        for choices, engine in zip(both, 'ab', strict=True):
+            choices.write(engine)
+        assert [kept.Choices(path, Job(model, (X,)), ['a', 'b'], t).engine for t in (1e-4, 1e-3, 1)] == ['a', 'b', None]
+    assert list(json.loads((tmp_path / 'own.json').read_text()).values()) == ['a', 'b']
+    assert len(list((folder / 'choices').iterdir())) == 2
     monkeypatch.setattr(kept, '_MOST_CHOICES', 1)
-    one.write('b')
-    assert list(json.loads((folder / 'choices.json').read_text()).values()) == ['b'], 'the oldest is forgotten'
+    kept.Choices(None, Job(model, (X,)), ['a', 'b'], 1).write('a')
+    assert len(list((folder / 'choices').iterdir())) == 1, 'the oldest are forgotten'
+    assert kept.Choices(None, Job(model, (X,)), ['a', 'b'], 1).engine == 'a'
 
 
 class Converted:
