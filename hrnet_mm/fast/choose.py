@@ -44,9 +44,9 @@ _AUTO = {
     },
     'cuda': {'cudagraph': 2, 'compile': 10, 'eager': 1, 'onnxruntime': 10},
 }
-"""The engines that may be fast on a device in the order in which 'auto' tries them, with the seconds that building each
-takes for HRNet-W32 on two cores: `openvino` exports the network to ONNX, which `mnn` and `onnxruntime` read as well. On
-a GPU they are guesses.
+"""The engines that may be fast on a device, in the order in which 'auto' tries them, with about the seconds of building
+each for HRNet-W32 on two cores. `openvino` exports the network to ONNX, which `mnn` and `onnxruntime` then read. The
+seconds of `native` and on a GPU are guesses.
 """
 
 _BUDGET = 30.0
