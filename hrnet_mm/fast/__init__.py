@@ -1,6 +1,7 @@
 """Faster inference with the same outputs: folding, engines, export."""
 
-from .accelerate import Accelerated, Report, accelerate
+from .accelerate import Accelerated, accelerate
+from .choose import Report
 from .fold import fold
 from .graphs import EngineError
 

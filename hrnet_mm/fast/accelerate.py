@@ -1,15 +1,12 @@
 """Acceleration of a network on this machine, within a tolerance of its outputs."""
 
-import hashlib
-import json
-import statistics
-import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,58 +14,25 @@ from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
 from ..models.dense import Body, MapsAsInputs, dense_head
-from ..weights.io import written_aside
-from .compare import TOLERANCES, difference
+from .choose import Report, candidates, choose
+from .compare import TOLERANCES
 from .engines import ENGINES
 from .graphs import EngineError, Job
-from .machine import machine
+from .kept import Choices, Files
 from .sessions import Run
 
-__all__ = ['Accelerated', 'Report', 'accelerate']
-
-_REPEATS = 7
-
-
-@dataclass
-class Report:
-    """The outcome of `accelerate`.
-
-    Attributes:
-        engine: The engine that computes, a key of `ENGINES`.
-        precision: The precision that was asked for.
-        difference: The largest difference from the network's outputs on the example, relative to the largest output.
-        tolerance: The largest difference that was allowed.
-        applied: The optimizations, in words.
-        milliseconds: The median time of each engine, where several were measured on the example.
-        refused: The reason of each engine that could not run or left the tolerance.
-    """
-
-    engine: str
-    precision: str
-    difference: float
-    tolerance: float
-    applied: list[str] = field(default_factory=list)
-    milliseconds: dict[str, float] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        lines = [
-            f'engine {self.engine}, {self.precision}: {", ".join(self.applied)}',
-            f'largest difference {self.difference:.1e} of the largest output, allowed {self.tolerance:.1e}',
-        ]
-        lines += [f'  {name:12} {ms:9.2f} ms' for name, ms in sorted(self.milliseconds.items(), key=lambda i: i[1])]
-        lines += [f'  {name:12} refused: {why}' for name, why in self.refused.items()]
-        return '\n'.join(lines)
+__all__ = ['Accelerated', 'accelerate']
 
 
 @dataclass(frozen=True)
 class _Settings:
     precision: str
     names: list[str]
+    is_auto: bool
     tolerance: float
     dynamic: bool
     calibration: tuple[Tensor, ...]
-    choice: str | Path | None
+    choice: str | Path | Literal[False] | None
 
 
 _VERSION = attrgetter('_version')
@@ -181,7 +145,7 @@ class Accelerated:
             EngineError: It leaves the tolerance.
         """
         assert self._settings is not None
-        settings = replace(self._settings, names=[self.report.engine], choice=None)
+        settings = replace(self._settings, names=[self.report.engine], choice=False)
         # The network itself must compute, for the engine and for the comparison.
         forwards = {module: module.__dict__.pop('forward') for module in self.replaced}
         try:
@@ -297,18 +261,6 @@ class Accelerated:
 ANY_SIZE = ('eager', 'compile')
 """Engines that take any batch and size; the others take the example's, or with `dynamic` multiples of 32."""
 
-APPLIED = {
-    'eager': ['batch norm folded', 'channels_last'],
-    'compile': ['batch norm folded', 'channels_last', 'torch.compile'],
-    'cudagraph': ['batch norm folded', 'channels_last', 'branches concurrent', 'CUDA graph'],
-    'onnxruntime': ['ONNX Runtime'],
-    'openvino': ['OpenVINO'],
-    'mnn': ['MNN'],
-    'ncnn': ['ncnn'],
-    'native': ['batch norm folded', 'convolutions on AMX, fp32 numbers as three bf16 parts'],
-    'native-bf16x3': ['batch norm folded', 'convolutions on AMX, fp32 numbers as two bf16 parts'],
-}
-
 
 def accelerate(
     model: nn.Module,
@@ -318,7 +270,7 @@ def accelerate(
     tolerance: float | None = None,
     dynamic: bool = False,
     calibration: Iterable[Tensor] = (),
-    choice: str | Path | None = None,
+    choice: str | Path | Literal[False] | None = None,
 ) -> Any:
     """Accelerate a network in evaluation mode, within a tolerance of its outputs.
 
@@ -333,13 +285,15 @@ def accelerate(
         example: An input `(N, C, H, W)` like those to come, or several inputs.
         precision: 'fp32', 'bf16', 'fp16' or 'int8'.
         engine: 'eager', 'compile', 'cudagraph', 'onnxruntime', 'openvino', 'mnn', 'ncnn', 'native' or
-            'native-bf16x3'; several of them; or 'auto', all of them. Several are timed in turn on the example, and the
-            fastest one is kept.
+            'native-bf16x3'; several of them; or 'auto'. Several are timed on the example, and the fastest one is kept.
+            'auto' tries those that may be fast on the device in half a minute, the likely fastest first, and leaves
+            out the others.
         tolerance: The largest difference from the network's outputs on the example, relative to the largest output
             (default: that of the precision in `TOLERANCES`).
         dynamic: Whether inputs of any batch, and of any size that divides by 32, are to come.
         calibration: Inputs that stand for the data, for 'int8'.
-        choice: A JSON file that keeps the fastest engine for the next time.
+        choice: A JSON file that keeps the fastest engine for the next start (default: one in the cache folder, which
+            keeps the engine's converted files too), or False to measure and convert again and to keep nothing.
 
     Returns:
         The library's model, or an `Accelerated` network; both have the `report`.
@@ -359,14 +313,15 @@ def accelerate(
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     if precision not in TOLERANCES:
         raise UserError(f'unknown precision {precision!r}{did_you_mean(precision, TOLERANCES)}')
-    names = list(ENGINES) if engine == 'auto' else [engine] if isinstance(engine, str) else list(engine)
+    is_auto = engine == 'auto'
+    names = candidates(inputs[0].device) if is_auto else [engine] if isinstance(engine, str) else list(engine)
     for name in names:
         if name not in ENGINES:
             raise UserError(f'unknown engine {name!r}{did_you_mean(name, ["auto", *ENGINES])}')
     if model.training:
         raise UserError('the network is in training mode; expected evaluation mode: call model.eval()')
     limit = TOLERANCES[precision] if tolerance is None else tolerance
-    settings = _Settings(precision, names, limit, dynamic, tuple(calibration), choice)
+    settings = _Settings(precision, names, is_auto, limit, dynamic, tuple(calibration), choice)
     if hasattr(model, 'backbone') and hasattr(model, 'data_preprocessor'):
         return _accelerate_in_place(model, inputs, settings)
     return _accelerate(model, inputs, settings)
@@ -374,83 +329,34 @@ def accelerate(
 
 def _accelerate(model: nn.Module, inputs: tuple[Tensor, ...], settings: _Settings) -> Accelerated:
     job = Job(model, inputs, settings.precision, settings.dynamic, settings.calibration)
-    names, tolerance = settings.names, settings.tolerance
     with torch.inference_mode():
         expected, spec = pytree.tree_flatten(model(*inputs))
     if not all(torch.isfinite(y).all() for y in expected):
         raise UserError('the outputs for the example are NaN or infinite, so they cannot be compared')
-    book = _Choices(settings.choice, job)
-    if len(names) > 1 and book.engine in names:
-        names = [book.engine]
-    runs: dict[str, Run] = {}
-    differences: dict[str, float] = {}
-    refused: dict[str, str] = {}
-    for name in names:
-        try:
-            run = ENGINES[name](job)
-            differences[name] = difference(run(inputs), expected)
-        except (EngineError, NotImplementedError) as error:
-            refused[name] = str(error)
-            continue
-        if differences[name] <= tolerance:  # false for NaN
-            runs[name] = run
-        else:
-            refused[name] = f'differs by {differences[name]:.1e} of the largest output, and {tolerance:.1e} is allowed'
-    if not runs:
-        reasons = '; '.join(f'{name}: {why}' for name, why in refused.items())
-        raise EngineError(f'no engine can run this network in {settings.precision} within the tolerance. {reasons}')
-    milliseconds = _medians(runs, inputs) if len(runs) > 1 else {}
-    best = min(milliseconds, key=milliseconds.__getitem__) if milliseconds else next(iter(runs))
-    if len(names) > 1:
-        book.write(best)
-    report = Report(best, settings.precision, differences[best], tolerance, list(APPLIED[best]), milliseconds, refused)
-    return Accelerated(model, runs[best], spec, job, report, settings)
+    run, report = _chosen(job, expected, settings)
+    # Without the job's files and graphs, which nothing needs any more.
+    return Accelerated(model, run, spec, replace(job), report, settings)
+
+
+def _chosen(job: Job, expected: Sequence[Tensor], settings: _Settings) -> tuple[Run, Report]:
+    """The engine of an earlier start, or a new choice."""
+    names, tolerance = settings.names, settings.tolerance
+    files = None if settings.choice is False else Files(job)
+    if settings.choice is False or len(names) == 1:
+        return choose(job, expected, tolerance, names, settings.is_auto, files)
+    choices = Choices(settings.choice, job, names, tolerance)
+    if choices.engine in names:
+        with suppress(EngineError):  # for instance with other weights, with which it leaves the tolerance
+            run, report = choose(job, expected, tolerance, [choices.engine], False, files)
+            return run, replace(report, is_stored=True)
+    run, report = choose(job, expected, tolerance, names, settings.is_auto, files)
+    choices.write(report.engine)
+    return run, report
 
 
 def _finite(inputs: Iterable[Tensor]) -> bool:
     """Whether inputs on the CPU hold neither NaN nor infinity; on a GPU, where asking would wait for it, True."""
     return all(bool(torch.isfinite(x.sum())) for x in inputs if x.device.type == 'cpu')
-
-
-def _medians(runs: dict[str, Run], inputs: Sequence[Tensor]) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run(inputs)
-    for _ in range(_REPEATS):
-        for name, run in runs.items():
-            _wait(inputs)
-            start = time.perf_counter()
-            run(inputs)
-            _wait(inputs)
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _wait(inputs: Sequence[Tensor]) -> None:
-    if inputs[0].is_cuda:
-        torch.cuda.synchronize(inputs[0].device)
-
-
-class _Choices:
-    """The engines of earlier choices, in a JSON file, by machine, versions, network and input."""
-
-    def __init__(self, path: str | Path | None, job: Job) -> None:
-        self.path = None if path is None else Path(path)
-        shapes = {name: list(p.shape) for name, p in job.module.state_dict().items()}
-        what = [list(x.shape) for x in job.inputs], job.precision, job.dynamic, torch.get_num_threads()
-        self.key = json.dumps(
-            [machine(job.device), *what, hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16]]
-        )
-        self.known: dict[str, str] = {}
-        if self.path is not None and self.path.is_file():
-            self.known = json.loads(self.path.read_text(encoding='utf-8'))
-        self.engine = self.known.get(self.key)
-
-    def write(self, engine: str) -> None:
-        if self.path is not None:
-            self.known[self.key] = engine
-            with written_aside(self.path) as partial:
-                partial.write_text(json.dumps(self.known, indent=1), encoding='utf-8')
 
 
 def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Settings) -> nn.Module:

@@ -4,7 +4,6 @@ An engine raises EngineError with the reason where it cannot run a network: a li
 precision, or it does not know an operator.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .fold import fold
-from .graphs import EngineError, Job, need, onnx_model, openvino_model, write_mnn, write_ncnn
+from .graphs import EngineError, Job, write_mnn, write_ncnn, write_onnx, write_openvino
 from .sessions import Run, mnn_session, ncnn_session, onnxruntime_session, openvino_session
 
 __all__ = ['DTYPES', 'ENGINES']
@@ -85,23 +84,28 @@ def _cudagraph(job: Job) -> Run:
 def _onnxruntime(job: Job) -> Run:
     if job.precision == 'bf16' or (job.precision == 'fp16' and job.device.type == 'cpu'):
         raise EngineError(f'onnxruntime has no {job.precision} on a {job.device.type}')
-    need('onnxruntime')  # before the export, which takes seconds
-    return onnxruntime_session(onnx_model(job).SerializeToString(), job.device)
+    return _from_file(job, 'onnxruntime.onnx', write_onnx, partial(onnxruntime_session, device=job.device))
 
 
 def _openvino(job: Job) -> Run:
     if job.device.type != 'cpu':
         raise EngineError('openvino computes on the CPU; move the network and the inputs there')
-    return openvino_session(openvino_model(job), 'fp32' if job.precision == 'int8' else job.precision)
+    precision = 'fp32' if job.precision == 'int8' else job.precision
+    return _from_file(job, 'openvino.xml', write_openvino, partial(openvino_session, precision=precision))
+
+
+def _of_phones(job: Job, name: str, write: Callable[[Job, Path], None], load: Callable[[Path], Run]) -> Run:
+    if job.device.type != 'cpu' or job.precision != 'fp32':
+        raise EngineError(f'this engine has fp32 on the CPU, and not {job.precision} on a {job.device.type}')
+    return _from_file(job, name, write, load)
 
 
 def _from_file(job: Job, name: str, write: Callable[[Job, Path], None], load: Callable[[Path], Run]) -> Run:
-    if job.device.type != 'cpu' or job.precision != 'fp32':
-        raise EngineError(f'this engine has fp32 on the CPU, and not {job.precision} on a {job.device.type}')
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, name)
+    """Convert the network to a file whose stem is the engine's name, unless it is there, and load it."""
+    file = job.files / name
+    if not file.is_file():
         write(job, file)
-        return load(file)
+    return load(file)
 
 
 def _native(job: Job, fp32: str = 'fp32') -> Run:
@@ -140,8 +144,8 @@ ENGINES: dict[str, Callable[[Job], Run]] = {
     'cudagraph': _cudagraph,
     'onnxruntime': _onnxruntime,
     'openvino': _openvino,
-    'mnn': partial(_from_file, name='network.mnn', write=write_mnn, load=mnn_session),
-    'ncnn': partial(_from_file, name='network.param', write=write_ncnn, load=ncnn_session),
+    'mnn': partial(_of_phones, name='mnn.mnn', write=write_mnn, load=mnn_session),
+    'ncnn': partial(_of_phones, name='ncnn.param', write=write_ncnn, load=ncnn_session),
     'native': _native,
     'native-bf16x3': partial(_native, fp32='bf16x3'),
 }

@@ -4,7 +4,7 @@ import mimetypes
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,16 @@ from ..errors import UserError, did_you_mean
 from ..weights.io import written_aside
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 from .compare import TOLERANCES, difference
-from .fold import fold
 from .graphs import (
     SIZE_STEP,
     EngineError,
     Job,
-    need,
-    onnx_model,
-    openvino_model,
     program,
     quiet,
     write_mnn,
     write_ncnn,
+    write_onnx,
+    write_openvino,
 )
 from .sessions import Run, mnn_session, ncnn_session, onnxruntime_session, openvino_session
 
@@ -207,20 +205,6 @@ def _put(source: Path, target: Path) -> None:
         source.rename(aside)
 
 
-def _write_onnx(job: Job, path: Path) -> None:
-    need('onnxruntime', 'onnx', 'onnxscript')
-    import onnx
-
-    onnx.save(onnx_model(job), str(path))
-
-
-def _write_openvino(job: Job, path: Path) -> None:
-    model = openvino_model(job)
-    import openvino
-
-    openvino.save_model(model, str(path), compress_to_fp16=False)
-
-
 def _write_program(job: Job, path: Path) -> None:
     torch.export.save(program(job), path)
 
@@ -233,9 +217,8 @@ def _write_compiled(job: Job, path: Path) -> None:
     from torch._dynamo.exc import BackendCompilerFailed
     from torch._inductor import aoti_compile_and_package
 
-    folded = Job(fold(job.module).network, job.inputs, job.precision, job.dynamic)
     try:
-        aoti_compile_and_package(program(folded), package_path=str(path))
+        aoti_compile_and_package(program(replace(job, module=job.folded)), package_path=str(path))
     except BackendCompilerFailed as error:
         raise EngineError(f'AOTInductor cannot compile it: {str(error).splitlines()[0]}') from error
 
@@ -255,8 +238,8 @@ def _flat(call: Callable[..., Any]) -> Run:
 
 
 _FORMATS = {
-    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), _write_onnx, onnxruntime_session),
-    '.xml': _Format('OpenVINO', ('fp32', 'int8'), _write_openvino, openvino_session),
+    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), write_onnx, onnxruntime_session),
+    '.xml': _Format('OpenVINO', ('fp32', 'int8'), write_openvino, openvino_session),
     '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program),
     '.mnn': _Format('MNN', ('fp32',), write_mnn, mnn_session),
     '.param': _Format('ncnn', ('fp32',), write_ncnn, ncnn_session),

@@ -1,17 +1,21 @@
 """Graphs of a network for other runtimes: torch.export's program, and models of ONNX, OpenVINO, MNN and ncnn.
 
-The network itself is exported, not its folded form: the runtimes fold and fuse by themselves.
+Other runtimes read the folded form of the network: it has 292 batch norms fewer to export, and the runtimes would fold
+them in any case. torch.export's program is that of the network itself.
 """
 
 import importlib.util
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from .fold import fold
 
 __all__ = [
     'EngineError',
@@ -30,6 +35,8 @@ __all__ = [
     'quiet',
     'write_mnn',
     'write_ncnn',
+    'write_onnx',
+    'write_openvino',
 ]
 
 SIZE_STEP = 32
@@ -44,7 +51,7 @@ class EngineError(UserError):
 
 @dataclass(frozen=True)
 class Job:
-    """A network to run, and how.
+    """A network to run, and how; what several engines need is made once and freed with the job.
 
     Attributes:
         module: The network, in evaluation mode.
@@ -52,6 +59,7 @@ class Job:
         precision: 'fp32', 'bf16', 'fp16' or 'int8'.
         dynamic: Whether inputs of other batches and sizes are to come.
         calibration: Inputs that stand for the data, on which int8 measures the ranges of the activations.
+        folder: The folder with an engine's files of an earlier start; None to convert the network.
     """
 
     module: nn.Module
@@ -59,11 +67,31 @@ class Job:
     precision: str = 'fp32'
     dynamic: bool = False
     calibration: tuple[Tensor, ...] = ()
+    folder: Path | None = None
 
     @property
     def device(self) -> torch.device:
         """The device of the inputs."""
         return self.inputs[0].device
+
+    @cached_property
+    def files(self) -> Path:
+        """The folder for the engines' files, which is deleted with the job unless it is that of an earlier start."""
+        if self.folder is not None:
+            return self.folder
+        folder = tempfile.mkdtemp(prefix='hrnet_mm-')
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    @cached_property
+    def folded(self) -> nn.Module:
+        """The network without batch norms."""
+        return fold(self.module).network
+
+    @cached_property
+    def onnx(self) -> Any:
+        """The network's ONNX model, not quantized."""
+        return _exported(self)
 
 
 def program(job: Job) -> torch.export.ExportedProgram:
@@ -94,9 +122,13 @@ def onnx_model(job: Job) -> Any:
     Raises:
         EngineError: onnx or onnxscript is missing, or the network cannot be a graph.
     """
+    return _quantized(job.onnx, job) if job.precision == 'int8' else job.onnx
+
+
+def _exported(job: Job) -> Any:
     need('onnx', 'onnxscript')
     with quiet():
-        graph = program(job)
+        graph = program(replace(job, module=job.folded))
         names = {
             'input_names': _numbered('input', len(job.inputs)),
             'output_names': _numbered('output', len(graph.graph_signature.user_outputs)),
@@ -106,29 +138,53 @@ def onnx_model(job: Job) -> Any:
         except Exception as error:  # the exporter raises classes of its own
             raise EngineError(f'torch.onnx: {type(error).__name__}: {error}') from error
     assert exported is not None
-    model = exported.model_proto
-    return _quantized(model, job) if job.precision == 'int8' else model
+    return exported.model_proto
 
 
 def openvino_model(job: Job) -> Any:
     """The network as OpenVINO's model; for int8 quantized by NNCF.
 
     Raises:
-        EngineError: openvino or nncf is missing, or the network cannot be a graph.
+        EngineError: openvino, nncf, onnx or onnxscript is missing, or the network cannot be a graph.
     """
-    need('openvino')
+    need('openvino', 'onnx', 'onnxscript')
     import openvino
 
+    # Its converter of programs takes as long as the export to ONNX, which other engines need as well.
+    model = openvino.Core().read_model(job.onnx.SerializeToString())
+    if job.precision != 'int8':
+        return model
     with quiet():
-        model = openvino.convert_model(program(job))
-        if job.precision != 'int8':
-            return model
         need('nncf')
         import nncf
 
         _need_calibration(job)
         data = nncf.Dataset([x.numpy() for x in job.calibration])
         return nncf.quantize(model, data, subset_size=len(job.calibration))
+
+
+def write_onnx(job: Job, path: Path) -> None:
+    """Write the network as a file of ONNX.
+
+    Raises:
+        EngineError: onnxruntime, onnx or onnxscript is missing, or the network cannot be a graph.
+    """
+    need('onnxruntime', 'onnx', 'onnxscript')  # the runtime too, before an export that takes seconds
+    import onnx
+
+    onnx.save(onnx_model(job), str(path))
+
+
+def write_openvino(job: Job, path: Path) -> None:
+    """Write the network as files of OpenVINO: `.xml` with the graph, and `.bin` beside it with the weights.
+
+    Raises:
+        EngineError: openvino, nncf, onnx or onnxscript is missing, or the network cannot be a graph.
+    """
+    model = openvino_model(job)
+    import openvino
+
+    openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
 def write_mnn(job: Job, path: Path) -> None:
@@ -161,7 +217,7 @@ def write_ncnn(job: Job, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, quiet(), torch.no_grad():
         # ncnn knows no batches.
         inputs = tuple(x[:1].float() for x in job.inputs)
-        torch.jit.trace(job.module, inputs, check_trace=False).save(str(Path(folder, 'network.pt')))
+        torch.jit.trace(job.folded, inputs, check_trace=False).save(str(Path(folder, 'network.pt')))
         shapes = ','.join(str(list(x.shape)).replace(' ', '') for x in inputs)
         import pnnx
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,11 +22,11 @@ Run = Callable[[Sequence[Tensor]], list[Tensor]]
 """A network as a function of its inputs; its outputs are a flat list."""
 
 
-def onnxruntime_session(model: bytes | Path, device: torch.device | str = 'cpu') -> Run:
+def onnxruntime_session(path: Path, device: torch.device | str = 'cpu') -> Run:
     """A session of ONNX Runtime with as many threads as PyTorch has.
 
     Args:
-        model: The model's bytes, or its file.
+        path: The `.onnx` file.
         device: Where it computes, and where its outputs are.
 
     Raises:
@@ -47,8 +46,7 @@ def onnxruntime_session(model: bytes | Path, device: torch.device | str = 'cpu')
     options.add_session_config_entry('session.force_spinning_stop', '1')
     chosen = (provider, {'device_id': device.index or 0}) if device.type == 'cuda' else provider
     try:
-        source = model if isinstance(model, bytes) else str(model)
-        session = onnxruntime.InferenceSession(source, options, providers=[chosen])
+        session = onnxruntime.InferenceSession(str(path), options, providers=[chosen])
     except Exception as error:  # the runtime raises classes of its own
         raise EngineError(f'{type(error).__name__}: {error}') from error
     names = [i.name for i in session.get_inputs()]
@@ -60,15 +58,15 @@ def onnxruntime_session(model: bytes | Path, device: torch.device | str = 'cpu')
     return run
 
 
-def openvino_session(model: Any, precision: str = 'fp32') -> Run:
+def openvino_session(path: Path, precision: str = 'fp32') -> Run:
     """A request of OpenVINO on the CPU with as many threads as PyTorch has.
 
     Args:
-        model: OpenVINO's model, or its file.
+        path: The `.xml` file, with a `.bin` beside it.
         precision: In which it computes: 'fp32', 'fp16' or 'bf16'.
 
     Raises:
-        EngineError: openvino is missing, or this CPU is not fast in the precision.
+        EngineError: openvino is missing or cannot read the files, or this CPU is not fast in the precision.
     """
     need('openvino')
     import openvino
@@ -82,8 +80,10 @@ def openvino_session(model: Any, precision: str = 'fp32') -> Run:
         'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_PRECISION_HINT': precision.replace('fp', 'f'),
     }
-    source = str(model) if isinstance(model, Path) else model
-    request = core.compile_model(source, 'CPU', settings).create_infer_request()
+    try:
+        request = core.compile_model(str(path), 'CPU', settings).create_infer_request()
+    except RuntimeError as error:
+        raise EngineError(f'OpenVINO cannot read {path}: {str(error).strip().splitlines()[-1]}') from error
 
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
         results = request.infer([x.detach().cpu().contiguous().numpy() for x in inputs])

@@ -378,7 +378,7 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
             f'{path} could not be written ({error}); an older file of that name is untouched'
         ) from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # nothing was written, or could be
             aside.unlink()
 
 

@@ -12,7 +12,7 @@ import yaml
 
 import hrnet_mm
 from hrnet_mm import cli
-from hrnet_mm.fast.accelerate import APPLIED
+from hrnet_mm.fast.choose import APPLIED
 from hrnet_mm.fast.engines import ENGINES
 from hrnet_mm.models import ARCHS
 from hrnet_mm.tasks import TASKS

@@ -1,9 +1,7 @@
 """accelerate: within tolerance or refused, with a report; plain networks, and models of the libraries in place."""
 
-import json
 import sys
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from torch._dynamo.testing import CompileCounter
 
 from hrnet_mm.errors import UserError
 from hrnet_mm.fast import EngineError, accelerate, fold
-from hrnet_mm.fast.engines import ENGINES
 from hrnet_mm.models.dense import MapsAsInputs
 from hrnet_mm.models.readouts import HRNetV2pFPN
 
@@ -148,52 +145,6 @@ def test_never_outside_the_tolerance(network: Any) -> None:
     fast = accelerate(model, X, 'bf16', engine='eager')
     assert 1e-4 < fast.report.difference < 0.1
     assert fast(X)[0].dtype == torch.float32
-
-
-@pytest.mark.slow
-def test_auto_keeps_the_fastest_and_remembers(network: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    model = network('hrnetv1_test_w4')
-    calls = []
-
-    def engine(name: str, slow: int, wrong: float = 0.0, error: str = '') -> None:
-        def make(job: Any) -> Any:
-            calls.append(name)
-            if error:
-                raise EngineError(error)
-
-            def run(inputs: Any) -> list[Tensor]:
-                for _ in range(slow):
-                    job.module(*inputs)
-                with torch.no_grad():
-                    return [y + wrong for y in job.module(*inputs)]
-
-            return run
-
-        monkeypatch.setitem(ENGINES, name, make)
-
-    for name in list(ENGINES):
-        monkeypatch.delitem(ENGINES, name)
-    engine('slow', 12)
-    engine('quick', 0)
-    engine('wrong', 0, wrong=1.0)
-    engine('missing', 0, error='not installed')
-    module = sys.modules['hrnet_mm.fast.accelerate']  # the package's attribute of this name is the function
-    monkeypatch.setattr(module, 'APPLIED', {'slow': [], 'quick': [], 'wrong': [], 'missing': []})
-    choice = tmp_path / 'choice.json'
-    fast = accelerate(model, X, choice=choice)
-    assert fast.report.engine == 'quick'
-    assert set(fast.report.milliseconds) == {'slow', 'quick'}
-    assert fast.report.refused['missing'] == 'not installed'
-    assert 'is allowed' in fast.report.refused['wrong']
-    assert 'quick' in str(fast.report)
-    assert 'refused: not installed' in str(fast.report)
-    assert list(json.loads(choice.read_text()).values()) == ['quick']
-    calls.clear()
-    assert accelerate(model, X, choice=choice).report.engine == 'quick'
-    assert calls == ['quick']
-    calls.clear()
-    accelerate(model, torch.randn(2, 3, 64, 96), choice=choice)
-    assert len(calls) == 4, 'another input size is measured anew'
 
 
 @pytest.mark.parametrize(
