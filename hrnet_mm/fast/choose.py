@@ -27,13 +27,13 @@ APPLIED = {
     'openvino': ['batch norm folded', 'OpenVINO'],
     'mnn': ['batch norm folded', 'MNN'],
     'ncnn': ['batch norm folded', 'ncnn'],
-    'native': ['batch norm folded', 'convolutions on AMX, fp32 numbers as three bf16 parts'],
-    'native-bf16x3': ['batch norm folded', 'convolutions on AMX, fp32 numbers as two bf16 parts'],
+    'native': ['batch norm folded', 'native kernels'],
+    'native-bf16x3': ['batch norm folded', 'native kernels, fp32 numbers as two bf16 parts'],
 }
 
 _AUTO = {
     'cpu': {
-        'native': 2,
+        'native': 8,
         'native-bf16x3': 2,
         'ncnn': 6,
         'openvino': 9,
@@ -45,8 +45,8 @@ _AUTO = {
     'cuda': {'cudagraph': 2, 'compile': 10, 'eager': 1, 'onnxruntime': 10},
 }
 """The engines that may be fast on a device, in the order in which 'auto' tries them, with about the seconds of building
-each for HRNet-W32 on two cores. `openvino` exports the network to ONNX, which `mnn` and `onnxruntime` then read. The
-seconds of `native` and on a GPU are guesses.
+each for HRNet-W32 on two cores. `native` compiles its kernels the first time, and takes two seconds later. `openvino`
+exports the network to ONNX, which `mnn` and `onnxruntime` then read. The seconds on a GPU are guesses.
 """
 
 _BUDGET = 30.0
@@ -167,7 +167,8 @@ def choose(
     if files is not None:
         files.keep(best)
     stopped = {name: ms for name, ms in singles.items() if name not in runs}
-    report = Report(best, job.precision, differences[best], tolerance, list(APPLIED[best]), medians, stopped)
+    applied = [*APPLIED[best], *getattr(runs[best], 'applied', [])]
+    report = Report(best, job.precision, differences[best], tolerance, applied, medians, stopped)
     return runs[best], replace(report, refused=refused, left_out=left_out)
 
 

@@ -7,7 +7,7 @@ precision, or it does not know an operator.
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from torch.utils import _pytree as pytree
 from .fold import fold
 from .graphs import EngineError, Job, write_mnn, write_ncnn, write_onnx, write_openvino
 from .sessions import Run, mnn_session, ncnn_session, onnxruntime_session, openvino_session
+
+if TYPE_CHECKING:
+    from .native import NativeEngine
 
 __all__ = ['DTYPES', 'ENGINES']
 
@@ -118,14 +121,27 @@ def _native(job: Job, fp32: str = 'fp32') -> Run:
     from .native import compile_native
 
     try:
-        network = compile_native(job.module, *job.inputs, precision=able[job.precision])
+        return _NativeRun(compile_native(job.folded, *job.inputs, precision=able[job.precision]))
     except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it lacks
         raise EngineError(str(error).strip().splitlines()[0]) from error
 
-    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        return pytree.tree_leaves(network(*inputs))
 
-    return run
+class _NativeRun:
+    def __init__(self, network: 'NativeEngine') -> None:
+        self._network = network
+        self.applied = [_UNITS[network.instructions]]
+
+    def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        return pytree.tree_leaves(self._network(*inputs))
+
+
+_UNITS = {
+    'amx': 'AMX, sums of bf16 parts',
+    'avx512': 'AVX-512, Winograd convolutions',
+    'avx2': 'AVX2, Winograd convolutions',
+    'neon': 'NEON, Winograd convolutions',
+}
+"""What computes in the native engine, for the report."""
 
 
 def _dtype(job: Job) -> torch.dtype:

@@ -32,7 +32,9 @@ def _processor() -> str:
     fields = dict(line.split(':', 1) for line in lines if ':' in line)
     facts = {name.strip(): value.strip() for name, value in fields.items()}
     units = [name for name in ('avx2', 'avx512f', 'amx_bf16') if name in facts.get('flags', '').split()]
-    return ' '.join([facts.get('model name', platform.machine()), f'{os.cpu_count()} cores', *units])
+    given = os.environ.get('ATEN_CPU_CAPABILITY')  # hides instructions from PyTorch and from native kernels
+    limit = [f'ATEN_CPU_CAPABILITY={given}'] if given else []
+    return ' '.join([facts.get('model name', platform.machine()), f'{os.cpu_count()} cores', *units, *limit])
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from ..fold import Folded, fold
@@ -76,7 +77,8 @@ class NativeEngine:
         if self.instructions not in able:
             raise ValueError(f'unknown instructions {instructions!r}; this CPU has {", ".join(able)} for {precision}')
         examples = tuple(x.contiguous() for x in examples)
-        folded = model if isinstance(model, Folded) else fold(model)
+        is_folded = isinstance(model, Folded) or not any(isinstance(m, _BatchNorm) for m in model.modules())
+        folded = model if is_folded else fold(model)
         graph, constants, self._structure = trace(folded, examples, KNOWN)
         ops = lower(graph, constants)
         self._shapes = [tuple(x.shape) for x in examples]

@@ -234,12 +234,22 @@ template <int S> struct Winograd final : Conv {
   void transform_input(int tile, float* to) const {
     const int image = tile / (tiles_y * tiles_x);
     const int top = tile / tiles_x % tiles_y * S - 1, left = tile % tiles_x * S - 1;
+    if (top >= 0 && left >= 0 && top + kSize <= in.height && left + kSize <= in.width) {
+      const float* corner = pixel(in, image, top, left);
+      const int64_t step = in.step, row = in.width * step;
+      return transform_input([&](int y, int x) { return corner + y * row + x * step; }, to);
+    }
     const float* from[kSize][kSize];
     for (int y = 0; y < kSize; y++)
       for (int x = 0; x < kSize; x++) {
         const bool inside = unsigned(top + y) < unsigned(in.height) && unsigned(left + x) < unsigned(in.width);
         from[y][x] = inside ? pixel(in, image, top + y, left + x) : zeros();
       }
+    transform_input([&](int y, int x) { return from[y][x]; }, to);
+  }
+
+  // `at(y, x)` is the address of a pixel of the tile.
+  template <typename At> void transform_input(const At& at, float* to) const {
     const int64_t pitch = input_pitch();
     for (int c = 0; c < in.channels; c += kLanes) {
       Vec rows[kSize][kSize];
@@ -247,7 +257,7 @@ template <int S> struct Winograd final : Conv {
       for (int x = 0; x < kSize; x++) {
         Vec column[kSize], result[kSize];
 #pragma GCC unroll 8
-        for (int y = 0; y < kSize; y++) column[y] = load(from[y][x] + c);
+        for (int y = 0; y < kSize; y++) column[y] = load(at(y, x) + c);
         Tile<S>::input(column, result);
 #pragma GCC unroll 8
         for (int y = 0; y < kSize; y++) rows[y][x] = result[y];
