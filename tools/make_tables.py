@@ -129,20 +129,39 @@ def beside_busy(rows):
     )
 
 
+PEERS = ('eager', 'compile', 'openvino', 'onnxruntime', 'mnn', 'ncnn')
+
+
 def peers(rows):
-    """Return the table of networks in engines, by machine and number of threads."""
-    return table(
-        ('machine', 'threads', 'network', 'engine', 'ms', 'times the first', 'largest difference'),
-        (
-            (
-                *(row[name] for name in ('device', 'threads', 'model', 'engine')),
-                f'{float(row["median_ms"]):.0f}',
-                f'{float(row["ratio"]):.2f}',
-                f'{float(row["difference"]):.1e}',
-            )
-            for row in rows
-        ),
-    )
+    """Return a table for each machine, with a row for each run: its engines, and the native one beside the best."""
+    machines = defaultdict(list)
+    for row in rows:
+        if row['engine'] == 'plain':  # the library, with which a run begins
+            machines[row['device']].append({'first': row})
+        else:
+            machines[row['device']][-1][row['engine']] = row
+    lines = []
+    for device, runs in machines.items():
+        commits = dict.fromkeys(row['commit'] for run in runs for row in run.values())
+        lines += [f'{device}, torch {runs[0]["first"]["torch"]}, commit {", ".join(commits)}; ms:', '']
+        head = ('network', 'threads', 'library', *PEERS, 'native', 'over the best', 'difference')
+        lines += [*table(head, map(peer, runs)), '']
+    return lines[:-1]
+
+
+def peer(run):
+    """Return the row of a run."""
+    first, native = run['first'], run.get('native')
+    best = min(float(row['median_ms']) for name, row in run.items() if name != 'native')
+    model = next(row['model'] for name, row in run.items() if name != 'first')
+    size = f'{first["height"]}x{first["width"]}'
+    times = (f'{float(run[name]["median_ms"]):.0f}' if name in run else '-' for name in PEERS)
+    ours = ('-', '-', '-')
+    if native:
+        ms = float(native['median_ms'])
+        ours = f'{ms:.0f}', f'{best / ms:.2f}', f'{float(native["difference"]):.0e}'
+    library = f'{first["model"]} {float(first["median_ms"]):.0f}'
+    return f'{model}, {size}', first['threads'], library, *times, *ours
 
 
 def gpus(rows):

@@ -276,6 +276,22 @@ def test_profile(instructions):
     assert all(seconds > 0 for _, seconds in compiled.profile())
 
 
+@pytest.mark.parametrize('fast', ['amx', 'avx512'])
+def test_the_faster_unit_computes(monkeypatch, fast):
+    class Compiled:
+        def __init__(self, *_, precision, instructions):
+            self.instructions = instructions
+
+        def profile(self):
+            return [('conv', 1.0), ('sum', 0.5 if self.instructions == fast else 0.6)]
+
+    monkeypatch.setattr(engine, 'NativeEngine', Compiled)
+    monkeypatch.setattr(engine, 'instruction_sets', lambda: ['amx', 'avx512', 'avx2'])
+    assert compile_native(None).instructions == fast
+    assert compile_native(None, precision='bf16').instructions == 'amx'
+    assert compile_native(None, instructions='avx2').instructions == 'avx2'
+
+
 def test_other_inputs_are_refused(instructions):
     compiled = compile_native(nn.Conv2d(3, 8, 3, padding=1), torch.randn(1, 3, 8, 8))
     with pytest.raises(ValueError, match=r'expected float32 \(1, 3, 8, 8\)'):

@@ -36,8 +36,15 @@ def is_available(precision: str = 'fp32') -> bool:
 def compile_native(
     model: nn.Module, *examples: Tensor, precision: str = 'fp32', instructions: str | None = None
 ) -> 'NativeEngine':
-    """Compile a network for inputs of the examples' shapes; see `NativeEngine`."""
-    return NativeEngine(model, *examples, precision=precision, instructions=instructions)
+    """Compile a network for inputs of the examples' shapes; see `NativeEngine`.
+
+    Where a CPU's matrix unit and its vector unit have the precision, the network is compiled for both, and the one
+    whose operations take less time is kept.
+    """
+    able = _able(precision)
+    rivals = [instructions] if instructions or not able else able[: 2 if able[0] == 'amx' else 1]
+    engines = [NativeEngine(model, *examples, precision=precision, instructions=name) for name in rivals]
+    return min(engines, key=lambda engine: sum(seconds for _, seconds in engine.profile()))
 
 
 class NativeEngine:

@@ -9,9 +9,6 @@
 
 #include "program.h"
 
-#include <algorithm>
-#include <cstring>
-
 namespace {
 
 #if defined(__AVX512F__)
@@ -29,10 +26,10 @@ inline Vec load(const float* from) { return *reinterpret_cast<const Unaligned*>(
 inline void store(float* to, Vec x) { *reinterpret_cast<Unaligned*>(to) = x; }
 inline Vec relu(Vec x) { return x < 0 ? Vec{} : x; } // NaN stays NaN
 
-constexpr int64_t kCache = 384 << 10; // bytes of the second-level cache for a block's transformed inputs and outputs
-constexpr int kLine = 16;     // numbers of a line of the cache
-constexpr int kAhead = 1024; // numbers between the weights that are used and those that are fetched
-constexpr int kMostChannels = 1 << 14;
+constexpr int64_t kCache = 384 << 10;    // bytes of the second-level cache for a block's transformed inputs and outputs
+constexpr int kLine = 16;                // numbers of a line of the cache
+constexpr int kAhead = 1024;             // numbers between the weights that are used and those that are fetched
+constexpr int kMostChannels = 1 << 14;   // as in vector.py
 
 // What lies beyond the border of a map.
 const float* zeros() {
@@ -56,8 +53,6 @@ template <int R, int N> struct Sums {
 #pragma GCC unroll 4
       for (int n = 0; n < N; n++) b[n] = load(panel + n * kLanes);
       for (int n = 0; n < N * kLanes; n += kLine) __builtin_prefetch(panel + kAhead + n);
-      if constexpr (N * kLanes > 16) __builtin_prefetch(panel + 2064);
-      if constexpr (N * kLanes > 16) __builtin_prefetch(panel + 1040);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
         const float a = rows(r, k);
@@ -112,7 +107,8 @@ struct Direct final : Conv {
   void run(int begin, int end, Worker&) const override {
     for (int unit = begin; unit < end; unit++) {
       const int64_t first = int64_t(unit / groups) * kBlock, last = std::min(first + kBlock, pixels(out));
-      for (int64_t at = first; at < last; at += kRows) block(at, int(std::min<int64_t>(kRows, last - at)), unit % groups);
+      for (int64_t at = first; at < last; at += kRows)
+        block(at, int(std::min<int64_t>(kRows, last - at)), unit % groups);
     }
   }
 

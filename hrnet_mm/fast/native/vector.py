@@ -13,6 +13,8 @@ from .memory import Memory
 
 __all__ = ['Vectors']
 
+_MOST_CHANNELS = 1 << 14  # as in vector.cpp
+
 _FROM_MEMORY = 12
 """Products by a vector of weights in the time in which it comes from memory."""
 
@@ -61,6 +63,8 @@ class Vectors:
         inputs, outputs = self.positions(op.source), self.positions(op.out)
         tile = self._tile(op)
         depth = self._padded(inputs[-1] + 1) if tile else inputs[-1] + 1
+        if depth > _MOST_CHANNELS:
+            raise ValueError(f'the native engine reads maps of at most {_MOST_CHANNELS} channels, got {depth}')
         points = _transformed(op.weight, tile) if tile else op.weight.flatten(2).permute(2, 1, 0)
         weight = torch.zeros(len(points), depth, self._padded(outputs[-1] + 1))
         weight[:, torch.tensor(inputs)[:, None], torch.tensor(outputs)] = points.float()
