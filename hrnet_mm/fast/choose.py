@@ -49,7 +49,7 @@ each for HRNet-W32 on two cores. `native` compiles its kernels the first time, a
 exports the network to ONNX, which `mnn` and `onnxruntime` then read. The seconds on a GPU are guesses.
 """
 
-_BUDGET = 30.0
+_BUDGET = 27.0
 """Seconds of 'auto'; an engine that would take longer is left out, unless no other engine can run."""
 
 _ROUNDS, _ROUNDS_SECONDS = 7, 5.0
@@ -167,7 +167,7 @@ def choose(
     if files is not None:
         files.keep(best)
     stopped = {name: ms for name, ms in singles.items() if name not in runs}
-    applied = [*APPLIED[best], *getattr(runs[best], 'applied', [])]
+    applied = [*APPLIED[best], *getattr(runs[best], 'applied', [])]  # the native engine names its instructions
     report = Report(best, job.precision, differences[best], tolerance, applied, medians, stopped)
     return runs[best], replace(report, refused=refused, left_out=left_out)
 

@@ -94,7 +94,7 @@ def test_the_likely_fastest_is_tried_first_and_each_is_shown(engines: Engines, m
     out, err = capfd.readouterr()
     assert out == ''
     head, *lines = err.splitlines()
-    assert head == 'accelerate: trying 9 engines for 30 s at most'
+    assert head == 'accelerate: trying 9 engines for 27 s at most'
     assert [line.split()[0] for line in lines] == [*ON_A_CPU, 'own']
     assert lines[0].endswith('refused: no AMX')
     assert lines[2].endswith(' ms')

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -355,9 +356,14 @@ def test_wheels_bring_kernels(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as file:
         names = [name for name in file.namelist() if name.endswith('.so')]
         file.extractall(tmp_path, names)
-    assert sorted(Path(name).stem for name in names) == sorted(build.buildable())
+    able = []
+    for name in build.buildable():  # where there is a compiler, which may be too old for some
+        with suppress(build.BuildError):
+            build.build(name, tmp_path / name)
+            able.append(name)
+    assert sorted(Path(name).stem for name in names) == sorted(able)
     assert wheel.stem.split('-')[2:4] == ['py3', 'none']
-    assert wheel.stem.endswith('-any') == (not names)
+    assert wheel.stem.endswith('-any') == (not build.buildable())
     for name in names:
         if (stem := Path(name).stem) in library.instruction_sets() and stem != 'amx':
             assert library.load(tmp_path / name).hrnet_mm_lanes() == {'avx512': 16, 'avx2': 8, 'neon': 4}[stem]
@@ -412,7 +418,9 @@ print('sound', compiled.instructions)
 @pytest.mark.slow
 def test_sanitizers(instructions, tmp_path):
     """Neither reads and writes beyond maps, weights and scratch memory, nor undefined behavior."""
-    runtime = subprocess.run(['gcc', '-print-file-name=libasan.so'], capture_output=True, text=True, check=False)
+    if not shutil.which('g++'):
+        pytest.skip('needs g++')
+    runtime = subprocess.run(['g++', '-print-file-name=libasan.so'], capture_output=True, text=True, check=True)
     if not runtime.stdout.strip().startswith('/'):
         pytest.skip('needs the runtime of the address sanitizer')
     flags = '-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=vptr'
