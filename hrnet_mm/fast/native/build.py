@@ -16,7 +16,7 @@ __all__ = ['INSTRUCTION_SETS', 'BuildError', 'build', 'buildable', 'digest', 'fi
 
 _FOLDER = Path(__file__).parent
 _AVX512 = '-mfma -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512'
-# OpenMP is not linked: its symbols are those of the library that PyTorch has loaded, so both share one pool of threads.
+# OpenMP is not linked: PyTorch has loaded it, and so both share one pool of threads.
 _FLAGS = '-O3 -std=c++20 -fPIC -fvisibility=hidden'
 _LINK = '-shared -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL'  # the library runs beside any C++ runtime
 
@@ -73,7 +73,7 @@ def build(name: str, target: Path) -> None:
     partial = target.with_suffix(f'.{os.getpid()}')
     try:
         for command in (
-            [*compiler, *flags, '-fopenmp', '-c', str(_FOLDER / source), '-o', f'{partial}.o'],
+            [*compiler, *flags, '-c', str(_FOLDER / source), '-o', f'{partial}.o'],
             [*compiler, *flags, *_LINK.split(), f'{partial}.o', '-o', str(partial)],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

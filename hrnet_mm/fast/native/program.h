@@ -4,8 +4,6 @@
 
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -21,6 +19,12 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+// Of the OpenMP library that PyTorch has loaded, whichever that is: declared here, because compilers would call their own.
+extern "C" {
+void GOMP_parallel(void (*work)(void*), void* data, unsigned threads, unsigned flags);
+int omp_get_thread_num();
+}
 
 namespace {
 
@@ -200,13 +204,13 @@ class Program {
   void run(int threads) {
     if (shares_ != threads) share(threads);
     for (Level& level : levels_) level.restart();
-#pragma omp parallel num_threads(threads)
-    {
+    const auto work = [](void* program) {
       enter();
       Worker worker;
-      for (Level& level : levels_) level.work(omp_get_thread_num(), worker);
+      for (Level& level : static_cast<Program*>(program)->levels_) level.work(omp_get_thread_num(), worker);
       leave();
-    }
+    };
+    GOMP_parallel(work, this, threads, 0);
   }
 
   // The seconds of each operation on one thread, in the order of levels.
