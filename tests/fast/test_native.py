@@ -277,6 +277,30 @@ def test_profile(instructions):
     assert all(seconds > 0 for _, seconds in compiled.profile())
 
 
+class Scaled(nn.Module):
+    def forward(self, x):
+        return torch.add(x.relu(), x, alpha=2)
+
+
+def test_kernels_that_cannot_be_built_leave_the_others(monkeypatch):
+    class Compiled:
+        def __init__(self, *_, precision, instructions):
+            if instructions in failing:
+                raise build.BuildError(f'no {instructions}')
+            self.instructions = instructions
+
+        def profile(self):
+            return [('conv', 1.0)]
+
+    monkeypatch.setattr(engine, 'NativeEngine', Compiled)
+    monkeypatch.setattr(engine, 'instruction_sets', lambda: ['amx', 'avx512', 'avx2'])
+    failing = ['amx']
+    assert compile_native(None).instructions == 'avx512'
+    failing.append('avx512')
+    with pytest.raises(build.BuildError, match='no avx512'):
+        compile_native(None)
+
+
 @pytest.mark.parametrize('fast', ['amx', 'avx512'])
 def test_the_faster_unit_computes(monkeypatch, fast):
     class Compiled:
@@ -316,6 +340,7 @@ def test_unknown_precisions_and_instructions_are_refused(vectors):
     (nn.Conv2d(8, 8, 3, padding=1, groups=8), 'conv2d'),
     (nn.Conv2d(8, 8, 7, padding=3), 'conv2d'),
     (nn.Upsample(scale_factor=1.5), 'upsample_nearest2d'),
+    (Scaled(), 'add'),
 ])  # fmt: skip
 def test_unknown_operators_are_named(vectors, layer, named):
     with pytest.raises(ValueError, match=f'cannot run .*{named}'):

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import library
-from .lowering import Conv, Map, Op
+from .lowering import Conv, Map
 from .memory import CACHE_LINE, Memory
 
 __all__ = ['Matrix']
@@ -19,7 +19,7 @@ _TILE, _DEPTH, _BLOCK = 16, 32, 2  # as in amx.cpp
 class Matrix:
     """Maps in rows with zeros between them, which convolutions read as `parts` bfloat16 numbers each."""
 
-    def __init__(self, ops: list[Op], parts: int) -> None:
+    def __init__(self, parts: int) -> None:
         self._parts = parts
 
     def kind(self, root: Map) -> Any:

@@ -16,21 +16,17 @@ from torch.utils import _pytree as pytree
 from ..fold import Folded, fold
 from . import library
 from .amx import Matrix
+from .build import BuildError
 from .library import instruction_sets
 from .lowering import KNOWN, Axis, Conv, Input, Op, Output, Sum, lower
 from .memory import Memory
 from .trace import trace
 from .vector import Vectors
 
-__all__ = ['PRECISIONS', 'NativeEngine', 'compile_native', 'is_available']
+__all__ = ['PRECISIONS', 'NativeEngine', 'compile_native']
 
 PRECISIONS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1}
 """The bfloat16 numbers that add up to a float32 on a matrix unit: three are exact, two keep 17 of its 24 bits."""
-
-
-def is_available(precision: str = 'fp32') -> bool:
-    """Whether this machine's CPU has an instruction set with kernels of a precision; all but 'fp32' need AMX."""
-    return bool(_able(precision))
 
 
 def compile_native(
@@ -39,11 +35,18 @@ def compile_native(
     """Compile a network for inputs of the examples' shapes; see `NativeEngine`.
 
     Where a CPU's matrix unit and its vector unit have the precision, the network is compiled for both, and the one
-    whose operations take less time is kept.
+    whose operations take less time is kept. A compiler that is too old for the matrix unit leaves the other.
     """
     able = _able(precision)
     rivals = [instructions] if instructions or not able else able[: 2 if able[0] == 'amx' else 1]
-    engines = [NativeEngine(model, *examples, precision=precision, instructions=name) for name in rivals]
+    engines, failed = [], None
+    for name in rivals:
+        try:
+            engines.append(NativeEngine(model, *examples, precision=precision, instructions=name))
+        except BuildError as error:
+            failed = error
+    if failed and not engines:
+        raise failed
     return min(engines, key=lambda engine: sum(seconds for _, seconds in engine.profile()))
 
 
@@ -94,7 +97,7 @@ class NativeEngine:
         parts = PRECISIONS[precision]
         self._layout: Matrix | Vectors
         if self.instructions == 'amx':
-            self._layout = Matrix(ops, parts)
+            self._layout = Matrix(parts)
         else:
             self._layout = Vectors(ops, self._kernels.hrnet_mm_lanes(), self._kernels.hrnet_mm_vectors())
         self._memory = Memory(ops, self._layout)  # kept: the program holds addresses in it

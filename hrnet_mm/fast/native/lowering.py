@@ -257,13 +257,19 @@ class _Lowering:
             raise _unknown(node)
         return self._conv(node, x, weight[:, :, None, None], bias)
 
-    def _add_maps(self, node: fx.Node, a: Any, b: Any) -> _Pending:
+    def _add_maps(self, node: fx.Node, a: Any, b: Any, alpha: float = 1) -> _Pending:
         operands = [
             x if isinstance(x, _Pending) else _Pending(x.shape, terms=[_plain(x)])
             for x in (a, b)
             if isinstance(x, Map | _Pending)
         ]
-        if len(operands) != 2 or operands[0].shape != operands[1].shape or operands[0].relu or operands[1].relu:
+        if (
+            alpha != 1
+            or len(operands) != 2
+            or operands[0].shape != operands[1].shape
+            or operands[0].relu
+            or operands[1].relu
+        ):
             raise _unknown(node)
         first, second = operands
         return _Pending(first.shape, first.convs + second.convs, first.terms + second.terms)
