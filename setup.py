@@ -48,7 +48,7 @@ class Build(build_py):
         return KERNELS['buildable']() if self.distribution.has_ext_modules() else []
 
     def _kernel_file(self, name):
-        return Path(self.build_lib, 'hrnet_mm', 'fast', 'native', f'{name}.so')
+        return Path(self.build_lib, KERNELS['find'](name).relative_to(ROOT))
 
     @staticmethod
     def _mim_files():

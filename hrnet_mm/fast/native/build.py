@@ -42,7 +42,8 @@ def buildable() -> list[str]:
 
 def find(name: str) -> Path:
     """The library of an instruction set as it comes with a package that was built with a compiler."""
-    return _FOLDER / f'{name}.so'
+    # In a folder of its own: Python would import a file amx.so beside amx.py in its place.
+    return _FOLDER / 'kernels' / f'{name}.so'
 
 
 def digest(name: str) -> str:
