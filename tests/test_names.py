@@ -32,7 +32,8 @@ SCOPED = {  # what `type='hrnet_mm.NAME'` builds without an import line, by the 
     'MODELS': CLASSES,
     'HOOKS': [
         *('ChannelsLastHook', 'CheckLoadedHook', 'CompileHook', 'CurvesHook', 'MemoryGuardHook', 'RankWatchHook'),
-        *('ResumeHook', 'SafeCheckpointHook', 'SampleHook', 'StopOnNonFiniteHook', 'TensorBoardHook'),
+        *('ResumeHook', 'SafeCheckpointHook', 'SafeLoggerHook', 'SampleHook', 'StopOnNonFiniteHook'),
+        'TensorBoardHook',
     ],
     'RUNNERS': ['ReliableRunner'],
     'OPTIM_WRAPPERS': ['Bf16OptimWrapper'],

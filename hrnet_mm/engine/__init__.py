@@ -5,6 +5,7 @@ from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
 from .launch import inspect_config, read_config, test, train
+from .logs import SafeLoggerHook
 from .memory import MemoryGuardHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
@@ -23,6 +24,7 @@ __all__ = [
     'ReliableRunner',
     'ResumeHook',
     'SafeCheckpointHook',
+    'SafeLoggerHook',
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
