@@ -3,7 +3,7 @@
 import ctypes
 import platform
 from collections.abc import Sequence
-from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ class Map(ctypes.Structure):
         ('step', c_int64),
         ('full', c_void_p),
         ('part', c_void_p * 3),
+        ('bytes', c_void_p),
+        ('inverse', c_float),
+        ('zero', c_int32),
     ]
 
 
@@ -57,6 +60,7 @@ class Convolution(ctypes.Structure):
         ('residual', Map),
         ('weight', c_void_p),
         ('bias', c_void_p),
+        ('scales', c_void_p),
         ('relu', c_int32),
         ('kernel', c_int32),
         ('stride', c_int32),
@@ -93,7 +97,11 @@ def instruction_sets() -> list[str]:
     if machine not in ('x86_64', 'amd64'):
         return []
     able = torch.backends.cpu.get_cpu_capability()  # type: ignore[no-untyped-call]
-    found = {'AVX512': ['avx512', 'avx2'], 'AVX2': ['avx2']}.get(able, [])
+    with_sums_of_bytes = torch.cpu.get_capabilities()
+    found = ['avx512vnni'] if able == 'AVX512' and with_sums_of_bytes.get('avx512_vnni') else []
+    found += ['avx512'] if able == 'AVX512' else []
+    found += ['avxvnni'] if able != 'DEFAULT' and with_sums_of_bytes.get('avx_vnni') else []
+    found += ['avx2'] if able in ('AVX512', 'AVX2') else []
     # The first asks the CPU; the second the kernel, for the whole process.
     if 'avx512' in found and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx():
         found.insert(0, 'amx')

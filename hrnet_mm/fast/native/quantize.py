@@ -1,0 +1,198 @@
+"""Quantization of a lowered network to eight bits, by its activations on inputs like those to come.
+
+Weights have a scale for each output channel, maps one for all channels: that of least squared error (Choukroun et al.,
+"Low-bit Quantization of Neural Networks for Efficient Inference", ICCV workshops 2019). The mean error of each output
+channel is subtracted from its bias (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+Correction", ICCV 2019). Convolutions that would lose too much stay in float32.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...weights.io import read_checkpoint
+from .lowering import Axis, Conv, Input, Map, Op, Output, Sum
+
+__all__ = ['Bytes', 'evaluate', 'quantize', 'quantized_weight', 'read_quantized', 'write_quantized']
+
+_LEAST_CHANNELS = 16
+"""Convolutions of fewer inputs, as of an image's colors, stay in float32: they are few products."""
+
+_MOST_PRODUCTS = 1 << 16
+"""Products of eight bits each that can be added in 32."""
+
+_LEAST_SIGNAL = 100.0
+"""Variance of a convolution's outputs over that of their error, below which it stays in float32: 20 dB."""
+
+_SAMPLES = 1 << 16
+"""Values of a map from which its scale is found."""
+
+_CLIPS = torch.linspace(0.1, 1, 37)
+"""Parts of a map's range that are tried as the range of its bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bytes:
+    """How a convolution reads its source, `(byte - zero) * scale`, and what is added to its bias."""
+
+    scale: float
+    zero: int
+    largest: int
+    shift: Tensor
+
+
+def evaluate(ops: Sequence[Op], inputs: Sequence[Tensor]) -> Iterator[tuple[Op, dict[Map, Tensor]]]:
+    """Compute a lowered network in PyTorch, and yield each operation with the root maps that are still to be read."""
+    values: dict[Map, Tensor] = {}
+    for op in ops:
+        if isinstance(op, Output):
+            yield op, values
+            continue
+        root, channels = op.out.root, slice(op.out.channel, op.out.channel + op.out.shape[1])
+        y = _computed(op, values, inputs)
+        if root not in values:
+            values[root] = y.new_empty(len(y), *root.shape[1:])  # of whatever batch
+        values[root][:, channels] = y
+        yield op, values
+        for old in [m for m in values if max(m.read + m.written) <= op.level]:
+            del values[old]
+
+
+def quantize(ops: Sequence[Op], batches: Sequence[Sequence[Tensor]], largest: int) -> dict[int, Bytes]:
+    """Find the convolutions that bear eight bits, by their places among the operations.
+
+    Args:
+        ops: The network.
+        batches: Its inputs for data like those to come.
+        largest: The largest byte, 255 or 127.
+    """
+    convs = {op: i for i, op in enumerate(ops) if isinstance(op, Conv) and _may_be_quantized(op.weight)}
+    scales = _scales(ops, {op.source.root for op in convs}, batches, largest)
+    errors = {op: _Errors() for op in convs}
+    for inputs in batches:
+        for op, values in evaluate(ops, inputs):
+            if isinstance(op, Conv) and op in convs:
+                x = _part(values, op.source)
+                weight, weight_scale = quantized_weight(op.weight)
+                scale, zero = scales[op.source.root]
+                rounded = scale * ((x / scale + zero).round().clamp(0, largest) - zero)
+                exact = _convolved(op, x, op.weight)
+                errors[op].add(_convolved(op, rounded, weight * weight_scale[:, None, None, None]) - exact, exact)
+    return {
+        i: Bytes(*scales[op.source.root], largest, -errors[op].mean)
+        for op, i in convs.items()
+        if errors[op].signal >= _LEAST_SIGNAL
+    }
+
+
+def quantized_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights from -127 to 127, and the scale of each output channel."""
+    scale = weight.flatten(1).abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny).float() / 127
+    return (weight.float() / scale[:, None, None, None]).round().clamp(-127, 127), scale
+
+
+def write_quantized(quantized: Mapping[int, Bytes], file: Path) -> None:
+    """Write what `quantize` found."""
+    torch.save({i: asdict(given) for i, given in quantized.items()}, file)
+
+
+def read_quantized(file: Path) -> dict[int, Bytes]:
+    """Read what `quantize` found.
+
+    Raises:
+        CheckpointError: The file is damaged.
+    """
+    return {i: Bytes(**given) for i, given in read_checkpoint(file).items()}
+
+
+def _may_be_quantized(weight: Tensor) -> bool:
+    return weight.shape[1] >= _LEAST_CHANNELS and weight[0].numel() <= _MOST_PRODUCTS
+
+
+class _Errors:
+    """The errors of a convolution's outputs."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._error = self._error_squares = self._output = self._output_squares = torch.zeros(())
+
+    def add(self, error: Tensor, output: Tensor) -> None:
+        self._count += error.numel() // error.shape[1]
+        self._error = self._error + error.sum((0, 2, 3), dtype=torch.float64)
+        self._error_squares = self._error_squares + error.square().sum((0, 2, 3), dtype=torch.float64)
+        self._output = self._output + output.sum((0, 2, 3), dtype=torch.float64)
+        self._output_squares = self._output_squares + output.square().sum((0, 2, 3), dtype=torch.float64)
+
+    @property
+    def mean(self) -> Tensor:
+        """Of each channel."""
+        return self._error / self._count
+
+    @property
+    def signal(self) -> float:
+        """Variance of the outputs over that of the error, of all channels."""
+        output = self._output_squares - self._output.square() / self._count
+        error = self._error_squares - self._error.square() / self._count
+        return float(output.sum() / error.sum().clamp(min=1e-30))
+
+
+def _scales(
+    ops: Sequence[Op], roots: set[Map], batches: Sequence[Sequence[Tensor]], largest: int
+) -> dict[Map, tuple[float, int]]:
+    """The scale and the zero of each root map."""
+    random = torch.Generator().manual_seed(0)
+    samples: dict[Map, list[Tensor]] = {root: [] for root in roots}
+    for inputs in batches:
+        for op, values in evaluate(ops, inputs):
+            root = op.out.root
+            if root in roots and op.level == max(root.written):
+                x = values[root].flatten()
+                chosen = torch.randint(len(x), (_SAMPLES // len(batches),), generator=random)
+                samples[root] += [x[chosen], *(end[None] for end in x.aminmax())]
+    return {root: _scale(torch.cat(xs), largest) for root, xs in samples.items()}
+
+
+def _scale(x: Tensor, largest: int) -> tuple[float, int]:
+    """The scale and the zero of least squared error for a sample."""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    if low == high:
+        return 1.0, 0
+    found = []
+    for clip in _CLIPS.tolist():
+        scale = clip * (high - low) / largest
+        zero = round(-clip * low / scale)
+        error = scale * ((x / scale + zero).round().clamp(0, largest) - zero) - x
+        found.append((float(error.square().mean()), scale, zero))
+    return min(found)[1:]
+
+
+def _computed(op: Op, values: dict[Map, Tensor], inputs: Sequence[Tensor]) -> Tensor:
+    if isinstance(op, Input):
+        return inputs[op.index]
+    if isinstance(op, Conv):
+        y = _convolved(op, _part(values, op.source), op.weight)
+        y = y if op.residual is None else y + _part(values, op.residual)
+    else:
+        assert isinstance(op, Sum)
+        y = torch.zeros(())
+        for term in op.terms:
+            y = y + _resampled(_resampled(_part(values, term.map), term.y, 2), term.x, 3)
+    return y.relu() if op.relu else y
+
+
+def _convolved(op: Conv, x: Tensor, weight: Tensor) -> Tensor:
+    return F.conv2d(x, weight.float(), op.bias.float(), op.stride, op.padding)
+
+
+def _part(values: dict[Map, Tensor], m: Map) -> Tensor:
+    return values[m.root][:, m.channel : m.channel + m.shape[1]]
+
+
+def _resampled(x: Tensor, axis: Axis, dim: int) -> Tensor:
+    weight = torch.tensor(axis.weight).view(-1, axis.taps)
+    taken = x.index_select(dim, torch.tensor(axis.index)).unflatten(dim, (-1, axis.taps))
+    return (taken * weight.view(*weight.shape, *[1] * (3 - dim))).sum(dim + 1)
