@@ -159,7 +159,7 @@ _UNITS = {
 
 def _dtype(job: Job) -> torch.dtype:
     if job.precision not in DTYPES:
-        raise EngineError(f'{job.precision} needs onnxruntime or openvino')
+        raise EngineError(f'{job.precision} needs native, onnxruntime or openvino')
     return DTYPES[job.precision] if job.precision != 'fp32' else job.inputs[0].dtype
 
 

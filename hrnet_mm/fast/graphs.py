@@ -27,6 +27,7 @@ from .fold import fold
 
 __all__ = [
     'EngineError',
+    'Inputs',
     'Job',
     'need',
     'onnx_model',
@@ -49,6 +50,10 @@ class EngineError(UserError):
     """An engine that cannot run a network here; the message is the reason."""
 
 
+Inputs = Tensor | Sequence[Tensor]
+"""The one input of a network, or its inputs."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A network to run, and how; what several engines need is made once and freed with the job.
@@ -66,7 +71,7 @@ class Job:
     inputs: tuple[Tensor, ...]
     precision: str = 'fp32'
     dynamic: bool = False
-    calibration: tuple[Tensor, ...] = ()
+    calibration: tuple[Inputs, ...] = ()
     folder: Path | None = None
 
     @property
@@ -158,8 +163,7 @@ def openvino_model(job: Job) -> Any:
         need('nncf')
         import nncf
 
-        _need_calibration(job)
-        data = nncf.Dataset([x.numpy() for x in job.calibration])
+        data = nncf.Dataset([x.numpy() for x in _calibration(job)])
         return nncf.quantize(model, data, subset_size=len(job.calibration))
 
 
@@ -255,12 +259,12 @@ def _quantized(model: Any, job: Job) -> Any:
     import onnx
     from onnxruntime import quantization
 
-    _need_calibration(job)
+    images = _calibration(job)
     name = model.graph.input[0].name
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.left = iter(job.calibration)
+            self.left = iter(images)
 
         def get_next(self) -> dict[str, Any] | None:
             x = next(self.left, None)
@@ -274,9 +278,12 @@ def _quantized(model: Any, job: Job) -> Any:
         return onnx.load(small)
 
 
-def _need_calibration(job: Job) -> None:
+def _calibration(job: Job) -> list[Tensor]:
     if not job.calibration:
         raise EngineError('int8 needs calibration=[...], inputs like those to come')
+    if len(job.inputs) > 1:
+        raise EngineError("int8 of a network of several inputs is in the engine 'native' alone")
+    return [x if isinstance(x, Tensor) else x[0] for x in job.calibration]
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def test_refusals_say_why(network: Any) -> None:
     model = network('hrnetv1_test_w4')
     with pytest.raises(EngineError, match='CUDA graphs need'):
         accelerate(model, X, engine='cudagraph')
-    with pytest.raises(EngineError, match='int8 needs onnxruntime or openvino'):
+    with pytest.raises(EngineError, match='int8 needs native, onnxruntime or openvino'):
         accelerate(model, X, 'int8', engine='eager')
     with pytest.raises(ValueError, match='are NaN or infinite'):
         accelerate(model, X * float('nan'), engine='eager')

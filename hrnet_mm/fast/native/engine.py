@@ -74,7 +74,8 @@ class NativeEngine:
         precision: 'fp32' is as exact as float32; 'bf16x3' keeps 17 of 24 bits of the factors and 'bf16' 8 of them, and
             both need AMX; 'int8' quantizes the convolutions that bear it, with AVX2 or VNNI.
         instructions: A key of `INSTRUCTION_SETS` (default: the most able one of this CPU).
-        calibration: For 'int8', inputs like those to come, by which the ranges of activations are found; of any batch.
+        calibration: For 'int8', inputs like those to come, by which the ranges of activations are found; of any batch
+            and size.
         quantized: In place of that, the `quantized` of another engine of the same network.
 
     Attributes:
@@ -93,7 +94,7 @@ class NativeEngine:
         *examples: Tensor,
         precision: str = 'fp32',
         instructions: str | None = None,
-        calibration: Sequence[Tensor] = (),
+        calibration: Sequence[Tensor | Sequence[Tensor]] = (),
         quantized: Mapping[int, Bytes] | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -114,7 +115,7 @@ class NativeEngine:
         self._kernels = library.library(self.instructions)
         self.quantized = dict(quantized or {})
         if precision == 'int8' and quantized is None:
-            self.quantized = self._quantize(ops, calibration)
+            self.quantized = self._quantize(folded, calibration)
         if any(given.largest != self._kernels.hrnet_mm_largest_byte() for given in self.quantized.values()):
             raise ValueError(
                 f'quantized for other kernels than those of {self.instructions}, whose bytes have another range'
@@ -153,16 +154,25 @@ class NativeEngine:
         self._kernels.hrnet_mm_costs(self._program, costs)
         return list(zip(self._names, costs, strict=True))
 
-    def _quantize(self, ops: list[Op], calibration: Sequence[Tensor]) -> dict[int, Bytes]:
-        expected = [shape[1:] for shape in self._shapes]
-        given = {tuple(x.shape[1:]) for x in calibration}
-        if len(expected) > 1 or given != set(expected):
+    def _quantize(self, folded: nn.Module, calibration: Sequence[Tensor | Sequence[Tensor]]) -> dict[int, Bytes]:
+        batches = [(xs,) if isinstance(xs, Tensor) else tuple(xs) for xs in calibration]
+        channels = [shape[1] for shape in self._shapes]
+        given = {tuple(x.shape[1] if x.dim() == 4 else 0 for x in xs) for xs in batches}
+        if given != {tuple(channels)}:
             raise ValueError(
-                f'int8 needs calibration=[...], inputs like those to come of (N, C, H, W) with (C, H, W) = '
-                f'{" and ".join(map(str, expected))}, got {" and ".join(map(str, sorted(given))) or "none"}'
+                'int8 needs calibration=[...], inputs (N, C, H, W) like those to come with C = '
+                f'{", ".join(map(str, channels))}, got {sorted(given) or "none"}'
             )
+        lowered: dict[Any, list[Op]] = {}
+        for xs in batches:
+            size = tuple(x.shape[2:] for x in xs)
+            if size not in lowered:
+                graph, constants, _ = trace(folded, tuple(x[:1].contiguous() for x in xs), KNOWN)
+                lowered[size] = lower(graph, constants)
         with torch.inference_mode():
-            return quantize(ops, [(x.float().cpu(),) for x in calibration], self._kernels.hrnet_mm_largest_byte())
+            return quantize(
+                [(lowered[tuple(x.shape[2:] for x in xs)], xs) for xs in batches], self._kernels.hrnet_mm_largest_byte()
+            )
 
     def _call(self, function: str, xs: Sequence[Tensor], number: int) -> list[Tensor]:
         outputs = [torch.empty(shape) for shape in self._output_shapes]

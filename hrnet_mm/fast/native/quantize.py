@@ -6,6 +6,7 @@ channel is subtracted from its bias (Nagel et al., "Data-Free Quantization Throu
 Correction", ICCV 2019). Convolutions that would lose too much stay in float32.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,30 +63,31 @@ def evaluate(ops: Sequence[Op], inputs: Sequence[Tensor]) -> Iterator[tuple[Op, 
             del values[old]
 
 
-def quantize(ops: Sequence[Op], batches: Sequence[Sequence[Tensor]], largest: int) -> dict[int, Bytes]:
+Batch = tuple[Sequence[Op], Sequence[Tensor]]
+"""A network, lowered for inputs of their size, and the inputs."""
+
+
+def quantize(batches: Sequence[Batch], largest: int) -> dict[int, Bytes]:
     """Find the convolutions that bear eight bits, by their places among the operations.
 
     Args:
-        ops: The network.
-        batches: Its inputs for data like those to come.
+        batches: The network's inputs for data like those to come.
         largest: The largest byte, 255 or 127.
     """
-    convs = {op: i for i, op in enumerate(ops) if isinstance(op, Conv) and _may_be_quantized(op.weight)}
-    scales = _scales(ops, {op.source.root for op in convs}, batches, largest)
-    errors = {op: _Errors() for op in convs}
-    for inputs in batches:
-        for op, values in evaluate(ops, inputs):
-            if isinstance(op, Conv) and op in convs:
+    scales = _scales(batches, largest)
+    errors = {i: _Errors() for i in scales}
+    for ops, inputs in batches:
+        for i, (op, values) in enumerate(evaluate(ops, inputs)):
+            if i in scales:
+                assert isinstance(op, Conv)
                 x = _part(values, op.source)
                 weight, weight_scale = quantized_weight(op.weight)
-                scale, zero = scales[op.source.root]
+                scale, zero = scales[i]
                 rounded = scale * ((x / scale + zero).round().clamp(0, largest) - zero)
                 exact = _convolved(op, x, op.weight)
-                errors[op].add(_convolved(op, rounded, weight * weight_scale[:, None, None, None]) - exact, exact)
+                errors[i].add(_convolved(op, rounded, weight * weight_scale[:, None, None, None]) - exact, exact)
     return {
-        i: Bytes(*scales[op.source.root], largest, -errors[op].mean)
-        for op, i in convs.items()
-        if errors[op].signal >= _LEAST_SIGNAL
+        i: Bytes(*scale, largest, -errors[i].mean) for i, scale in scales.items() if errors[i].signal >= _LEAST_SIGNAL
     }
 
 
@@ -107,10 +109,6 @@ def read_quantized(file: Path) -> dict[int, Bytes]:
         CheckpointError: The file is damaged.
     """
     return {i: Bytes(**given) for i, given in read_checkpoint(file).items()}
-
-
-def _may_be_quantized(weight: Tensor) -> bool:
-    return weight.shape[1] >= _LEAST_CHANNELS and weight[0].numel() <= _MOST_PRODUCTS
 
 
 class _Errors:
@@ -140,20 +138,29 @@ class _Errors:
         return float(output.sum() / error.sum().clamp(min=1e-30))
 
 
-def _scales(
-    ops: Sequence[Op], roots: set[Map], batches: Sequence[Sequence[Tensor]], largest: int
-) -> dict[Map, tuple[float, int]]:
-    """The scale and the zero of each root map."""
+def _scales(batches: Sequence[Batch], largest: int) -> dict[int, tuple[float, int]]:
+    """The scale and the zero of the maps that convolutions read, by the places of these among the operations."""
     random = torch.Generator().manual_seed(0)
-    samples: dict[Map, list[Tensor]] = {root: [] for root in roots}
-    for inputs in batches:
-        for op, values in evaluate(ops, inputs):
-            root = op.out.root
-            if root in roots and op.level == max(root.written):
-                x = values[root].flatten()
+    samples: dict[int, list[Tensor]] = defaultdict(list)  # by the place of a map's last writer
+    for ops, inputs in batches:
+        writers = {op.source.root: max(op.source.root.written) for op in _candidates(ops).values()}
+        for i, (op, values) in enumerate(evaluate(ops, inputs)):
+            if writers.get(op.out.root) == op.level and not isinstance(op, Output):
+                x = values[op.out.root].flatten()
                 chosen = torch.randint(len(x), (_SAMPLES // len(batches),), generator=random)
-                samples[root] += [x[chosen], *(end[None] for end in x.aminmax())]
-    return {root: _scale(torch.cat(xs), largest) for root, xs in samples.items()}
+                samples[i] += [x[chosen], *(end[None] for end in x.aminmax())]
+    found = {i: _scale(torch.cat(xs), largest) for i, xs in samples.items()}
+    ops = batches[0][0]
+    roots = {ops[i].out.root: scale for i, scale in found.items()}
+    return {i: roots[op.source.root] for i, op in _candidates(ops).items()}
+
+
+def _candidates(ops: Sequence[Op]) -> dict[int, Conv]:
+    return {
+        i: op
+        for i, op in enumerate(ops)
+        if isinstance(op, Conv) and op.weight.shape[1] >= _LEAST_CHANNELS and op.weight[0].numel() <= _MOST_PRODUCTS
+    }
 
 
 def _scale(x: Tensor, largest: int) -> tuple[float, int]:
