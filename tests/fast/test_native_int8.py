@@ -56,6 +56,9 @@ def test_single_convolutions(instructions, channels, kernel, stride, size, batch
     conv = nn.Conv2d(channels, 40, kernel, stride, kernel // 2)
     data = [torch.rand(4, channels, *size) * (1 - low) + low for _ in range(2)]
     compiled = compile_native(conv, data[0][:batch], precision='int8', calibration=data)
+    if instructions == 'avx2' and (kernel, stride) == (3, 1):
+        assert not compiled.quantized  # Winograd's filtering is faster
+        return
     (given,) = compiled.quantized.values()
     assert (given.zero == 0) == (low == 0)
     x = 1.5 * data[1][:batch]  # also beyond the range
@@ -63,7 +66,7 @@ def test_single_convolutions(instructions, channels, kernel, stride, size, batch
 
 
 def test_the_largest_products_do_not_overflow(instructions):
-    conv = nn.Conv2d(64, 16, 3, padding=1)
+    conv = nn.Conv2d(64, 16, 3, 2, 1)
     with torch.no_grad():
         conv.weight.fill_(1)
         conv.weight[::2] = -1
@@ -96,7 +99,7 @@ def test_every_kind_of_map(instructions):
     torch.manual_seed(0)
     model, x = Block().eval(), torch.randn(2, 3, 10, 14)
     compiled = compile_native(model, x, precision='int8', calibration=[torch.randn(4, 3, 10, 14) for _ in range(2)])
-    assert len(compiled.quantized) == 3  # the colors stay numbers
+    assert len(compiled.quantized) == (1 if instructions == 'avx2' else 3)  # the colors stay numbers
     with torch.no_grad():
         for y, exact in zip(compiled(x), model(x), strict=True):
             assert (y - exact).norm() < 0.03 * exact.norm()

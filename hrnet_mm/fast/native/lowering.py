@@ -107,6 +107,11 @@ class Conv(Op):
         kernel = self.weight.shape[-1]
         return self.stride == 1 and kernel in (1, 3) and self.padding == kernel // 2
 
+    @property
+    def may_filter(self) -> bool:
+        """Whether Winograd's minimal filtering can compute it."""
+        return self.is_direct and self.weight.shape[-1] == 3
+
 
 @dataclass(eq=False)
 class Sum(Op):

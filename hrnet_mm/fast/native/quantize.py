@@ -72,7 +72,8 @@ def quantize(batches: Sequence[Batch], largest: int) -> dict[int, Bytes]:
 
     Args:
         batches: The network's inputs for data like those to come.
-        largest: The largest byte, 255 or 127.
+        largest: The largest byte: 255; or 127 where a product of bytes takes as many steps as two of numbers, so that
+            Winograd's filtering in float32 is faster, and convolutions that it can compute stay.
     """
     scales = _scales(batches, largest)
     errors = {i: _Errors() for i in scales}
@@ -143,7 +144,7 @@ def _scales(batches: Sequence[Batch], largest: int) -> dict[int, tuple[float, in
     random = torch.Generator().manual_seed(0)
     samples: dict[int, list[Tensor]] = defaultdict(list)  # by the place of a map's last writer
     for ops, inputs in batches:
-        writers = {op.source.root: max(op.source.root.written) for op in _candidates(ops).values()}
+        writers = {op.source.root: max(op.source.root.written) for op in _candidates(ops, largest).values()}
         for i, (op, values) in enumerate(evaluate(ops, inputs)):
             if writers.get(op.out.root) == op.level and not isinstance(op, Output):
                 x = values[op.out.root].flatten()
@@ -152,14 +153,17 @@ def _scales(batches: Sequence[Batch], largest: int) -> dict[int, tuple[float, in
     found = {i: _scale(torch.cat(xs), largest) for i, xs in samples.items()}
     ops = batches[0][0]
     roots = {ops[i].out.root: scale for i, scale in found.items()}
-    return {i: roots[op.source.root] for i, op in _candidates(ops).items()}
+    return {i: roots[op.source.root] for i, op in _candidates(ops, largest).items()}
 
 
-def _candidates(ops: Sequence[Op]) -> dict[int, Conv]:
+def _candidates(ops: Sequence[Op], largest: int) -> dict[int, Conv]:
     return {
         i: op
         for i, op in enumerate(ops)
-        if isinstance(op, Conv) and op.weight.shape[1] >= _LEAST_CHANNELS and op.weight[0].numel() <= _MOST_PRODUCTS
+        if isinstance(op, Conv)
+        and op.weight.shape[1] >= _LEAST_CHANNELS
+        and op.weight[0].numel() <= _MOST_PRODUCTS
+        and not (largest < 255 and op.may_filter)
     }
 
 

@@ -111,21 +111,17 @@ class Vectors:
 
     def _tile(self, op: Conv) -> int:
         """The tile of Winograd's filtering that needs the fewest products, or 0 where the sum as written does."""
-        if not self._may_filter(op) or op.source.root in self._narrow:
+        if not op.may_filter or op.source.root in self._narrow:
             return 0
         n, _, h, w = op.out.shape
         rows = {0: (9, n * h * w)}
         rows |= {tile: ((tile + 2) ** 2, n * -(-h // tile) * -(-w // tile)) for tile in (2, 4)}
         return min(rows, key=lambda tile: rows[tile][0] * max(rows[tile][1], _FROM_MEMORY))
 
-    @staticmethod
-    def _may_filter(op: Conv) -> bool:
-        return op.is_direct and op.weight.shape[-1] == 3
-
     def _in_vectors(self, op: Op) -> list[Map]:
         """The maps that an operation reads in whole vectors, or four bytes at a time."""
         if isinstance(op, Conv):
-            wide = op in self._quantized or (self._may_filter(op) and op.source.shape[1] >= self._lanes)
+            wide = op in self._quantized or (op.may_filter and op.source.shape[1] >= self._lanes)
             return [*_alike(op), *([op.source] if wide else [])]
         return _alike(op)
 
