@@ -1,5 +1,8 @@
 """Eight bits in the native engine: exact sums of the rounded numbers, on every instruction set of this CPU."""
 
+from functools import cache
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -16,7 +19,10 @@ from hrnet_mm.fast.native.trace import trace
 
 @pytest.fixture(params=PRECISIONS['int8'])
 def instructions(request, monkeypatch):
-    if request.param not in library.instruction_sets():
+    able = library.instruction_sets()
+    if request.param == 'avxvnni' and 'avxvnni' not in able and 'avx512vnni' in able:
+        monkeypatch.setattr(library, 'library', lambda _: encoded_for_avx512())
+    elif request.param not in able:
         pytest.skip(f'needs a CPU with {request.param}')
     monkeypatch.setattr(engine, 'instruction_sets', lambda: [request.param])
     try:
@@ -24,6 +30,18 @@ def instructions(request, monkeypatch):
     except build.BuildError as error:
         pytest.skip(str(error))
     return request.param
+
+
+@cache
+def encoded_for_avx512():
+    """The kernels for AVX-VNNI with AVX-512's encoding of the same instruction."""
+    path = library.cache_folder() / 'encoded.so'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('CXX', f'c++ -include {Path(__file__).with_name("avxvnni.h")}')
+        flags = '-mno-avxvnni -D__AVXVNNI__ -mavx512vl -mavx512vnni -U__AVX512F__ -U__AVX512VNNI__'
+        patch.setenv('CXXFLAGS', flags)
+        build.build('avxvnni', path)
+    return library.load(path)
 
 
 def rounded(x, given):

@@ -220,4 +220,4 @@ def _name(op: Op) -> str:
 
 
 def _able(precision: str) -> list[str]:
-    return [name for name in instruction_sets() if name in PRECISIONS[precision]]
+    return [name for name in instruction_sets() if name in PRECISIONS.get(precision, ())]

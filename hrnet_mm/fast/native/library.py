@@ -3,6 +3,7 @@
 import ctypes
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -97,15 +98,25 @@ def instruction_sets() -> list[str]:
     if machine not in ('x86_64', 'amd64'):
         return []
     able = torch.backends.cpu.get_cpu_capability()  # type: ignore[no-untyped-call]
-    with_sums_of_bytes = torch.cpu.get_capabilities()
-    found = ['avx512vnni'] if able == 'AVX512' and with_sums_of_bytes.get('avx512_vnni') else []
-    found += ['avx512'] if able == 'AVX512' else []
-    found += ['avxvnni'] if able != 'DEFAULT' and with_sums_of_bytes.get('avx_vnni') else []
-    found += ['avx2'] if able in ('AVX512', 'AVX2') else []
+    found = {'AVX512': ['avx512vnni', 'avx512', 'avxvnni', 'avx2'], 'AVX2': ['avxvnni', 'avx2']}.get(able, [])
+    flags = _cpu_flags()
+    found = [name for name in found if _NEEDED_FLAG.get(name, '') in flags]
     # The first asks the CPU; the second the kernel, for the whole process.
     if 'avx512' in found and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx():
         found.insert(0, 'amx')
     return found
+
+
+_NEEDED_FLAG = {'avx512vnni': 'avx512_vnni', 'avxvnni': 'avx_vnni'}
+"""What Linux calls an ability of which PyTorch says nothing."""
+
+
+def _cpu_flags() -> set[str]:
+    with suppress(OSError):
+        for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
+            if line.startswith('flags'):
+                return {'', *line.split()}
+    return {''}
 
 
 @cache
