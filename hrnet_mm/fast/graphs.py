@@ -283,7 +283,11 @@ def _calibration(job: Job) -> list[Tensor]:
         raise EngineError('int8 needs calibration=[...], inputs like those to come')
     if len(job.inputs) > 1:
         raise EngineError("int8 of a network of several inputs is in the engine 'native' alone")
-    return [x if isinstance(x, Tensor) else x[0] for x in job.calibration]
+    images = [x if isinstance(x, Tensor) else x[0] for x in job.calibration]
+    shape = job.inputs[0].shape
+    if not job.dynamic and (other := next((x.shape for x in images if x.shape != shape), None)):
+        raise EngineError(f'calibration has an input {tuple(other)}; expected {tuple(shape)}, as the example is')
+    return images
 
 
 @contextmanager

@@ -198,6 +198,17 @@ class InPlace(nn.Module):
         return F.relu_(y), x
 
 
+@pytest.mark.parametrize('pool', [nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d((1, 1))])
+def test_a_vector_by_view(instructions, pool):
+    """mmpretrain's GlobalAveragePooling."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 20, 3, padding=1), pool, nn.Flatten(), nn.Linear(20, 5)).eval()
+    assert_close(model, torch.randn(2, 3, 9, 14))
+    assert_close(model[:3], torch.randn(2, 3, 9, 14))
+    with pytest.raises(ValueError, match=r'cannot run .*view'):
+        compile_native(nn.Flatten(), torch.randn(1, 3, 8, 8))
+
+
 def test_operators_in_place(instructions):
     torch.manual_seed(0)
     assert_close(InPlace().eval(), torch.randn(2, 3, 9, 14))

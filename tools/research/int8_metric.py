@@ -71,7 +71,8 @@ def measured(config: Config, weights: Path, engine: str, calibration: int) -> tu
         runner.model.eval()
         if engine != 'PyTorch':
             (example,) = inputs(runner.model, runner.test_dataloader, 1)
-            data = inputs(runner.model, calibration_loader(config), calibration)
+            images = inputs(runner.model, calibration_loader(config), calibration)
+            data = crops(images, calibration, example.shape[2:])
             try:  # without a tolerance: the accuracy is to be measured, however far the outputs are
                 accelerate(runner.model, example, 'int8', engine, float('inf'), calibration=data, choice=False)
             except EngineError as error:
@@ -97,6 +98,20 @@ def inputs(model: Any, loader: Any, count: int) -> list[Tensor]:
         found.append(x if isinstance(x, Tensor) else torch.stack(list(x)))
         if len(found) == count:
             break
+    return found
+
+
+def crops(images: Sequence[Tensor], count: int, size: Sequence[int]) -> list[Tensor]:
+    """Random crops of the images in turn, as large as the test's: not every engine takes other sizes."""
+    random = torch.Generator().manual_seed(0)
+    found = []
+    for i in range(count):
+        x = images[i % len(images)]
+        top, left = (
+            int(torch.randint(max(whole - part, 0) + 1, (), generator=random))
+            for whole, part in zip(x.shape[2:], size, strict=True)
+        )
+        found.append(x[:, :, top : top + size[0], left : left + size[1]].contiguous())
     return found
 
 
