@@ -45,10 +45,11 @@ def _contiguous(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     stored = image[:: -1 if vertical else 1, :: -1 if horizontal else 1]
     code = -1 if vertical and horizontal else int(horizontal)
-    return np.asarray(cv2.flip(stored, code)).reshape(image.shape)  # cv2 drops the axis of a single channel
+    flipped: np.ndarray[Any, Any] = cv2.flip(stored, code)
+    return np.reshape(flipped, image.shape)  # OpenCV drops the axis of a single channel
 
 
-@FUNCTIONS.register_module()
+@FUNCTIONS.register_module()  # type: ignore[untyped-decorator]
 def block_collate(data_batch: Sequence[Any], collate: str = 'pseudo_collate') -> Any:
     """Collate a batch that a worker sends in one block of shared memory, instead of one for each tensor.
 
@@ -105,7 +106,7 @@ def _tensor(buffer: Any, dtype: torch.dtype, shape: Sequence[int]) -> Tensor:
 
 
 def _unpickled(content: bytes, block: Tensor, sizes: Sequence[int]) -> Any:
-    pixels = memoryview(block.numpy())
+    pixels = block.numpy().data
     buffers = [pixels[start : start + size] for start, size in zip(_starts(sizes), sizes, strict=False)]
     return pickle.loads(content, buffers=buffers)  # noqa: S301  # from this process's own worker
 
