@@ -76,5 +76,16 @@ class ToBoxedMasks(BaseTransform):
         """Replace `gt_masks` of a sample; polygons stay."""
         masks = results['gt_masks']
         if isinstance(masks, BitmapMasks):
-            results['gt_masks'] = BoxedMasks(masks.masks, masks.height, masks.width)
+            results['gt_masks'] = BoxedMasks(_in_rows(masks.masks), masks.height, masks.width)
         return results
+
+
+def _in_rows(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Copy masks to memory row by row: pycocotools has them column by column, and OpenCV would copy all of each."""
+    if masks.flags.c_contiguous:
+        return masks
+    rows = np.zeros(masks.shape, np.uint8)
+    for mask, out in zip(masks, rows, strict=True):
+        y, x, h, w = cv2.boundingRect(mask.T)
+        out[y : y + h, x : x + w] = mask[y : y + h, x : x + w]
+    return rows

@@ -34,9 +34,11 @@ def test_every_operation_gives_the_pixels_of_mmdet(seed):
     rng = np.random.default_rng(seed)
     height, width = (int(side) for side in rng.integers(1, 700, 2))
     masks = sample(rng, height, width)
-    boxed = TRANSFORMS.build({'type': 'ToBoxedMasks'})({'gt_masks': BitmapMasks(masks, height, width)})['gt_masks']
+    columns = BitmapMasks([np.asfortranarray(mask) for mask in masks], height, width)  # as pycocotools decodes them
+    boxed = TRANSFORMS.build({'type': 'ToBoxedMasks'})({'gt_masks': columns})['gt_masks']
     plain = BitmapMasks(masks.copy(), height, width)
     assert isinstance(boxed, BoxedMasks)
+    same(boxed, plain)
     shape = tuple(int(side) for side in rng.integers(1, 1400, 2))
     scale = float(rng.uniform(0.3, 3))
     same(boxed.resize(shape), plain.resize(shape))
