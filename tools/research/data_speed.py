@@ -3,20 +3,22 @@
     python tools/research/data_speed.py [--images DIR] [--config configs/pose/...py ...] [--repeats 5]
 
 Images are JPEGs of 640x480 and 1920x1080 made of the photographs of scikit-image and scikit-learn, with about the
-bytes for each pixel that COCO's have (Cityscapes: PNGs of 2048x1024), or the JPEGs of a folder. Their labels are drawn
-at random: 7 objects an image. The pipelines of a config run in turn on every image, with the same random numbers, and
-the tool stops if a sample differs. Times are CPU times of one thread, so that a busy machine changes the ratios little.
+bytes for each pixel that COCO's have (Cityscapes: PNG and BMP of 2048x1024), or the JPEGs of a folder. Their labels are
+drawn at random: 7 objects an image. The pipelines of a config run in turn on every image, with the same random numbers,
+and the tool stops if a sample differs. Times are CPU times of one thread, so that a busy machine changes the ratios
+little; only the start of workers is elapsed time. simplejpeg is a candidate where it is installed.
 
 Rows of tools/research/results/data_speed.csv, by `what`: an `element` of a pipeline and their `pipeline`, in ms for
-each image; a `loader` with one worker, in ms for each image of the `training` process and of the `worker`; a
-`candidate` of decoding or resizing beside what it would replace.
+each image; a `loader` with one worker, in ms for each image of the `training` process and of the `worker`, whose
+samples are copies of finished ones; a `candidate` beside what it would replace.
 """
 
 import argparse
 import copy
-import importlib
+import importlib.util
 import json
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -42,8 +44,9 @@ from hrnet_mm.weights.tables import replace_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / 'results' / 'data_speed.csv'
-SIZES = ((640, 480), (1920, 1080))
-CITYSCAPES = (2048, 1024)
+IMAGES = ('640x480 JPEG', '1920x1080 JPEG')
+CITYSCAPES = ('2048x1024 PNG', '2048x1024 BMP')
+SUFFIXES = {'JPEG': 'jpg', 'PNG': 'png', 'BMP': 'bmp'}
 COUNT = 12  # images of a size
 OBJECTS = 7  # an image of COCO has 7.3
 
@@ -58,12 +61,7 @@ CONFIGS = (
     'configs/classification/hrnet-w32_8xb32_in1k.py',
 )
 # The faster elements, and the element of a library that each comes after.
-FASTER = {
-    'mmpose': (('RandomFlip', 'hrnet_mm.ContiguousImage'),),
-    'mmdet': (('RandomFlip', 'hrnet_mm.ContiguousImage'), ('LoadAnnotations', 'ToBoxedMasks')),
-    'mmseg': (('RandomFlip', 'hrnet_mm.ContiguousImage'),),
-    'mmpretrain': (('RandomFlip', 'hrnet_mm.ContiguousImage'),),
-}
+FASTER = {'hrnet_mm.ContiguousImage': 'RandomFlip', 'ToBoxedMasks': 'LoadAnnotations'}
 COLUMNS = ('run', 'what', 'library', 'config', 'images', 'variant', 'name', 'ms', 'images_s', 'ratio', 'difference')
 
 
@@ -78,11 +76,12 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for config in args.config:
-            sizes = [CITYSCAPES] if 'cityscapes' in config else [None] if args.images else SIZES
-            for size in sizes:
-                data = write_data(Path(folder), size, args.images)
-                write(args.csv, list(measure(read_config(ROOT / config), config, data, args.repeats)))
+            made = CITYSCAPES if 'cityscapes' in config else IMAGES
+            for name in [f'{args.images.name} JPEG'] if args.images else made:
+                root = write_data(Path(folder), name, args.images)
+                write(args.csv, list(measure(read_config(ROOT / config), config, root, name, args.repeats)))
         write(args.csv, list(candidates(args.repeats)))
+        write(args.csv, list(worker_starts(args.repeats)))
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -115,8 +114,9 @@ def photographs() -> list[np.ndarray]:
     ]
 
 
-def mosaic(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+def mosaic(rng: np.random.Generator, size: str) -> np.ndarray:
     """Photographs side by side at their own resolution: enlarged ones would have fewer details, and decode faster."""
+    width, height = map(int, size.split('x'))
     canvas = np.zeros((height, width, 3), np.uint8)
     pictures = photographs()
     for top in range(0, height, 300):
@@ -130,28 +130,24 @@ def mosaic(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     return canvas
 
 
-def write_data(folder: Path, size: tuple[int, int] | None, given: Path | None) -> dict[str, Any]:
-    """Write images and their labels for every library, once for each size; return where they are."""
-    kind = 'PNG' if size == CITYSCAPES else 'JPEG'
-    name = f'{size[0]}x{size[1]} {kind}' if size else f'{given.name} JPEG'
+def write_data(folder: Path, name: str, given: Path | None) -> Path:
+    """Write images and their labels for every library, unless they are there; return their folder."""
     root = folder / name.replace(' ', '_')
-    data = {'name': name, 'root': root}
     if root.exists():
-        return data
+        return root
     rng = np.random.default_rng(0)
     for part in ('images', 'labels', 'classes/one'):
         (root / part).mkdir(parents=True)
-    if size:
-        files = [root / 'images' / f'{number}.{"png" if kind == "PNG" else "jpg"}' for number in range(COUNT)]
-        for file in files:
-            cv2.imwrite(str(file), mosaic(rng, *size), [cv2.IMWRITE_JPEG_QUALITY, 92] if kind == 'JPEG' else [])
-    else:
-        files = []
+    if given:
         for file in sorted(given.glob('*.jpg'))[: 4 * COUNT]:
-            files.append(root / 'images' / file.name)
-            files[-1].write_bytes(file.read_bytes())
-        if not files:
-            sys.exit(f'{given} has no .jpg files')
+            shutil.copy(file, root / 'images')
+    else:
+        size, kind = name.split()
+        for number in range(COUNT):
+            (root / 'images' / f'{number}.{SUFFIXES[kind]}').write_bytes(encoded(mosaic(rng, size), kind))
+    files = sorted((root / 'images').iterdir())
+    if not files:
+        sys.exit(f'{given} has no .jpg files')
     images, objects = [], []
     for number, file in enumerate(files):
         height, width = cv2.imread(str(file)).shape[:2]
@@ -164,7 +160,13 @@ def write_data(folder: Path, size: tuple[int, int] | None, given: Path | None) -
     categories = [{'id': 1, 'name': 'person', 'keypoints': [], 'skeleton': []}]
     coco = {'images': images, 'annotations': objects, 'categories': categories}
     (root / 'coco.json').write_text(json.dumps(coco))
-    return data
+    return root
+
+
+def encoded(image: np.ndarray, kind: str) -> bytes:
+    return cv2.imencode(f'.{SUFFIXES[kind]}', image, [cv2.IMWRITE_JPEG_QUALITY, 92] if kind == 'JPEG' else [])[
+        1
+    ].tobytes()
 
 
 def person(rng: np.random.Generator, image: int, number: int, width: int, height: int) -> dict[str, Any]:
@@ -189,14 +191,13 @@ def person(rng: np.random.Generator, image: int, number: int, width: int, height
     }
 
 
-def data_set(config: Any, data: dict[str, Any]) -> Dataset:
+def data_set(config: Any, root: Path, name: str) -> Dataset:
     """The training data set of a config with other files."""
     settings = copy.deepcopy(dict(config.train_dataloader.dataset))
-    settings['data_root'] = str(data['root'])
-    suffix = '.png' if data['name'].endswith('PNG') else '.jpg'
+    settings['data_root'] = str(root)
     if config.default_scope == 'mmseg':
         settings.update(data_prefix=dict(img_path='images', seg_map_path='labels'))
-        settings.update(img_suffix=suffix, seg_map_suffix='.png')
+        settings.update(img_suffix=f'.{SUFFIXES[name.split()[-1]]}', seg_map_suffix='.png')
     elif config.default_scope == 'mmpretrain':
         settings.update(type='CustomDataset', ann_file='', data_prefix='classes')
         settings.pop('split', None)
@@ -210,15 +211,15 @@ def data_set(config: Any, data: dict[str, Any]) -> Dataset:
 # Pipelines
 
 
-def measure(config: Any, path: str, data: dict[str, Any], repeats: int) -> Iterator[dict[str, Any]]:
+def measure(config: Any, path: str, root: Path, images: str, repeats: int) -> Iterator[dict[str, Any]]:
     """Rows of a config's pipelines, as they are and with the faster elements, and of its data loader."""
     library = config.default_scope
     importlib.import_module(f'hrnet_mm.drop_in.{library}')
     importlib.import_module(f'{library}.utils').register_all_modules(init_default_scope=False)
-    row = {'run': f'{path} {data["name"]}', 'library': library, 'config': path, 'images': data['name']}
+    row = {'run': f'{path} {images}', 'library': library, 'config': path, 'images': images}
     with DefaultScope.overwrite_default_scope(library):
-        dataset = data_set(config, data)
-        variants = pipelines(dataset, library)
+        dataset = data_set(config, root, images)
+        variants = pipelines(dataset)
         times = timed(dataset, variants, repeats)
     for variant, by_element in times.items():
         for name, seconds in by_element.items():
@@ -227,24 +228,20 @@ def measure(config: Any, path: str, data: dict[str, Any], repeats: int) -> Itera
     for variant, seconds in total.items():
         rates = {'ms': f'{1000 * seconds:.3f}', 'images_s': f'{1 / seconds:.1f}'}
         yield {**row, 'what': 'pipeline', 'variant': variant, **rates, 'ratio': f'{total["library"] / seconds:.2f}'}
-    if data['name'].startswith(('640', '2048')):  # the size of the images hardly changes that of the samples
+    if images not in (IMAGES[1], CITYSCAPES[1]):  # the size of the images hardly changes that of the samples
         samples = [dataset[number % len(dataset)] for number in range(config.train_dataloader.batch_size)]
         yield from ({**row, 'what': 'loader', **rest} for rest in loaders(samples, library, repeats))
 
 
-def pipelines(dataset: Any, library: str) -> dict[str, list[Any]]:
-    """The library's pipeline, and one with each faster element, or with all if there are several."""
+def pipelines(dataset: Any) -> dict[str, list[Any]]:
+    """The library's pipeline, and one with each faster element that has an effect in it."""
     plain = list(dataset.pipeline.transforms)
-    names = [type(element).__name__ for element in plain]
     masks = any(getattr(element, 'with_mask', False) for element in plain)
-    variants, both = {'library': plain}, plain
-    for place, kind in FASTER[library]:
+    names = [type(element).__name__ for element in plain]
+    variants = {'library': plain}
+    for kind, place in FASTER.items():
         if place in names and (masks or kind != 'ToBoxedMasks'):
-            element = TRANSFORMS.build({'type': kind})
-            variants[kind.rpartition('.')[2]] = inserted(plain, place, element)
-            both = inserted(both, place, element)
-    if len(variants) > 2:
-        variants['both'] = both
+            variants[kind.rpartition('.')[2]] = inserted(plain, place, TRANSFORMS.build({'type': kind}))
     return variants
 
 
@@ -349,7 +346,7 @@ def loaders(samples: list[Any], library: str, repeats: int) -> Iterator[dict[str
 
 
 def candidates(repeats: int) -> Iterator[dict[str, Any]]:
-    """Other ways to decode and resize, with the largest difference of a pixel, measured in turn."""
+    """Other ways to decode an image, with the largest difference of a pixel, measured in turn."""
     import mmcv
     import torchvision.io
 
@@ -366,23 +363,27 @@ def candidates(repeats: int) -> Iterator[dict[str, Any]]:
     def opencv(flag: int) -> Callable[[bytes], np.ndarray]:
         return lambda content: cv2.imdecode(np.frombuffer(content, np.uint8), flag)
 
+    def simplejpeg(content: bytes) -> np.ndarray:
+        return importlib.import_module('simplejpeg').decode_jpeg(content, 'BGR')
+
     def pillow(content: bytes) -> np.ndarray:
         return mmcv.imfrombytes(content, backend='pillow')
 
-    for (width, height), kind in ((SIZES[0], 'jpg'), (SIZES[1], 'jpg'), (CITYSCAPES, 'png')):
-        image = mosaic(rng, width, height)
-        options = [cv2.IMWRITE_JPEG_QUALITY, 92] if kind == 'jpg' else []
-        content = cv2.imencode(f'.{kind}', image, options)[1].tobytes()
+    for name in (*IMAGES, CITYSCAPES[0]):
+        size, kind = name.split()
+        image = mosaic(rng, size)
+        content = encoded(image, kind)
         ways = {'cv2, as mmcv does': opencv(cv2.IMREAD_COLOR), 'pillow': pillow}
-        if kind == 'jpg':
+        if kind == 'JPEG':
             ways['torchvision'] = torchvision_jpeg
+            if importlib.util.find_spec('simplejpeg'):
+                ways['simplejpeg'] = simplejpeg
             for factor in (2, 4):
                 ways[f'cv2, reduced {factor} times'] = opencv(getattr(cv2, f'IMREAD_REDUCED_COLOR_{factor}'))
         else:
             ways['torchvision'] = torchvision_png
-            bmp = cv2.imencode('.bmp', image)[1].tobytes()
+            bmp = encoded(image, 'BMP')
             ways['cv2, from BMP'] = lambda _, bmp=bmp: opencv(cv2.IMREAD_COLOR)(bmp)
-        name = f'{width}x{height} {"JPEG" if kind == "jpg" else "PNG"}'
         yield from compared(f'decode {name}', name, ways, content, repeats)
 
 
@@ -402,6 +403,25 @@ def compared(run: str, name: str, ways: dict[str, Callable], content: bytes, rep
         median, base = statistics.median(seconds[way]), statistics.median(seconds[first])
         rates = {'ms': f'{1000 * median:.3f}', 'ratio': f'{base / median:.2f}', 'difference': difference}
         yield {'run': run, 'what': 'candidate', 'images': name, 'name': way, **rates}
+
+
+def worker_starts(repeats: int) -> Iterator[dict[str, Any]]:
+    """Seconds from the end of an epoch to the first batch of the next, with two workers."""
+    medians = {}
+    for name, persistent in (('workers started for each epoch', False), ('persistent_workers', True)):
+        loader = DataLoader(Fixed([torch.zeros(1)]), 1, num_workers=2, persistent_workers=persistent)
+        seconds = []
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            batches = iter(loader)
+            next(batches)
+            seconds.append(time.perf_counter() - start)
+            for _ in batches:
+                pass
+        medians[name] = statistics.median(seconds[1:])
+    for name, median in medians.items():
+        ratio = f'{next(iter(medians.values())) / median:.2f}'
+        yield {'run': 'workers', 'what': 'candidate', 'name': name, 'ms': f'{1000 * median:.3f}', 'ratio': ratio}
 
 
 if __name__ == '__main__':
