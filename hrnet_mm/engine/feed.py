@@ -4,7 +4,7 @@ import io
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -50,7 +50,9 @@ def _contiguous(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 @FUNCTIONS.register_module()  # type: ignore[untyped-decorator]
-def block_collate(data_batch: Sequence[Any], collate: str = 'pseudo_collate') -> Any:
+def block_collate(
+    data_batch: Sequence[Any], collate: Literal['pseudo_collate', 'default_collate'] = 'pseudo_collate'
+) -> Any:
     """Collate a batch that a worker sends in one block of shared memory, instead of one for each tensor.
 
     The process that trains opens and maps every block that it receives, while its GPU may wait. A batch keeps its whole
@@ -85,11 +87,12 @@ class _Block:
         _Pickler(file, protocol=5, buffer_callback=buffers.append).dump(self._batch)
         parts = [np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers]
         sizes = [part.size for part in parts]
-        block = torch.empty(_starts(sizes)[-1], dtype=torch.uint8)
+        # Shared before it is filled: untouched memory costs little to copy there.
+        block = torch.empty(_starts(sizes)[-1], dtype=torch.uint8).share_memory_()
         pixels = block.numpy()
         for start, part in zip(_starts(sizes), parts, strict=False):
             pixels[start : start + part.size] = part
-        return _unpickled, (file.getvalue(), block, sizes)  # torch moves the tensor to shared memory
+        return _unpickled, (file.getvalue(), block, sizes)
 
 
 class _Pickler(pickle.Pickler):

@@ -4,12 +4,15 @@ import pickle
 
 import cv2
 import mmcv
+import mmpose.datasets.transforms
+import mmpose.registry
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.registry import FUNCTIONS, TRANSFORMS
 from mmengine.structures import BaseDataElement
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from hrnet_mm.engine import block_collate
@@ -46,6 +49,54 @@ def test_the_warp_of_a_mirrored_image_is_the_same(rng):
     matrix = cv2.getRotationMatrix2D((60, 10), 33, 1.7)  # partly outside
     contiguous = TRANSFORMS.build({'type': 'hrnet_mm.ContiguousImage'})({'img': image})['img']
     np.testing.assert_array_equal(cv2.warpAffine(contiguous, matrix, (40, 30)), cv2.warpAffine(image, matrix, (40, 30)))
+
+
+EXIF = Image.Exif()
+EXIF[0x0112] = 6  # rotated
+FILES = {
+    'gray': ('L', (63, 41), 'x.jpg', {}),
+    'CMYK': ('CMYK', (63, 41), 'x.jpg', {}),
+    'rotated': ('RGB', (63, 41), 'x.jpg', {'exif': EXIF}),
+    'progressive': ('RGB', (64, 48), 'x.jpg', {'progressive': True}),
+    'PNG': ('RGBA', (63, 41), 'x.png', {}),
+    'palette': ('P', (17, 9), 'x.png', {}),
+    'one pixel': ('RGB', (1, 1), 'x.jpg', {}),
+}
+
+
+@pytest.mark.parametrize('kind', FILES)
+@pytest.mark.parametrize('corner', [(3, 5), (-40, 30), (200, 300)])  # inside, partly outside, outside
+def test_a_pose_pipeline_gives_the_same_samples_of_every_file(rng, kind, corner, tmp_path):
+    mode, size, name, options = FILES[kind]
+    image = Image.fromarray(rng.integers(0, 256, (*size[::-1], 3)).astype(np.uint8))
+    image.convert(mode).save(tmp_path / name, **options)
+    kinds = ['LoadImage', 'GetBBoxCenterScale', 'RandomFlip', 'RandomBBoxTransform', 'TopdownAffine', 'PackPoseInputs']
+    steps = [mmpose.registry.TRANSFORMS.build({'type': kind, **SETTINGS.get(kind, {})}) for kind in kinds]
+    faster = [*steps[:3], TRANSFORMS.build({'type': 'hrnet_mm.ContiguousImage'}), *steps[3:]]
+    for seed in range(4):
+        samples, numbers = [], []
+        for pipeline in (steps, faster):
+            np.random.seed(seed)
+            results = person(tmp_path / name, corner)
+            for step in pipeline:
+                results = step(results)
+            samples.append(results['inputs'])
+            numbers.append(np.random.rand())
+        assert torch.equal(*samples)
+        assert numbers[0] == numbers[1]
+
+
+SETTINGS = {'RandomFlip': {'prob': 0.5}, 'TopdownAffine': {'input_size': (24, 32)}}
+
+
+def person(path, corner):
+    return {
+        'img_path': str(path),
+        'bbox': np.array([[*corner, corner[0] + 30, corner[1] + 20]], np.float32),
+        'keypoints': np.array([[[*corner], [8, 9]]], np.float32),
+        'keypoints_visible': np.ones((1, 2), np.float32),
+        'flip_indices': [1, 0],
+    }
 
 
 class Samples(Dataset):

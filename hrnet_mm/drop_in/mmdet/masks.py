@@ -11,6 +11,8 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.mask import BitmapMasks
 from numpy.typing import NDArray
 
+from ...errors import UserError
+
 __all__ = ['BoxedMasks', 'ToBoxedMasks']
 
 _FLIPS = {'vertical': 0, 'horizontal': 1, 'diagonal': -1}
@@ -73,7 +75,13 @@ class ToBoxedMasks(BaseTransform):
     """Element of a pipeline after `LoadAnnotations(with_mask=True)` that makes the later ones resize within boxes."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Replace `gt_masks` of a sample; polygons stay."""
+        """Replace `gt_masks` of a sample; polygons stay.
+
+        Raises:
+            UserError: The sample has no masks.
+        """
+        if 'gt_masks' not in results:
+            raise UserError('ToBoxedMasks found no masks; put it after LoadAnnotations with with_mask=True')
         masks = results['gt_masks']
         if isinstance(masks, BitmapMasks):
             results['gt_masks'] = BoxedMasks(_in_rows(masks.masks), masks.height, masks.width)

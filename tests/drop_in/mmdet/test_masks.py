@@ -7,6 +7,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
 import hrnet_mm.drop_in.mmdet
 from hrnet_mm.drop_in.mmdet.masks import BoxedMasks
+from hrnet_mm.errors import UserError
 
 
 def sample(rng, height, width):
@@ -65,3 +66,8 @@ def test_polygons_stay():
     results = TRANSFORMS.build({'type': 'ToBoxedMasks'})({'gt_masks': polygons})
     assert results['gt_masks'] is polygons
     assert hrnet_mm.drop_in.mmdet.masks  # registers the element
+
+
+def test_a_sample_without_masks_is_a_sentence():
+    with pytest.raises(UserError, match='after LoadAnnotations with with_mask=True'):
+        TRANSFORMS.build({'type': 'ToBoxedMasks'})({})
