@@ -88,7 +88,8 @@ class _Block:
         parts = [np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers]
         sizes = [part.size for part in parts]
         # Shared before it is filled: untouched memory costs little to copy there.
-        block = torch.empty(_starts(sizes)[-1], dtype=torch.uint8).share_memory_()
+        block = torch.empty(_starts(sizes)[-1], dtype=torch.uint8)
+        block.share_memory_()  # type: ignore[no-untyped-call]
         pixels = block.numpy()
         for start, part in zip(_starts(sizes), parts, strict=False):
             pixels[start : start + part.size] = part
