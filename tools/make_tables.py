@@ -77,6 +77,7 @@ def tables():
             'int8': int8(read_rows(MEASURED / 'speed_peers.csv')),
             'int8-metrics': int8_metrics([*read_rows(MEASURED / 'int8.csv'), *read_rows(MEASURED / 'int8_avx2.csv')]),
             'gpu': gpus(read_rows(MEASURED / 'gpu.csv')),
+            **reading(read_rows(MEASURED / 'data_speed.csv')),
         },
         'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
@@ -216,6 +217,46 @@ def peer(run):
 def network_of(run):
     model = next(row['model'] for name, row in run.items() if name != 'first')
     return f'{model}, {run["first"]["height"]}x{run["first"]["width"]}'
+
+
+def reading(rows):
+    """Return the tables of pipelines, of data loaders, and of the candidates of tools/research/data_speed.py."""
+    runs = defaultdict(list)
+    for row in rows:
+        runs[row['run']].append(row)
+    blocks = {'pipelines': [], 'loaders': [], 'candidates': []}
+    for run in runs.values():
+        kinds = defaultdict(list)
+        for row in run:
+            kinds[row['what']].append(row)
+        if pipelines := {row['variant']: row for row in kinds['pipeline']}:
+            elements = [row for row in kinds['element'] if row['variant'] == 'library']
+            elements.sort(key=lambda row: -float(row['ms']))
+            plain = pipelines['library']
+            ratios = (pipelines[name]['ratio'] if name in pipelines else '-' for name in FASTER_ELEMENTS)
+            costliest = ', '.join(f'{row["name"]} {float(row["ms"]):.1f}' for row in elements[:3])
+            times = f'{float(plain["ms"]):.1f}', f'{float(plain["images_s"]):.0f}'
+            blocks['pipelines'].append((Path(plain['config']).stem, plain['images'], *times, costliest, *ratios))
+        if loaders := {(row['name'], row['variant'] == 'block_collate'): row for row in kinds['loader']}:
+            cells = (
+                f'{float(loaders[process, block]["ms"]):.2f}'
+                for process in ('training', 'worker')
+                for block in (False, True)
+            )
+            blocks['loaders'].append((Path(run[0]['config']).stem, *cells, loaders['training', True]['ratio']))
+        for row in kinds['candidate']:
+            name = row['images'] or 'two workers'
+            blocks['candidates'].append((name, row['name'], f'{float(row["ms"]):.2f}', row['ratio'], row['difference']))
+    one_core = ('config', 'images', 'ms an image', 'images/s on one core', 'costliest elements, ms')
+    heads = {
+        'pipelines': (*one_core, *FASTER_ELEMENTS),
+        'loaders': ('config', 'training', 'with a block', 'worker', 'with a block', 'training: ratio'),
+        'candidates': ('images', 'candidate', 'ms', 'times the first', 'largest difference'),
+    }
+    return {name: table(heads[name], lines) for name, lines in blocks.items()}
+
+
+FASTER_ELEMENTS = ('ContiguousImage', 'ToBoxedMasks')
 
 
 def gpus(rows):

@@ -3,6 +3,7 @@
 from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
+from .feed import ContiguousImage, block_collate
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
 from .launch import inspect_config, read_config, test, train
 from .logs import SafeLoggerHook
@@ -18,6 +19,7 @@ __all__ = [
     'ChannelsLastHook',
     'CheckLoadedHook',
     'CompileHook',
+    'ContiguousImage',
     'CurvesHook',
     'MemoryGuardHook',
     'RankWatchHook',
@@ -28,6 +30,7 @@ __all__ = [
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
+    'block_collate',
     'inspect_config',
     'quick_reading',
     'read_config',
