@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,16 @@ from mmengine.config import Config
 from torch import nn
 
 from ..errors import UserError
-from ..factory import create_model, fill_network, infer_network, list_models, random_parts
+from ..factory import create_model, fill_network, infer_arch, infer_network, list_models, random_parts
 from ..models.archs import ARCHS, get_arch
 from ..models.dense import DenseNetwork
 from ..models.hrnet import HRNet
 from ..models.network import READOUTS, HRNetModel
 from ..registry import class_of, scope_of
+from ..weights import ModelSpec
 from ..weights.convert import Conversion
 from ..weights.io import CheckpointError
-from ..weights.load import Checkpoint, converted, fill, fill_backbone, read_source
+from ..weights.load import Checkpoint, converted, fill, fill_backbone, part, read_source
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD, WEIGHTS
 
 __all__ = ['LIBRARIES', 'OpenedNetwork', 'Preprocessing', 'open_network']
@@ -59,6 +60,7 @@ class OpenedNetwork:
         checkpoint: The checkpoint; None for random weights.
         conversion: The conversion of the weights, for a network of this package.
         metadata: The data set's metadata, such as names of classes or keypoints, in the library's form.
+        spec: The model specification in the checkpoint.
         random: Which of neck and head are random although there is a checkpoint.
     """
 
@@ -70,6 +72,7 @@ class OpenedNetwork:
     checkpoint: Checkpoint | None = None
     conversion: Conversion | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    spec: ModelSpec | None = None
     random: Sequence[str] = ()
 
     def require_filled(self) -> None:
@@ -117,8 +120,9 @@ def open_network(
 ) -> OpenedNetwork:
     """Open a network and read each of its files once.
 
-    If a checkpoint holds its config, the network is the config's model. Otherwise it is this package's network,
-    inferred from the checkpoint's keys. A name or a config without a checkpoint has random weights.
+    If a checkpoint holds a model specification, as all do that this package trains for a task, the network is the
+    library's model for it. If it holds its config, the network is the config's model. Otherwise it is this package's
+    network, inferred from the checkpoint's keys. A name or a config without a checkpoint has random weights.
 
     Args:
         what: A name that `hrnet-mm list` shows, such as 'hrnetv1_w32', or 'w32' for the backbone alone; a checkpoint (a
@@ -127,7 +131,7 @@ def open_network(
         config: The config, if `what` is a checkpoint that does not hold it.
         device: The device, such as 'cuda'.
         num_classes: Classes, keypoints or landmarks of a named network. Default: the checkpoint's number.
-        use_config: Whether to use a config that the checkpoint holds.
+        use_config: Whether to use a model specification or a config that the checkpoint holds.
         raw: Whether to load the raw weights where a moving average of them stands beside.
 
     Returns:
@@ -222,6 +226,8 @@ def _preprocessing(readout: str, checkpoint: Checkpoint | None) -> Preprocessing
 
 
 def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> OpenedNetwork:
+    if use_config and (spec := checkpoint.spec) is not None:
+        return _of_spec(spec, name, checkpoint)
     if use_config and checkpoint.holds_config:
         from .stored_config import stored_config
 
@@ -244,7 +250,26 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
     report = fill_network(model, name, conversion, checkpoint.weight, whole=True)
     preprocessing = _preprocessing(model.readout, checkpoint)
     meta = checkpoint.meta.get('dataset_meta') or {}
-    return OpenedNetwork(model, model.name, report, preprocessing, None, checkpoint, conversion, meta)
+    return OpenedNetwork(model, model.name, report, preprocessing, None, checkpoint, conversion, meta, checkpoint.spec)
+
+
+def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwork:
+    from ..tasks import config_of
+
+    # Before anything is built: an architecture may be as large as its author wants.
+    its_arch, arch = infer_arch(part(checkpoint.state_dict(), 'backbone')), get_arch(spec.arch)
+    if its_arch != arch:
+        raise CheckpointError(
+            f'{checkpoint.path}: the model specification has the network {spec.network}, but the weights are of '
+            'another architecture: give a config that you trust, and the file as its weights'
+        )
+    try:
+        config = config_of(spec)
+    except CheckpointError as error:
+        raise CheckpointError(f'{checkpoint.path}: {error}') from None
+    opened = _of_config(config, name, replace(checkpoint, content=checkpoint.state_dict()))
+    preprocessing = replace(opened.preprocessing, size=spec.input_size)
+    return replace(opened, checkpoint=checkpoint, preprocessing=preprocessing, spec=spec)
 
 
 def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> OpenedNetwork:
@@ -289,5 +314,6 @@ def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
     if scope == 'mmpose':
         from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-        meta = parse_pose_metainfo(meta)
+        # Whose data sets use their own only without one in the config.
+        meta = parse_pose_metainfo(dict(dataset.get('metainfo') or meta))
     return meta

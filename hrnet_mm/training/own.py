@@ -8,9 +8,9 @@ from rich.console import Console
 
 from ..datasets import read_folder
 from ..models.archs import get_arch
-from ..tasks import TASKS, fitting_tasks
+from ..tasks import TASKS, check_installed, config_path, fitting_tasks
 from .job import Job, Own
-from .runs import check_installed, config_path, run_jobs
+from .runs import run_jobs
 
 MINUTES = 5.0
 

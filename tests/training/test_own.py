@@ -32,8 +32,8 @@ from rich.console import Console
 from hrnet_mm.cli import main
 from hrnet_mm.datasets import read_folder
 from hrnet_mm.datasets.points import mirrored
-from hrnet_mm.tasks import TASKS, fitting_tasks
-from hrnet_mm.tasks.regions import crop_side
+from hrnet_mm.tasks import TASKS, config_path, fitting_tasks
+from hrnet_mm.tasks.regions import measure_regions
 from hrnet_mm.training import runs
 from hrnet_mm.training.adapt import adapt
 from hrnet_mm.training.job import Failure, Job
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 
 def adapted(path, task, work_dir, arch=None, pretrained=None):
     work_dir.mkdir()
-    config = Config.fromfile(runs.config_path(task))
+    config = Config.fromfile(config_path(task))
     adapt(config, task, read_folder(path, TASKS[task].annotations), work_dir, arch, pretrained)
     return config
 
@@ -131,7 +131,8 @@ def test_regions_are_measured(tmp_path):
     assert folder.classes == ('square', 'disc')  # in the order of the ids
     assert (folder.has_masks, folder.has_semantic) == (True, False)
     assert folder.median_side == pytest.approx(20, abs=1)
-    assert crop_side(folder) == pytest.approx(107, abs=6)  # 20 pixels become 48 as 107 become 256
+    factor = measure_regions(folder)['resize']['scale_factor']
+    assert 256 / factor == pytest.approx(107, abs=6)  # 20 pixels become 48 as 107 become 256
     red, green, blue = folder.mean
     assert red > green
     assert blue > green
