@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from .errors import UserError
 from .models.archs import ARCHS, EXPANSION, Arch, Stage, get_arch
 from .models.network import READOUTS, HRNetModel
 from .weights.convert import Conversion
@@ -48,7 +49,7 @@ def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
 
 
 def create_model(
-    name: str,
+    name: str | os.PathLike[str],
     pretrained: str | os.PathLike[str] | None = None,
     num_classes: int | None = None,
     in_channels: int = 3,
@@ -61,7 +62,8 @@ def create_model(
 
     Args:
         name: A readout and an architecture, such as 'hrnet_w32' (classification), 'hrnetv1_w32' (heatmaps),
-            'hrnetv2_w48' (dense scores) or 'hrnetv2p_w40' (feature pyramid). `list_models` returns the common ones.
+            'hrnetv2_w48' (dense scores) or 'hrnetv2p_w40' (feature pyramid). `list_models` returns the common ones. Or
+            the path of a checkpoint, whose weights and number of classes the network then has.
         pretrained: The name of published weights ('w32-imagenet'), 'timm://hrnet_w32.ms_aug_in1k', a URL, or the path
             of a checkpoint in any known layout.
         num_classes: The number of classes, keypoints or landmarks. Default: 1000 for 'hrnet', otherwise no head.
@@ -88,10 +90,18 @@ def create_model(
         >>> backbone.strides
         (4, 8, 16, 32, 64)
     """
-    model = HRNetModel(name, num_classes, in_channels, **kwargs)
+    opened = None
+    if os.fspath(name).endswith(('.pth', '.safetensors')):
+        if pretrained is not None:
+            raise UserError(f'two checkpoints are given: {name} and {pretrained}; give a name for one')
+        pretrained, opened = name, open_checkpoint(name, raw=raw)
+        inferred = infer_network(opened[0].state_dict)
+        name, in_channels = inferred.name, inferred.in_channels
+        num_classes = inferred.num_classes if num_classes is None else num_classes
+    model = HRNetModel(os.fspath(name), num_classes, in_channels, **kwargs)
     model.init_weights()
     if pretrained is not None:
-        conversion, weight = open_checkpoint(pretrained, raw=raw)
+        conversion, weight = opened or open_checkpoint(pretrained, raw=raw)
         heads = not features_only or model.readout == 'hrnetv2p'
         line = fill_network(model, os.fspath(pretrained), conversion, weight, heads=heads)
         is_random = heads and random_parts(model, conversion)

@@ -100,6 +100,26 @@ class OpenedNetwork:
         checkpoint = self.checkpoint.path if self.checkpoint is not None else None
         return [Path(file) for file in (config, checkpoint) if file is not None]
 
+    def export_metadata(self, size: Sequence[int]) -> dict[str, Any]:
+        """Return what an exported file says on the network, as JSON values.
+
+        Args:
+            size: Height and width of the exported network's input.
+
+        Returns:
+            The model specification for this size; without one, what is known of its fields.
+        """
+        if self.spec is not None:
+            return replace(self.spec, input_size=(int(size[0]), int(size[1]))).to_json()
+        known: dict[str, Any] = {'input_size': list(size)}
+        has_weight = self.checkpoint is not None and self.checkpoint.weight is not None
+        if self.config is not None or has_weight:  # otherwise ImageNet's, a mere custom
+            known |= {'mean': list(self.preprocessing.mean), 'std': list(self.preprocessing.std)}
+        names = self.metadata.get('keypoint_id2name') or {}
+        known |= {'classes': list(self.metadata.get('classes') or ()), 'keypoints': [names[i] for i in sorted(names)]}
+        known['skeleton'] = [[int(end) for end in link] for link in self.metadata.get('skeleton_links') or ()]
+        return {name: value for name, value in known.items() if value}
+
     def as_tensors(self) -> nn.Module:
         """Return the network as a module on tensors; of a library's model, the backbone, neck and dense head."""
         if self.config is None:

@@ -88,7 +88,8 @@ class Task:
         readout, _, arch = spec.network.partition('_')
         if readout != self.readout:
             raise CheckpointError(
-                f'the model specification has the network {spec.network}; the task {spec.task} expects {self.readout}_ARCH'
+                f'the model specification has the network {spec.network}; '
+                f'the task {spec.task} expects {self.readout}_ARCH'
             )
         channels = get_arch(arch).out_channels
         config.model.backbone.arch = arch

@@ -67,7 +67,7 @@ def run_jobs(
         for file in (*result.pictures, result.weights):
             console.print(f'  {file}', highlight=False, soft_wrap=True)
     files = _write(work_dir, rows, {**about, 'seconds': round(seconds, 1)})
-    grid = grid or work_dir / 'five_tasks.png'
+    grid = grid or work_dir / f'{_name_of(jobs)}.png'
     write_grid(grid, {TASKS[task].title: result.tile for task, (result, _) in results.items()})
     for file in (grid, *files):
         console.print(f'  {file}', highlight=False, soft_wrap=True)
@@ -81,6 +81,13 @@ def run_jobs(
     for line in missed:
         console.print(f'[red]missed[/red] {line}')
     return not missed
+
+
+def _name_of(jobs: Sequence[Job]) -> str:
+    """The name of the picture of all jobs: their tasks and their folder."""
+    own = jobs[0].own
+    tasks = 'five_tasks' if len(jobs) == len(TASKS) and own is None else '_'.join(job.task for job in jobs)
+    return tasks if own is None else f'{tasks}_{own.name}'
 
 
 def _run(job: Job, console: Console) -> Result:

@@ -39,7 +39,7 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
         config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
 
     hooks.append(_Specify(lambda metainfo: spec or task.describe(job.task, config, metainfo)))
-    runner = train(config, job.work_dir, hooks=hooks, data_checked=job.own is not None)
+    runner = train(config, job.work_dir, hooks=hooks, data_checked=job.own is not None, name=f'{job.name}.py')
     weights = job.work_dir / 'weights.pth'
     with written_aside(weights) as aside:
         runner.save_checkpoint(str(aside.parent), aside.name, save_optimizer=False, save_param_scheduler=False)

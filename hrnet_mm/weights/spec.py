@@ -108,9 +108,9 @@ class ModelSpec:
 
         Examples:
             >>> spec = ModelSpec('pose', 'hrnetv1_w32', (256, 192), (0,) * 3, (1,) * 3, {'box_padding': 1.25})
-            >>> ModelSpec.from_json(spec.to_json() | {'input_size': [256, -1]}, 'w.pth')
+            >>> ModelSpec.from_json(spec.to_json() | {'input_size': [-1]})
             Traceback (most recent call last):
-            hrnet_mm.weights.io.CheckpointError: w.pth: the model specification has the input_size [256, -1]; expected ...
+            hrnet_mm.weights.io.CheckpointError: the checkpoint: the model specification has the input_size [-1]; ...
         """
 
         def fail(reason: str) -> CheckpointError:
@@ -143,7 +143,9 @@ class ModelSpec:
         count = len(spec.keypoints)
         for name in ('skeleton', 'flip_pairs'):
             if any(end >= count for pair in getattr(spec, name) for end in pair):
-                raise fail(f'has {count} keypoints and the {name} {_shown(values[name])}; expected numbers below {count}')
+                raise fail(
+                    f'has {count} keypoints and the {name} {_shown(values[name])}; expected numbers below {count}'
+                )
         if len(spec.sigmas) not in (0, count) or not len(spec.mean) == len(spec.std) == len(spec.channel_order):
             raise fail(
                 f'has {count} keypoints, {len(spec.sigmas)} sigmas, {len(spec.mean)} means and {len(spec.std)} stds; '
