@@ -72,7 +72,7 @@ def create_model(
             maps, described by its attributes `out_channels` and `strides`.
         raw: Whether to load the raw weights of a training checkpoint that holds a moving average of them too, which is
             loaded otherwise.
-        **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`.
+        **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`, and `pyramid_channels` of 'hrnetv2p'.
 
     Returns:
         The network, in evaluation mode if `pretrained` is given.
@@ -98,6 +98,7 @@ def create_model(
         inferred = infer_network(opened[0].state_dict)
         name, in_channels = inferred.name, inferred.in_channels
         num_classes = inferred.num_classes if num_classes is None else num_classes
+        kwargs.setdefault('pyramid_channels', inferred.pyramid_channels)
     model = HRNetModel(os.fspath(name), num_classes, in_channels, **kwargs)
     model.init_weights()
     if pretrained is not None:
@@ -225,6 +226,7 @@ class Inferred(NamedTuple):
     name: str
     num_classes: int
     in_channels: int
+    pyramid_channels: int = 256
 
 
 def infer_network(state: Mapping[str, Tensor]) -> Inferred:
@@ -241,7 +243,7 @@ def infer_network(state: Mapping[str, Tensor]) -> Inferred:
 
     Examples:
         >>> infer_network(create_model('hrnetv1_test-w8', num_classes=17).state_dict())
-        Inferred(name='hrnetv1_test-w8', num_classes=17, in_channels=3)
+        Inferred(name='hrnetv1_test-w8', num_classes=17, in_channels=3, pyramid_channels=256)
     """
     body = part(state, 'backbone')
     arch = infer_arch(body)
@@ -259,7 +261,9 @@ def infer_network(state: Mapping[str, Tensor]) -> Inferred:
         single = f'stage4.{arch.stage4.num_modules - 1}.fuse_layers.1.0.0.0.weight' not in body
         readout = 'hrnetv1' if 'final_layer.weight' in head or single else 'hrnetv2'
     last = head.get('fc.weight', head.get('final_layer.weight'))
-    return Inferred(f'{readout}_{name}', 0 if last is None else len(last), body['conv1.weight'].shape[1])
+    classes, width = 0 if last is None else len(last), state.get('neck.reduction_conv.conv.weight')
+    in_channels = body['conv1.weight'].shape[1]
+    return Inferred(f'{readout}_{name}', classes, in_channels, *([] if width is None else [len(width)]))
 
 
 def infer_arch(body: Mapping[str, Tensor]) -> Arch:

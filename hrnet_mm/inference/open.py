@@ -217,6 +217,8 @@ def _of_name(name: str, readout: str, checkpoint: Checkpoint | None, num_classes
         inferred = infer_network(conversion.state_dict)
         its_readout = inferred.name.partition('_')[0]
         settings['in_channels'] = inferred.in_channels
+        if readout:
+            settings['pyramid_channels'] = inferred.pyramid_channels
         if num_classes is None and its_readout == readout:
             num_classes = inferred.num_classes
         if not readout and its_readout == 'hrnetv2':

@@ -89,11 +89,9 @@ class ModelSpec:
         return self.resize[way]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values, with the version; `calibration` only if there is one."""
-        values = {'version': VERSION, **json.loads(json.dumps(asdict(self)))}
-        if self.calibration is None:
-            del values['calibration']
-        return values
+        """Return the version and the fields as JSON values; optional fields only where they hold a value."""
+        values = json.loads(json.dumps(asdict(self)))
+        return {'version': VERSION} | {name: one for name, one in values.items() if one or name in _REQUIRED}
 
     @classmethod
     def from_json(cls, values: Any, path: str | os.PathLike[str] = 'the checkpoint') -> 'ModelSpec':
