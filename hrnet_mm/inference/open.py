@@ -278,16 +278,16 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
 def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwork:
     from ..tasks import config_of
 
-    # Before anything is built: an architecture may be as large as its author wants.
-    its_arch, arch = infer_arch(part(checkpoint.state_dict(), 'backbone')), get_arch(spec.arch)
-    if its_arch != arch:
-        raise CheckpointError(
-            f'{checkpoint.path}: the model specification has the network {spec.network}, but the weights are of '
-            'another architecture: give a config that you trust, and the file as its weights'
-        )
+    its_arch = infer_arch(part(checkpoint.state_dict(), 'backbone'))
     try:
+        # Before anything is built: an architecture may be as large as the author of the file wants.
+        if get_arch(spec.arch) != its_arch:
+            raise CheckpointError(
+                f'the model specification has the network {spec.network}, but the weights are of another architecture: '
+                'give a config that you trust, and the file as its weights'
+            )
         config = config_of(spec)
-    except CheckpointError as error:
+    except UserError as error:
         raise CheckpointError(f'{checkpoint.path}: {error}') from None
     opened = _of_config(config, name, replace(checkpoint, content=checkpoint.state_dict()))
     preprocessing = replace(opened.preprocessing, size=spec.input_size)

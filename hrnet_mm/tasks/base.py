@@ -91,6 +91,9 @@ class Task:
                 f'the model specification has the network {spec.network}; '
                 f'the task {spec.task} expects {self.readout}_ARCH'
             )
+        labels = 'keypoints' if self.annotations == 'keypoints' else 'classes'
+        if not getattr(spec, labels):
+            raise CheckpointError(f'the model specification has no {labels}, which the task {spec.task} needs')
         channels = get_arch(arch).out_channels
         config.model.backbone.arch = arch
         self.use_arch(config.model, arch, channels)
@@ -118,7 +121,7 @@ class Task:
             classes=tuple(metainfo.get('classes') or ()),
             keypoints=tuple(names[i] for i in sorted(names)),
             skeleton=tuple((int(start), int(end)) for start, end in metainfo.get('skeleton_links') or ()),
-            flip_pairs=_pairs(metainfo) if config.model.test_cfg.get('flip_test') else (),
+            flip_pairs=_pairs(metainfo) if config.model.get('test_cfg', {}).get('flip_test') else (),
             sigmas=tuple(map(float, metainfo.get('sigmas', ()))),
             masks='mask_head' in config.model.get('roi_head', {}),
             **_resize(config.test_dataloader.dataset.pipeline),

@@ -141,9 +141,7 @@ class ModelSpec:
         count = len(spec.keypoints)
         for name in ('skeleton', 'flip_pairs'):
             if any(end >= count for pair in getattr(spec, name) for end in pair):
-                raise fail(
-                    f'has {count} keypoints and the {name} {_shown(values[name])}; expected numbers below {count}'
-                )
+                raise fail(f'has the {name} {_shown(values[name])}; expected numbers below {count}, of the keypoints')
         if len(spec.sigmas) not in (0, count) or not len(spec.mean) == len(spec.std) == len(spec.channel_order):
             raise fail(
                 f'has {count} keypoints, {len(spec.sigmas)} sigmas, {len(spec.mean)} means and {len(spec.std)} stds; '
