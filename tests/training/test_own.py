@@ -482,6 +482,7 @@ def test_folder_of_no_known_layout(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('argv', 'message'),
     [
+        ([], 'neither a config nor --data DIR, a folder of labeled images, is given; give one'),
         (['pose'], 'pose is a task and needs --data DIR'),
         (['poses', '--data', 'DIR'], "--data needs a task instead of a config, got 'poses'; did you mean 'pose'?"),
         (['pose', '--data', 'DIR', '--epochs', '3', '--minutes', '1'], '--epochs and --minutes both say how long'),
@@ -494,6 +495,53 @@ def test_folder_of_no_known_layout(tmp_path, capsys):
 def test_bad_arguments(capsys, argv, message):
     assert main(['train', *argv]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('task', 'write', 'message'),
+    [
+        ('segmentation', write_classes, 'is labeled for classification, not for segmentation: '),
+        ('pose', write_regions, 'is labeled for instances and for segmentation, not for pose: '),
+        ('instances', write_animals_coco, 'is labeled for pose and for faces, not for instances: '),
+        (None, write_regions, 'is labeled for instances and for segmentation: name one of them, as in hrnet-mm train'),
+        (None, Path.mkdir, 'holds no annotations of a known format'),
+    ],
+)
+def test_another_task_is_named_where_the_labels_are_for_it(tmp_path, capsys, task, write, message):
+    write(tmp_path / 'mine')
+    assert main(['train', *([task] if task else []), '--data', str(tmp_path / 'mine')]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('write', 'sentence', 'labels'),
+    [
+        (
+            write_animals_deeplabcut,
+            'mine is labeled for pose, which is trained; faces would fit too',
+            'pose: 3 keypoints, with the points for training + validation: left_ear 8 + 2, right_ear 8 + 2, tail 7 + 2',
+        ),
+        (
+            write_classes,
+            'mine is labeled for classification, which is trained',
+            'classification: 2 classes, with the images for training + validation: dark 8 + 2, light 4 + 1',
+        ),
+        (
+            lambda folder: write_regions(folder, with_masks=False),
+            'mine is labeled for instances, which is trained',
+            'instances: 2 classes, with the objects for training + validation: square 4 + 2, disc 4 + 2',
+        ),
+    ],
+)
+def test_the_labels_choose_the_task_and_are_counted(tmp_path, capsys, monkeypatch, write, sentence, labels):
+    monkeypatch.setattr('hrnet_mm.training.own.run_jobs', lambda *_: None)
+    write(tmp_path / 'mine')
+    assert main(['train', '--data', str(tmp_path / 'mine')]) == 0
+    first, _, third, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith(sentence)
+    assert third == labels
 
 
 def test_training_that_dies_is_told(tmp_path, monkeypatch):
