@@ -176,7 +176,10 @@ class Accelerated:
         self._check(inputs)
         if not _finite(inputs):  # the kernels of some engines turn NaN into 0
             return self.model(*inputs)
-        return pytree.tree_unflatten(self._run(inputs), self._spec)
+        outputs = self._run(inputs)
+        if torch.is_grad_enabled():  # for layers after it, which cannot read tensors of the inference mode
+            outputs = [y.clone() if y.is_inference() else y for y in outputs]
+        return pytree.tree_unflatten(outputs, self._spec)
 
     def _check(self, inputs: Sequence[Tensor]) -> None:
         example = [tuple(x.shape) for x in self._job.inputs]
