@@ -116,7 +116,7 @@ def export(
             the precision in `TOLERANCES`).
         metadata: JSON values on the network, such as a model specification. They are written as `hrnet_mm` into the
             metadata of an `.onnx` file, the `rt_info` of an `.xml` file and the extra files of a `.pt2` file; beside
-            other files, and one that AOTInductor compiles, as a `.json` file of the same name.
+            other files, and one that AOTInductor compiles, as a file with `.json` behind its name.
 
     Returns:
         The file, its size, and the difference of its outputs.
@@ -166,7 +166,7 @@ def export(
         if weights.exists():
             path.unlink(missing_ok=True)
             _put(weights, path.with_suffix('.bin'))
-        beside = path.with_suffix('.json')
+        beside = path.with_name(f'{path.name}.json')
         if text is not None and not chosen.holds_metadata:
             with written_aside(beside) as aside:
                 aside.write_text(text)

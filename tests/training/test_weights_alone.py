@@ -191,7 +191,7 @@ def test_other_runtimes_get_a_file_beside_theirs_or_a_place_in_it(trained):
     assert json.loads(info.astype(str))['keypoints'] == list(EVALUATED)
     pytest.importorskip('MNN')
     assert run('export', weights, '--out', 'network.mnn') == 0
-    assert json.loads(Path('network.json').read_text()) == read_spec(weights).to_json()
+    assert json.loads(Path('network.mnn.json').read_text()) == read_spec(weights).to_json()
 
 
 @pytest.mark.slow
