@@ -84,13 +84,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _copy(checkpoint: Any, out: str) -> None:
     """Write the weights as they are with the model specification, to another kind of file or without the rest."""
-    from ..weights.io import write_checkpoint
+    from ..weights.io import SPEC_KEY, write_checkpoint
 
     state, spec = checkpoint.state_dict(), checkpoint.spec
     write_checkpoint(out, state, spec=None if spec is None else spec.to_json())
     print(f'wrote   {out}: {len(state)} keys with {"the" if spec else "no"} model specification')
     if checkpoint.choice:
         print(f'changed {checkpoint.choice}')
-    kept = {'state_dict', 'hrnet_mm', *state}
+    kept = {'state_dict', SPEC_KEY, *state}
     if left := [str(name) for name in checkpoint.content if name not in kept]:
         print(f'dropped {", ".join(left)}: of the training, not of the network')

@@ -289,12 +289,12 @@ def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwor
         config = config_of(spec)
     except UserError as error:
         raise CheckpointError(f'{checkpoint.path}: {error}') from None
-    opened = _of_config(config, name, replace(checkpoint, content=checkpoint.state_dict()))
-    preprocessing = replace(opened.preprocessing, size=spec.input_size)
-    return replace(opened, checkpoint=checkpoint, preprocessing=preprocessing, spec=spec)
+    opened = _of_config(config, name, checkpoint, has_names=True)
+    return replace(opened, preprocessing=replace(opened.preprocessing, size=spec.input_size), spec=spec)
 
 
-def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> OpenedNetwork:
+def _of_config(config: Config, name: str, checkpoint: Checkpoint | None, has_names: bool = False) -> OpenedNetwork:
+    """Build the model; its labels are called as in the checkpoint's metadata, unless the config `has_names`."""
     from mmengine.registry import MODELS, DefaultScope
 
     scope = scope_of(config)
@@ -310,7 +310,8 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> Open
     if checkpoint is not None:
         count = fill(model, checkpoint.state_dict(), str(checkpoint.path))
         choice = f', {checkpoint.choice}' if checkpoint.choice else ''
-        report, metadata = f'{count} keys loaded from {checkpoint.path}{choice}', checkpoint.meta.get('dataset_meta')
+        report = f'{count} keys loaded from {checkpoint.path}{choice}'
+        metadata = None if has_names else checkpoint.meta.get('dataset_meta')
     if not metadata and config.get('test_dataloader') is not None:
         metadata = _meta_of(data_set(config), scope)
     norm = {key: buffer.flatten().tolist() for key, buffer in model.data_preprocessor.named_buffers()}

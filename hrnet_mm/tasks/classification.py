@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data import prepare_digits
 from ..datasets import Folder
-from ..weights import ModelSpec
+from ..weights import CheckpointError, ModelSpec
 from . import pictures
 from .base import Metric, Task, steps
 
@@ -33,6 +33,8 @@ def _measure(folder: Folder) -> dict[str, Any]:
 def _configure(config: Any, spec: ModelSpec) -> None:
     config.data_preprocessor.num_classes = config.model.head.num_classes = len(spec.classes)
     side = spec.input_size[0]
+    if spec.input_size != (side, side):
+        raise CheckpointError(f'the model specification has the input_size {spec.input_size}; expected equal sides')
     if spec.resize:
         config.train_dataloader.dataset.pipeline = [
             {'type': 'LoadImageFromFile'},
