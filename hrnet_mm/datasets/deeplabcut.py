@@ -92,7 +92,8 @@ def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[
     if not annotations:
         raise UserError(f'{files[0]}: no body part is labeled in any image')
     images = [image for image, _ in headers]
-    content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'animal'}]}
+    category = {'id': 1, 'name': 'animal', 'keypoints': list(names)}
+    content = {'images': images, 'annotations': annotations, 'categories': [category]}
     return content, Points(names)
 
 

@@ -122,6 +122,9 @@ _CHANGES = frozenset(
 class Accelerated:
     """A network that computes in an engine; it is called like the network and has its attributes.
 
+    It can take the network's place in another one (`model.backbone = accelerate(model.backbone, maps)`): it is an
+    instance of the network's class, and its modules, parameters and state dict are the network's.
+
     On a CPU, the network itself computes the outputs of inputs with NaN or infinity. After `load_state_dict`, by
     whomever, and after any write to a weight in place, the engine is made anew at the next call, and compared again.
     PyTorch does not count writes through `.data`: call `renew()` after them. `eval()` and `to(...)` where the network
@@ -141,6 +144,10 @@ class Accelerated:
         self._run, self._spec, self._job, self._settings = run, spec, job, settings
         self.replaced: list[nn.Module] = []
         self._watch = _Watch(model)
+
+    @property
+    def __class__(self) -> Any:  # what isinstance asks, and a module requires of those that it holds
+        return type(self.model)
 
     def renew(self) -> None:
         """Make the engine anew from the network's weights, and compare it again.
@@ -173,7 +180,10 @@ class Accelerated:
         self._check(inputs)
         if not _finite(inputs):  # the kernels of some engines turn NaN into 0
             return self.model(*inputs)
-        return pytree.tree_unflatten(self._run(inputs), self._spec)
+        outputs = self._run(inputs)
+        if torch.is_grad_enabled():  # for layers after it, which cannot read tensors of the inference mode
+            outputs = [y.clone() if y.is_inference() else y for y in outputs]
+        return pytree.tree_unflatten(outputs, self._spec)
 
     def _check(self, inputs: Sequence[Tensor]) -> None:
         example = [tuple(x.shape) for x in self._job.inputs]

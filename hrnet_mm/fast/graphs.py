@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..weights.io import SPEC_KEY
 from .fold import fold
 
 __all__ = [
@@ -65,6 +66,7 @@ class Job:
         dynamic: Whether inputs of other batches and sizes are to come.
         calibration: Inputs that stand for the data, on which int8 measures the ranges of the activations.
         folder: The folder with an engine's files of an earlier start; None to convert the network.
+        metadata: The network's metadata as JSON, for files whose format has a place for it.
     """
 
     module: nn.Module
@@ -73,6 +75,7 @@ class Job:
     dynamic: bool = False
     calibration: tuple[Inputs, ...] = ()
     folder: Path | None = None
+    metadata: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -176,7 +179,10 @@ def write_onnx(job: Job, path: Path) -> None:
     need('onnxruntime', 'onnx', 'onnxscript')  # the runtime too, before an export that takes seconds
     import onnx
 
-    onnx.save(onnx_model(job), str(path))
+    model = onnx_model(job)
+    if job.metadata is not None:
+        model.metadata_props.add(key=SPEC_KEY, value=job.metadata)
+    onnx.save(model, str(path))
 
 
 def write_openvino(job: Job, path: Path) -> None:
@@ -188,6 +194,8 @@ def write_openvino(job: Job, path: Path) -> None:
     model = openvino_model(job)
     import openvino
 
+    if job.metadata is not None:
+        model.set_rt_info(job.metadata, SPEC_KEY)
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
