@@ -85,7 +85,7 @@ def _check_folder(path: Path, task: str | None) -> dict[str, Any]:
         of_task = Report()
         folder = check_folder(path, TASKS[name].annotations, of_task)
         if folder is not None:
-            about.append(f'{name}: {folder.split}')
+            about.append(f'{name}: {folder.about}; {folder.split}')
         errors += of_task.errors
         warnings += of_task.warnings
     unique = {'errors': list(dict.fromkeys(errors)), 'warnings': list(dict.fromkeys(warnings))}

@@ -1,7 +1,11 @@
-"""Reader of DeepLabCut's labels, of one animal or of several."""
+"""Reader of the tables of DeepLabCut and of lightning-pose, of one animal or of several.
+
+By hand: sleap-io 0.9 reads them into videos, whose images it renumbers, and ends without a line where a cell is wrong.
+"""
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,32 +13,31 @@ from typing import Any
 from ..annotations import Report
 from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .coco import sized
-from .content import Content, Points
+from .content import Annotations, Content
+from .format import Files, Format, Parts, head
+from .reading import sized
+
+__all__ = ['DEEPLABCUT']
 
 _LINES = ('scorer', 'individuals', 'bodyparts', 'coords')
 _HEADER = 'expected first lines that begin with scorer, (individuals,) bodyparts and coords'
 
 
-def find_deeplabcut(path: Path) -> list[Path]:
-    """The files CollectedData_*.csv of a project, of its labeled-data/, or of one video's folder in it."""
+def _find(files: Files) -> list[Path]:
+    """The tables CollectedData_*.csv of a project, of its labeled-data/, or of one video's folder in it.
+
+    Without them, those whose first line begins with scorer: lightning-pose calls its only table as it likes.
+    """
     patterns = ('', '*/', 'labeled-data/*/')
-    found = (sorted(path.glob(f'{pattern}CollectedData_*.csv')) for pattern in patterns)
-    return [file for files in found for file in without_clutter(path, files)]
+    found = (sorted(files.path.glob(f'{pattern}CollectedData_*.csv')) for pattern in patterns)
+    tables = [file for some in found for file in without_clutter(files.path, some)]
+    return tables or [file for file in files.of('.csv') if re.match('"?scorer"?[,;]', head(file))]
 
 
-def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[Content, Points]:
+def _read_tables(path: Path, files: Sequence[Path], report: Report) -> Content:
     """Read images with one annotation for each animal; that of an only animal has the whole image as its box.
 
     Body parts of which a project with several animals has one for all ('single') are left out.
-
-    Args:
-        path: The folder.
-        files: The tables.
-        report: Takes the findings.
-
-    Returns:
-        The images and annotations, and the body parts.
 
     Raises:
         UserError: A file is wrong; the sentence names the line.
@@ -92,8 +95,8 @@ def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[
     if not annotations:
         raise UserError(f'{files[0]}: no body part is labeled in any image')
     images = [image for image, _ in headers]
-    content = {'images': images, 'annotations': annotations, 'categories': [{'id': 1, 'name': 'animal'}]}
-    return content, Points(names)
+    categories = [{'id': 1, 'name': 'animal', 'keypoints': list(names), 'skeleton': []}]
+    return {'images': images, 'annotations': annotations, 'categories': categories}
 
 
 def _read_rows(file: Path) -> list[list[str]]:
@@ -164,3 +167,17 @@ def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:
             if candidate.is_file():
                 return candidate.relative_to(path).as_posix() if path in candidate.parents else str(candidate.resolve())
     raise UserError(f'{file}: line {line}: {name} does not exist in {file.parent} or where the name leads')
+
+
+def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:
+    return {'train': _read_tables(path, files, report)}
+
+
+DEEPLABCUT = Format(
+    name='deeplabcut',
+    title='DeepLabCut',
+    holds=frozenset({'keypoints'}),
+    find=_find,
+    kinds=lambda path, files: ['keypoints'],
+    read=_read,
+)

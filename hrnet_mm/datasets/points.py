@@ -31,7 +31,10 @@ def read_points(file: Path, content: Content) -> Points:
     skeleton = categories[0].get('skeleton') or []
     if not isinstance(skeleton, list) or not all(_is_link(link, len(names)) for link in skeleton):
         raise UserError(f'{file}: "skeleton" must hold pairs of numbers from 1 to {len(names)}, got {skeleton}')
-    return Points(names, tuple((start - 1, end - 1) for start, end in skeleton))
+    flips = categories[0].get('flip_indices') or []
+    if flips and (not isinstance(flips, list) or sorted(map(str, flips)) != sorted(map(str, range(len(names))))):
+        raise UserError(f'{file}: "flip_indices" must hold each number from 0 to {len(names) - 1} once, got {flips}')
+    return Points(names, tuple((start - 1, end - 1) for start, end in skeleton), tuple(flips))
 
 
 def _is_link(link: Any, count: int) -> bool:
@@ -72,9 +75,16 @@ def mirrored(names: Sequence[str]) -> dict[str, str] | None:
     return other
 
 
+def partners(points: Points) -> dict[str, str] | None:
+    """The partner of each point in a mirror image, as the labels say it or else as the names do; None as `mirrored`."""
+    if points.flips:
+        return {name: points.names[other] for name, other in zip(points.names, points.flips, strict=True)}
+    return mirrored(points.names)
+
+
 def points_metainfo(points: Points) -> dict[str, Any]:
     """The metainfo of mmpose's data sets for keypoints."""
-    swaps: Mapping[str, str] = mirrored(points.names) or {}
+    swaps: Mapping[str, str] = partners(points) or {}
     names = points.names
     color = [255, 128, 0]
     return {

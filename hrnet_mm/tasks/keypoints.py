@@ -11,7 +11,7 @@ import numpy as np
 from ..data.rendered.face_shapes import LINES as FACE_LINES
 from ..data.rendered.face_shapes import NUM_POINTS
 from ..datasets.content import Content, Folder, Points
-from ..datasets.points import mirrored, points_metainfo
+from ..datasets.points import partners, points_metainfo
 from . import pictures
 from .base import SHOWN_IMAGES, steps
 
@@ -29,7 +29,7 @@ def adapt_keypoints(config: Any, folder: Folder, work_dir: Path) -> None:
     for codec in (head.decoder, *(step.encoder for step in steps(config.train_dataloader, 'GenerateTarget'))):
         codec.update(input_size=(width, height), heatmap_size=(width // 4, height // 4))
     head.out_channels = count
-    can_mirror = mirrored(folder.points.names) is not None
+    can_mirror = partners(folder.points) is not None
     config.model.test_cfg.flip_test = can_mirror
     whole = all(box[2:] == [image['width'], image['height']] for box, image in _boxes(folder))
     for loader in (config.train_dataloader, config.test_dataloader):

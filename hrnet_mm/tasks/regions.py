@@ -16,7 +16,13 @@ _CROP = 256
 
 
 def crop_side(folder: Folder) -> int:
-    """The side of a training crop in pixels of the image; it is resized to 256 pixels."""
+    """The side of a training crop in pixels of the image; it is resized to 256 pixels.
+
+    Label images tell no sizes of objects: half of the image's shorter side, but not less than 256 pixels of it.
+    """
+    if folder.median_side is None:
+        shorter = folder.median_short_side
+        return max(32, round(min(shorter, max(_CROP, shorter / 2))))
     return max(32, round(_CROP * folder.median_side / _MEDIAN_SIDE))
 
 

@@ -78,7 +78,7 @@ def own_jobs(
     jobs = []
     for task in tasks:
         own = Own(read_folder(path, TASKS[task].annotations), **settings)
-        console.print(f'{task}: {own.folder.split}', highlight=False, soft_wrap=True)
+        console.print(f'{task}: {own.folder.about}; {own.folder.split}', markup=False, highlight=False, soft_wrap=True)
         for warning in own.folder.warnings:
             console.print(f'{task}: warning: {warning}', highlight=False, soft_wrap=True, markup=False)
         jobs.append(Job(task, config_path(task), work_dir / task, seed, iterations=iterations, own=own))

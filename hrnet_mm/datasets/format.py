@@ -1,0 +1,104 @@
+"""The description of an annotation format, and the files of a folder among which formats are looked for."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..annotations import Report
+from ..annotations.clutter import without_clutter
+from .content import Annotations, Content
+
+__all__ = ['IMAGE_SUFFIXES', 'Files', 'Format', 'Parts', 'head']
+
+IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'})
+
+Parts = Mapping[str, Content]
+"""The content of 'train' and of 'val', or of 'train' alone where a folder has no validation part."""
+
+_HEAD = 65536
+_KINDS = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.tif': 'TIFF', '.tiff': 'TIFF'}
+_SHOWN_KINDS = 5
+
+
+class Files:
+    """The files below a folder, without those of systems and editors; the folder is walked once.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def by_suffix(self) -> Mapping[str, Sequence[Path]]:
+        """The files in the order of their names, by suffixes in small letters."""
+        found: dict[str, list[Path]] = {}
+        for file in without_clutter(self.path, sorted(self.path.rglob('*'))):
+            if file.is_file():
+                found.setdefault(file.suffix.lower(), []).append(file)
+        return found
+
+    def of(self, *suffixes: str) -> list[Path]:
+        """The files of some suffixes, in the order of their names."""
+        return sorted(file for suffix in suffixes for file in self.by_suffix.get(suffix, ()))
+
+    @property
+    def images(self) -> list[Path]:
+        """The files with the suffix of an image."""
+        return self.of(*IMAGE_SUFFIXES)
+
+    def __str__(self) -> str:
+        """The numbers of files by kinds: '120 JPEG and 120 TXT files'."""
+        counts: Counter[str] = Counter()
+        for suffix, files in self.by_suffix.items():
+            counts[_KINDS.get(suffix, suffix.lstrip('.').upper() or 'unnamed')] += len(files)
+        shown = [f'{count} {kind}' for kind, count in counts.most_common(_SHOWN_KINDS)]
+        if not shown:
+            return 'no files'
+        total = sum(counts.values())
+        named = sum(count for _, count in counts.most_common(_SHOWN_KINDS))
+        shown += [f'{total - named} other'] if total > named else []
+        return (
+            ' and '.join([', '.join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown) + f' file{"s"[: total != 1]}'
+        )
+
+
+@dataclass(frozen=True)
+class Format:
+    """An annotation format.
+
+    Attributes:
+        name: The value of --format and --to.
+        title: Its name in sentences.
+        holds: The kinds of annotations that it can hold.
+        find: From the files of a folder, those with labels; none if the folder is of another format.
+        kinds: From the folder and those files, the kinds that they hold, the one that tells most first.
+        read: From the folder, those files and the kind of annotations that is needed (None for all there are), the
+            checked content; the report takes the findings.
+        near: From the files of a folder that fits no format, the number of files that hint at this one and what is
+            missing; None if nothing does.
+        yields: The formats beside which it is left alone; '*' for all.
+    """
+
+    name: str
+    title: str
+    holds: frozenset[Annotations]
+    find: Callable[[Files], list[Path]]
+    kinds: Callable[[Path, Sequence[Path]], list[Annotations]]
+    read: Callable[[Path, Sequence[Path], Annotations | None, Report], Parts]
+    near: Callable[[Files], tuple[int, str] | None] = lambda files: None
+    yields: tuple[str, ...] = ()
+
+
+def head(file: Path) -> str:
+    """The beginning of a text file, by which formats are told apart; other bytes become question marks."""
+    try:
+        with file.open('rb') as opened:
+            data = opened.read(_HEAD)
+    except OSError:
+        return ''
+    encoding = 'utf-16' if data[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig'
+    return data.decode(encoding, errors='replace')
