@@ -11,6 +11,7 @@ from .content import Annotations, Content
 from .format import IMAGE_SUFFIXES as _SUFFIXES
 from .format import Format, Parts
 from .reading import sized
+from .writing import Target
 
 __all__ = ['CLASS_FOLDERS']
 
@@ -130,6 +131,17 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return {part: _read_part(path, folder, report) for part, folder in _find_parts(path).items()}
 
 
+def _write(parts: Parts, target: Target) -> None:
+    for part, content in parts.items():
+        names = {one['id']: str(one['name']) for one in content['categories']}
+        target.lose('objects', len(content['annotations']))
+        for image in content['images']:
+            if 'category_id' in image:
+                target.copy(image, f'{part}/{names[image["category_id"]]}')
+            else:
+                target.lose('images without a class')
+
+
 CLASS_FOLDERS = Format(
     name='folders',
     title='folders of classes',
@@ -137,5 +149,6 @@ CLASS_FOLDERS = Format(
     find=lambda files: list(_find_parts(files.path).values()),
     kinds=lambda path, files: ['classes'],
     read=_read,
+    write=_write,
     yields=('*',),
 )

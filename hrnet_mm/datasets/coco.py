@@ -12,6 +12,7 @@ from .format import Format, Parts, head
 from .images import find_image
 from .labels import semantic_file
 from .reading import numbered, use_for
+from .writing import Target
 
 __all__ = ['COCO']
 
@@ -129,6 +130,14 @@ def _holds(path: Path, files: Sequence[Path]) -> list[Annotations]:
     return [*(['boxes'] if objects else []), *(['regions'] if with_masks or with_labels else [])]  # type: ignore[list-item]
 
 
+def _write(parts: Parts, target: Target) -> None:
+    for part, content in parts.items():
+        for image in content['images']:
+            target.copy(image, f'images/{part}')
+        images = [{**image, 'file_name': target.name(image)} for image in content['images']]
+        target.write_json(f'{part}.json', {**content, 'images': images})
+
+
 COCO = Format(
     name='coco',
     title='COCO',
@@ -136,4 +145,5 @@ COCO = Format(
     find=lambda files: [files.path / name for name in _files(files.path)],
     kinds=_holds,
     read=_read,
+    write=_write,
 )

@@ -5,18 +5,22 @@ By hand: Datumaro 1.13, which reads it, needs an older OpenCV, pandas and Pillow
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count as counting
 from pathlib import Path
+
+import numpy as np
 
 from ..annotations import Report
 from ..errors import UserError
-from .content import Annotations
+from .content import Annotations, Content
 from .format import Files, Format, Parts, head
 from .images import find_image
-from .masks import encode, round_outline
+from .masks import encode, pixels, round_outline
 from .reading import PARTS, Builder, checked
 from .shapes import Shapes
 from .texts import line_of, number, numbers, read_xml
+from .writing import Target, box_to_draw, lose_details, objects_of
 
 __all__ = ['CVAT']
 
@@ -119,8 +123,6 @@ def _draw_mask(
     shapes: Shapes, key: str | None, name: str, one: ET.Element, where: str, size: Sequence[float], crowd: bool
 ) -> None:
     """Add a mask: run lengths, row by row and those outside first, in a box."""
-    import numpy as np
-
     left, top, width, height = (
         int(value) for value in numbers([one.get(k) for k in ('left', 'top', 'width', 'height')], where, 'a side')
     )
@@ -149,6 +151,69 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['boxes', 'masks', 'keypoints', 'visibility', 'crowds', 'parts', 'order'])
+    root, groups = ET.Element('annotations'), counting(1)
+    ET.SubElement(root, 'version').text = '1.1'
+    labels = ET.SubElement(ET.SubElement(ET.SubElement(root, 'meta'), 'task'), 'labels')
+    categories = {one['id']: one for one in parts['train']['categories']}
+    for one in categories.values():
+        label = ET.SubElement(labels, 'label')
+        ET.SubElement(label, 'name').text = str(one['name'])
+        for point in one.get('keypoints') or ():
+            part_of = ET.SubElement(labels, 'label')
+            ET.SubElement(part_of, 'name').text = point
+            ET.SubElement(part_of, 'type').text = 'points'
+            ET.SubElement(part_of, 'parent').text = str(one['name'])
+    for number_of_image, (part, image, objects) in enumerate(objects_of(parts)):
+        place = target.copy(image, f'images/{part}')
+        attributes = {'id': str(number_of_image), 'name': place.name, 'subset': part}
+        sides = {key: str(image[key]) for key in ('width', 'height')}
+        entry = ET.SubElement(root, 'image', {**attributes, **sides})
+        if 'category_id' in image:
+            ET.SubElement(entry, 'tag', label=str(categories[image['category_id']]['name']))
+        for one in objects:
+            _write_object(entry, one, image, categories[one['category_id']], str(next(groups)))
+    ET.indent(root)
+    target.write('annotations.xml', ET.tostring(root, 'unicode') + '\n')
+
+
+def _write_object(entry: ET.Element, one: Content, image: Content, category: Content, group: str) -> None:
+    """Write the shapes of an object, as one group if there are several."""
+    common = {'label': str(category['name']), 'occluded': '0', 'z_order': '0'}
+    shapes: list[tuple[str, dict[str, str]]] = []
+    shape = one.get('segmentation') or []
+    if isinstance(shape, Mapping):
+        mask = pixels(shape, (image['height'], image['width']))
+        ys, xs = np.flatnonzero(mask.any(1)).tolist(), np.flatnonzero(mask.any(0)).tolist()
+        inside = [xs[0], ys[0], xs[-1] - xs[0] + 1, ys[-1] - ys[0] + 1]
+        counts = encode(mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1].T)['counts']
+        sides = dict(zip(('left', 'top', 'width', 'height'), map(str, inside), strict=True))
+        shapes.append(('mask', {**common, 'rle': ','.join(map(str, counts)), **sides}))
+        box = None if one.get('bbox') == inside else one.get('bbox')
+    else:
+        texts = [';'.join(f'{x!r},{y!r}' for x, y in zip(o[::2], o[1::2], strict=True)) for o in shape]
+        shapes += [('polygon', {**common, 'points': text}) for text in texts]
+        box = box_to_draw(one, shape)
+    if box:
+        x, y, w, h = box
+        sides = {'xtl': repr(x), 'ytl': repr(y), 'xbr': repr(x + w), 'ybr': repr(y + h)}
+        shapes.append(('box', {**common, **sides}))
+    points = one.get('keypoints') or []
+    if points:
+        shapes.append(('skeleton', common))
+    for tag, attributes in shapes:
+        grouped = {**attributes, 'group_id': group} if len(shapes) > 1 else attributes
+        drawn = ET.SubElement(entry, tag, grouped)
+        if one.get('iscrowd'):
+            ET.SubElement(drawn, 'attribute', name='iscrowd').text = '1'
+        if tag == 'skeleton':
+            triples = zip(category['keypoints'], points[::3], points[1::3], points[2::3], strict=True)
+            for name, x, y, visible in triples:
+                flags = {'outside': str(int(visible == 0)), 'occluded': str(int(visible == 1))}
+                ET.SubElement(drawn, 'points', {'label': name, **flags, 'points': f'{x!r},{y!r}'})
+
+
 CVAT = Format(
     name='cvat',
     title='CVAT',
@@ -156,4 +221,5 @@ CVAT = Format(
     find=_find,
     kinds=lambda path, files: _build(path, files, Report()).holds,
     read=_read,
+    write=_write,
 )

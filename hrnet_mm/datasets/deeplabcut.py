@@ -16,6 +16,7 @@ from ..errors import UserError
 from .content import Annotations, Content
 from .format import Files, Format, Parts, head
 from .reading import sized
+from .writing import Target, lose_details, objects_of
 
 __all__ = ['DEEPLABCUT']
 
@@ -173,6 +174,32 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return {'train': _read_tables(path, files, report)}
 
 
+def _write(parts: Parts, target: Target) -> None:
+    """Write labeled-data/images/CollectedData_labels.csv, as DeepLabCut and lightning-pose read it."""
+    every = [objects for _, _, objects in objects_of(parts)]
+    animals = [f'animal{k + 1}' for k in range(max(map(len, every), default=0))]
+    lose_details(target, parts, ['keypoints', 'order', 'boxes'])
+    categories = parts['train']['categories']
+    names = next((list(one['keypoints']) for one in categories if one.get('keypoints')), [])
+    target.lose('names of classes', sum(one['name'] != 'animal' for one in categories))
+    of_cells = [(animal, name, axis) for animal in animals for name in names for axis in 'xy']
+    rows = [['scorer', '', '', *['labels'] * len(of_cells)]]
+    rows += [['individuals', '', '', *(cell[0] for cell in of_cells)]] if len(animals) > 1 else []
+    rows += [[key, '', '', *(cell[i] for cell in of_cells)] for i, key in ((1, 'bodyparts'), (2, 'coords'))]
+    folder = 'labeled-data/images'
+    for _, image, objects in objects_of(parts):
+        name = target.copy(image, folder).name
+        whole = [0, 0, image['width'], image['height']]
+        cells = []
+        for one in objects:
+            points = one.get('keypoints') or [0, 0, 0] * len(names)
+            target.lose('boxes of objects', int(bool(one.get('bbox')) and (len(animals) > 1 or one['bbox'] != whole)))
+            for x, y, visible in zip(points[::3], points[1::3], points[2::3], strict=True):
+                cells += [repr(x), repr(y)] if visible else ['', '']
+        rows.append(['labeled-data', 'images', name, *cells, *[''] * (len(of_cells) - len(cells))])
+    target.write_rows(f'{folder}/CollectedData_labels.csv', rows)
+
+
 DEEPLABCUT = Format(
     name='deeplabcut',
     title='DeepLabCut',
@@ -180,4 +207,5 @@ DEEPLABCUT = Format(
     find=_find,
     kinds=lambda path, files: ['keypoints'],
     read=_read,
+    write=_write,
 )

@@ -10,8 +10,10 @@ from ..errors import UserError
 from .content import Annotations
 from .format import Files, Format, Parts, head
 from .images import find_image, images_by_stem, own_image
+from .points import box_around
 from .reading import Builder, checked
 from .texts import line_of, number, numbers, read_text, read_xml
+from .writing import Target, labeled_points, lose_details, objects_of
 
 __all__ = ['DLIB', 'PTS']
 
@@ -106,6 +108,52 @@ def _find_dlib(files: Files) -> list[Path]:
     return [file for file in files.of('.xml') if '<dataset>' in head(file) and '<images>' in head(file)]
 
 
+def _write_pts(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['keypoints', 'parts'])
+    for part, image, objects in objects_of(parts):
+        place = target.copy(image, part)
+        target.lose('images without an object', int(not objects))
+        for k, one in enumerate(objects):
+            points = one.get('keypoints') or []
+            if not points or not all(points[2::3]):
+                target.lose('objects with unlabeled keypoints, which are left out')
+                continue
+            places = [f'{x + 1!r} {y + 1!r}\n' for x, y in zip(points[::3], points[1::3], strict=True)]
+            name = place.stem if k == 0 else f'{place.stem}_{k}'
+            text = f'version: 1\nn_points: {len(places)}\n{{\n{"".join(places)}}}\n'
+            target.write(f'{part}/{name}.pts', text)
+    names: list[str] = next((one['keypoints'] for one in parts['train']['categories'] if one.get('keypoints')), [])
+    target.lose('names of keypoints', len(names) if list(names) != _named(len(names)) else 0)
+
+
+def _write_dlib(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['boxes', 'keypoints', 'crowds', 'parts'])
+    categories = {one['id']: one for one in parts['train']['categories']}
+    roots: dict[str, ET.Element] = {part: ET.Element('images') for part in parts}
+    for part, image, objects in objects_of(parts):
+        place = target.copy(image, f'images/{part}').relative_to(target.folder).as_posix()
+        entry = ET.SubElement(roots[part], 'image', file=place, width=str(image['width']), height=str(image['height']))
+        for one in objects:
+            points = one.get('keypoints') or []
+            sides = one.get('bbox') or (box_around(points) if any(points[2::3]) else None)
+            if sides is None:
+                target.lose('objects without a box')
+                continue
+            if not one.get('bbox'):
+                target.lose('objects without a box, which get one around their keypoints')
+            texts = dict(zip(('left', 'top', 'width', 'height'), map(repr, sides), strict=True))
+            box = ET.SubElement(entry, 'box', {**texts, **({'ignore': '1'} if one.get('iscrowd') else {})})
+            category = categories[one['category_id']]
+            ET.SubElement(box, 'label').text = str(category['name'])
+            for name, x, y, _ in labeled_points(category, one):
+                ET.SubElement(box, 'part', name=name, x=repr(x), y=repr(y))
+    for part, images in roots.items():
+        root = ET.Element('dataset')
+        root.append(images)
+        ET.indent(root)
+        target.write({'train': 'train.xml', 'val': 'test.xml'}[part], ET.tostring(root, 'unicode') + '\n')
+
+
 PTS = Format(
     name='pts',
     title='iBUG points',
@@ -113,6 +161,7 @@ PTS = Format(
     find=lambda files: files.of('.pts'),
     kinds=lambda path, files: ['keypoints'],
     read=_read_all_pts,
+    write=_write_pts,
 )
 
 DLIB = Format(
@@ -122,4 +171,5 @@ DLIB = Format(
     find=_find_dlib,
     kinds=lambda path, files: _build_dlib(path, files, Report()).holds,
     read=_read_dlib,
+    write=_write_dlib,
 )

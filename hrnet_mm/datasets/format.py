@@ -5,10 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..annotations import Report
 from ..annotations.clutter import without_clutter
 from .content import Annotations, Content
+
+if TYPE_CHECKING:
+    from .writing import Target
 
 __all__ = ['IMAGE_SUFFIXES', 'Files', 'Format', 'Parts', 'head']
 
@@ -78,6 +82,7 @@ class Format:
         kinds: From the folder and those files, the kinds that they hold, the one that tells most first.
         read: From the folder, those files and the kind of annotations that is needed (None for all there are), the
             checked content; the report takes the findings.
+        write: Writes content into a folder and counts what the format cannot hold; None if it is read only.
         near: From the files of a folder that fits no format, the number of files that hint at this one and what is
             missing; None if nothing does.
         yields: The formats beside which it is left alone; '*' for all.
@@ -89,6 +94,7 @@ class Format:
     find: Callable[[Files], list[Path]]
     kinds: Callable[[Path, Sequence[Path]], list[Annotations]]
     read: Callable[[Path, Sequence[Path], Annotations | None, Report], Parts]
+    write: Callable[[Parts, 'Target'], None] | None = None
     near: Callable[[Files], tuple[int, str] | None] = lambda files: None
     yields: tuple[str, ...] = ()
 

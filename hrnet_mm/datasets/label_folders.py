@@ -14,9 +14,11 @@ from ..annotations import Report
 from ..errors import UserError
 from .content import Annotations
 from .format import IMAGE_SUFFIXES, Files, Format, Parts
-from .labels import UNLABELED, is_colored, read_colors, read_labels
+from .labels import UNLABELED, is_colored, label_array, read_colors, read_labels
+from .masks import draw_masks, pixels
 from .reading import PARTS, Builder, checked
 from .texts import number, read_rows, read_text
+from .writing import Target, lose_details, objects_of
 
 __all__ = ['LABEL_FOLDERS']
 
@@ -239,6 +241,25 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['masks', 'parts', 'order'])
+    for part, image, objects in objects_of(parts):
+        content = parts[part]
+        name = target.copy(image, f'images/{part}').stem
+        if 'label_image' in image:
+            labels = label_array(target.source, content, image)
+        else:
+            labels = draw_masks({**content, 'annotations': objects}, image)
+            shapes = [one['segmentation'] for one in objects if one.get('segmentation')]
+            target.lose('objects without a mask', len(objects) - len(shapes))
+            covered = sum(int(pixels(shape, labels.shape).sum()) for shape in shapes)
+            target.lose('pixels of objects below others', covered - int((labels > 0).sum()))
+            target.lose('objects that are not told from others', len(shapes) - len(np.unique(labels[labels > 0])))
+        target.write_image(f'masks/{part}/{name}.png', labels.astype(np.uint8))
+    names = ['background', *(str(one['name']) for one in parts['train']['categories'])]
+    target.write('classes.txt', ''.join(f'{name}\n' for name in names))
+
+
 LABEL_FOLDERS = Format(
     name='masks',
     title='label images',
@@ -246,6 +267,7 @@ LABEL_FOLDERS = Format(
     find=_find,
     kinds=lambda path, files: ['regions'],
     read=_read,
+    write=_write,
     near=_near,
     yields=('coco',),
 )

@@ -8,17 +8,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ..annotations import Report
 from ..errors import UserError
-from .content import Annotations
+from .content import Annotations, Content
 from .format import Files, Format, Parts, head
 from .images import find_image
 from .masks import round_outline
 from .reading import Builder, checked
 from .shapes import Shapes
 from .texts import is_number, listed_names, read_json
+from .writing import Target, box_to_draw, labeled_points, lose_details, objects_of, to_outlines
 
 __all__ = ['LABEL_STUDIO']
 
@@ -110,10 +111,10 @@ def _draw(built: Builder, image: int, shapes: Shapes, one: Mapping[str, Any], wh
         raise UserError(f'{where} has no "original_width" and "original_height" of its image; export it again')
 
     def scaled(x: str, y: str) -> list[float]:
-        shares = [value.get(x), value.get(y)]
-        if not all(map(is_number, shares)):
-            raise UserError(f'{where} has {x} {shares[0]!r} and {y} {shares[1]!r}; expected numbers in percent')
-        return [shares[0] * width / 100, shares[1] * height / 100]
+        across, down = value.get(x), value.get(y)
+        if not is_number(across) or not is_number(down):
+            raise UserError(f'{where} has {x} {across!r} and {y} {down!r}; expected numbers in percent')
+        return [across * width / 100, down * height / 100]
 
     if kind == 'keypointlabels':
         hidden = one.get('meta') == {'text': ['occluded']}
@@ -139,6 +140,56 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['boxes', 'masks', 'keypoints', 'visibility', 'parts', 'order'])
+    categories = {one['id']: one for one in parts['train']['categories']}
+    used = {one['category_id'] for content in parts.values() for one in content['annotations']}
+    target.lose('classes without objects', len(categories.keys() - used))
+    names = [str(one['name']) for one in categories.values()]
+    names += [point for one in categories.values() for point in one.get('keypoints') or ()]
+    tasks = []
+    for number, (part, image, objects) in enumerate(objects_of(parts), 1):
+        place = target.copy(image, f'images/{part}')
+        results = [
+            result
+            for k, one in enumerate(objects, 1)
+            for result in _results(target, one, image, categories[one['category_id']], f'object{k}')
+        ]
+        if 'category_id' in image:
+            choices = {'choices': [str(categories[image['category_id']]['name'])]}
+            results.append({'type': 'choices', 'value': choices, 'from_name': 'class', 'to_name': 'image'})
+        data = {'image': f'/data/local-files/?d=images/{part}/{quote(place.name)}'}
+        tasks.append({'id': number, 'data': data, 'annotations': [{'id': number, 'result': results}]})
+    target.write_json('labels.json', tasks)
+    target.write('labels.txt', ''.join(f'{name}\n' for name in dict.fromkeys(names)))
+
+
+def _results(target: Target, one: Content, image: Content, category: Content, name: str) -> list[dict[str, Any]]:
+    """The results of an object; further ones have the first as their parent."""
+    width, height, label = image['width'], image['height'], str(category['name'])
+    found: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    shapes = to_outlines(target, one, image)
+    for shape in shapes:
+        corners = [[100 * x / width, 100 * y / height] for x, y in zip(shape[::2], shape[1::2], strict=True)]
+        found.append(('polygonlabels', {'points': corners, 'polygonlabels': [label]}, {}))
+    if box := box_to_draw(one, shapes):
+        percents = [100 * value / (height if i % 2 else width) for i, value in enumerate(box)]
+        sides = dict(zip(('x', 'y', 'width', 'height'), percents, strict=True))
+        found.append(('rectanglelabels', {**sides, 'rotation': 0, 'rectanglelabels': [label]}, {}))
+    points = labeled_points(category, one)
+    target.lose('classes of objects that are keypoints alone', int(bool(points) and not found))
+    for point, x, y, visible in points:
+        value = {'x': 100 * x / width, 'y': 100 * y / height, 'width': 0.5, 'keypointlabels': [point]}
+        found.append(('keypointlabels', value, {'meta': {'text': ['occluded']}} if visible == 1 else {}))
+    results = []
+    for k, (kind, value, others) in enumerate(found):
+        of_parent = {} if k == 0 else {'parentID': f'{name}-0'}
+        size = {'original_width': width, 'original_height': height, 'image_rotation': 0}
+        to = {'from_name': kind, 'to_name': 'image', 'type': kind}
+        results.append({'id': f'{name}-{k}', **to, **size, 'value': value, **of_parent, **others})
+    return results
+
+
 LABEL_STUDIO = Format(
     name='label-studio',
     title='Label Studio',
@@ -146,4 +197,5 @@ LABEL_STUDIO = Format(
     find=_find,
     kinds=lambda path, files: _build(path, files, Report()).holds,
     read=_read,
+    write=_write,
 )

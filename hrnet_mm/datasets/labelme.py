@@ -16,13 +16,14 @@ from PIL import Image
 
 from ..annotations import Report
 from ..errors import UserError
-from .content import Annotations
+from .content import Annotations, Content
 from .format import Files, Format, Parts, head
 from .images import images_by_stem, own_image
 from .masks import encode, round_outline
 from .reading import Builder, checked
 from .shapes import Shapes
 from .texts import is_number, listed_names, read_json
+from .writing import Target, box_to_draw, labeled_points, lose_details, objects_of, to_outlines
 
 __all__ = ['LABELME']
 
@@ -118,6 +119,51 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    kept = ['boxes', 'masks', 'keypoints', 'visibility', 'crowds', 'parts', 'order']
+    lose_details(target, parts, kept)
+    categories = {one['id']: one for one in parts['train']['categories']}
+    used = {one['category_id'] for content in parts.values() for one in content['annotations']}
+    target.lose('classes without objects', len(categories.keys() - used))
+    names = [str(one['name']) for one in categories.values()]
+    names += [point for one in categories.values() for point in one.get('keypoints') or ()]
+    for part, image, objects in objects_of(parts):
+        place = target.copy(image, part)
+        shapes = [
+            shape
+            for group, one in enumerate(objects, 1)
+            for shape in _shapes(target, one, image, categories[one['category_id']], group)
+        ]
+        content: dict[str, Any] = {
+            'version': '5.5.0',
+            'flags': {},
+            'shapes': shapes,
+            'imagePath': place.name,
+            'imageData': None,
+        }
+        sides = {'imageData': None, 'imageHeight': image['height'], 'imageWidth': image['width']}
+        target.write_json(f'{part}/{place.stem}.json', {**content, **sides})
+    target.write('labels.txt', ''.join(f'{name}\n' for name in dict.fromkeys(names)))
+
+
+def _shapes(target: Target, one: Content, image: Content, category: Content, group: int) -> list[dict[str, Any]]:
+    """The shapes of an object, with a group if there are several."""
+    flags = {'crowd': True} if one.get('iscrowd') else {}
+    common = {'label': str(category['name']), 'flags': flags}
+    polygons = to_outlines(target, one, image)
+    shapes = [{**common, 'shape_type': 'polygon', 'points': np.reshape(o, (-1, 2)).tolist()} for o in polygons]
+    if box := box_to_draw(one, polygons):
+        edges = [[box[0], box[1]], [box[0] + box[2], box[1] + box[3]]]
+        shapes.append({**common, 'shape_type': 'rectangle', 'points': edges})
+    points = labeled_points(category, one)
+    target.lose('classes of objects that are keypoints alone', int(bool(points) and not shapes))
+    for name, x, y, visible in points:
+        hidden = {'occluded': True} if visible == 1 else {}
+        shapes.append({'label': name, 'flags': hidden, 'shape_type': 'point', 'points': [[x, y]]})
+    is_group = len(shapes) > 1
+    return [{**shape, 'group_id': group if is_group else None} for shape in shapes]
+
+
 LABELME = Format(
     name='labelme',
     title='LabelMe',
@@ -125,5 +171,6 @@ LABELME = Format(
     find=_find,
     kinds=lambda path, files: _build(path, files, Report()).holds,
     read=_read,
+    write=_write,
     near=_near,
 )

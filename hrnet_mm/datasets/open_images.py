@@ -11,6 +11,7 @@ from .format import Files, Format, Parts, head
 from .images import images_by_stem
 from .reading import PARTS, Builder, checked
 from .texts import numbers, read_rows
+from .writing import Target, lose_details, objects_of
 
 __all__ = ['OPEN_IMAGES']
 
@@ -80,6 +81,30 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['boxes', 'crowds', 'parts', 'order'])
+    names = {one['id']: str(one['name']) for one in parts['train']['categories']}
+    codes = {number: f'/m/{number:05d}' for number in names}
+    files = {'train': 'train-annotations-bbox.csv', 'val': 'validation-annotations-bbox.csv'}
+    columns = ['ImageID', 'Source', 'LabelName', 'Confidence', 'XMin', 'XMax', 'YMin', 'YMax', 'IsGroupOf']
+    rows: dict[str, list[list[str]]] = {part: [columns] for part in parts}
+    for part, image, objects in objects_of(parts):
+        stem = target.copy(image, part).stem
+        width, height = image['width'], image['height']
+        target.lose('images without an object', int(not objects))
+        for one in objects:
+            if not one.get('bbox'):
+                target.lose('objects without a box')
+                continue
+            x, y, w, h = one['bbox']
+            sides = [x / width, (x + w) / width, y / height, (y + h) / height]
+            crowd = str(int(bool(one.get('iscrowd'))))
+            rows[part].append([stem, 'xclick', codes[one['category_id']], '1', *map(repr, sides), crowd])
+    for part, some in rows.items():
+        target.write_rows(files[part], some)
+    target.write_rows('class-descriptions-boxable.csv', [[codes[number], name] for number, name in names.items()])
+
+
 OPEN_IMAGES = Format(
     name='open-images',
     title='Open Images',
@@ -87,4 +112,5 @@ OPEN_IMAGES = Format(
     find=_find,
     kinds=lambda path, files: ['boxes'],
     read=_read,
+    write=_write,
 )

@@ -14,6 +14,7 @@ from .format import Files, Format, Parts, head
 from .images import images_by_stem, own_image
 from .reading import Builder, checked
 from .texts import line_of, listed_names, numbers, read_text, read_xml
+from .writing import Target, lose_details, objects_of
 
 __all__ = ['PASCAL_VOC']
 
@@ -77,6 +78,37 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['boxes', 'crowds', 'parts', 'order'])
+    names = {one['id']: str(one['name']) for one in parts['train']['categories']}
+    listed: dict[str, list[str]] = {part: [] for part in parts}
+    for part, image, objects in objects_of(parts):
+        place = target.copy(image, 'JPEGImages')
+        listed[part].append(place.stem)
+        root = ET.Element('annotation')
+        ET.SubElement(root, 'filename').text = place.name
+        size = ET.SubElement(root, 'size')
+        for key in ('width', 'height'):
+            ET.SubElement(size, key).text = str(image[key])
+        ET.SubElement(size, 'depth').text = '3'
+        for one in objects:
+            if not one.get('bbox'):
+                target.lose('objects without a box')
+                continue
+            entry = ET.SubElement(root, 'object')
+            ET.SubElement(entry, 'name').text = names[one['category_id']]
+            ET.SubElement(entry, 'difficult').text = str(int(bool(one.get('iscrowd'))))
+            x, y, w, h = one['bbox']
+            box = ET.SubElement(entry, 'bndbox')
+            for key, value in zip(_EDGES, (x, y, x + w, y + h), strict=True):
+                ET.SubElement(box, key).text = repr(value)
+        ET.indent(root)
+        target.write(f'Annotations/{place.stem}.xml', ET.tostring(root, 'unicode') + '\n')
+    for part, stems in listed.items():
+        target.write(f'ImageSets/Main/{part}.txt', ''.join(f'{stem}\n' for stem in stems))
+    target.write('labels.txt', ''.join(f'{name}\n' for name in names.values()))
+
+
 PASCAL_VOC = Format(
     name='voc',
     title='PASCAL VOC',
@@ -84,5 +116,6 @@ PASCAL_VOC = Format(
     find=_find,
     kinds=lambda path, files: ['boxes'],
     read=_read,
+    write=_write,
     near=_near,
 )

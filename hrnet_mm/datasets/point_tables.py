@@ -15,6 +15,7 @@ from .format import Files, Format, Parts, head
 from .images import find_image
 from .reading import Builder, checked
 from .texts import number, read_rows
+from .writing import Target, lose_details, objects_of
 
 __all__ = ['POINT_TABLES']
 
@@ -125,6 +126,29 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    every = [objects for _, _, objects in objects_of(parts)]
+    several = max(map(len, every), default=0) > 1
+    lose_details(target, parts, ['keypoints', 'visibility', 'parts', 'boxes'])
+    categories = {one['id']: one for one in parts['train']['categories']}
+    names = next((list(one['keypoints']) for one in categories.values() if one.get('keypoints')), [])
+    columns = [f'{name}_{axis}' for name in names for axis in 'xyv']
+    rows = [['image', *(['object'] if several else []), 'class', *columns]]
+    for part, image, objects in objects_of(parts):
+        place = target.copy(image, f'images/{part}').relative_to(target.folder).as_posix()
+        whole = [0, 0, image['width'], image['height']]
+        target.lose('images without an object', int(not objects))
+        for k, one in enumerate(objects):
+            points = one.get('keypoints') or []
+            if not any(points[2::3]):
+                target.lose('objects without keypoints')
+                continue
+            target.lose('boxes of objects', int(bool(one.get('bbox')) and (several or one['bbox'] != whole)))
+            cells = [repr(value) for value in points]
+            rows.append([place, *([str(k)] if several else []), str(categories[one['category_id']]['name']), *cells])
+    target.write_rows('points.csv', rows)
+
+
 POINT_TABLES = Format(
     name='csv',
     title='table of points',
@@ -132,5 +156,6 @@ POINT_TABLES = Format(
     find=_find,
     kinds=lambda path, files: ['keypoints'],
     read=_read,
+    write=_write,
     near=_near,
 )

@@ -53,7 +53,7 @@ def with_points(content: Content, points: Points, file: Path) -> Content:
         count = sum(visible > 0 for visible in values[2::3])
         if not count or one.get('iscrowd'):
             continue
-        box = one.get('bbox') or _box_around(values)
+        box = one.get('bbox') or box_around(values)
         annotations.append({'iscrowd': 0, **one, 'area': box[2] * box[3], 'bbox': box, 'num_keypoints': count})
     if not annotations:
         raise UserError(f'{file}: no annotation has labeled "keypoints" (visibility 1 or 2)')
@@ -114,7 +114,8 @@ def _other_side(match: re.Match[str]) -> str:
     return other.capitalize() if side[0].isupper() else other
 
 
-def _box_around(values: Sequence[float]) -> list[float]:
+def box_around(values: Sequence[float]) -> list[float]:
+    """The box around labeled keypoints, x, y and visibility in turn, with a margin."""
     xs, ys = ([v for v, visible in zip(values[i::3], values[2::3], strict=True) if visible > 0] for i in (0, 1))
     left, top, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
     margin = max(_MARGIN * max(width, height), 8.0)  # a single point has a box of 16 pixels

@@ -8,6 +8,7 @@ from ..annotations import WHERE, Header, Report, Use, check_coco, read_headers
 from ..errors import UserError
 from .content import Annotations, Content
 from .format import Parts
+from .masks import extent
 
 __all__ = ['PARTS', 'Builder', 'checked', 'numbered', 'sized', 'split_parts', 'use_for']
 
@@ -93,8 +94,7 @@ class Builder:
         if outlines:
             entry['segmentation'] = [list(outline) for outline in outlines]
             if box is None:
-                xs, ys = [x for one in outlines for x in one[::2]], [y for one in outlines for y in one[1::2]]
-                box = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+                box = extent(outlines)
         elif mask is not None:
             entry['segmentation'] = dict(mask)
         if box is not None:

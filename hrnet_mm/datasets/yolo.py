@@ -14,10 +14,12 @@ import yaml
 
 from ..annotations import Report, read_headers
 from ..errors import UserError
-from .content import Annotations
+from .content import Annotations, Content
 from .format import Files, Format, Parts, head
+from .points import box_around
 from .reading import Builder, checked
 from .texts import listed_names, numbers, read_text
+from .writing import Target, joined, lose_details, objects_of, to_outlines
 
 __all__ = ['YOLO', 'label_file']
 
@@ -242,6 +244,48 @@ def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, re
     return checked(_build(path, files, report), annotations)
 
 
+def _write(parts: Parts, target: Target) -> None:
+    lose_details(target, parts, ['boxes', 'masks', 'keypoints', 'visibility', 'parts', 'skeleton', 'order'])
+    categories = parts['train']['categories']
+    place = {one['id']: i for i, one in enumerate(categories)}
+    points: Content = next((one for one in categories if one.get('keypoints')), {})
+    count = len(points.get('keypoints') or ())
+    for part, image, objects in objects_of(parts):
+        name = target.copy(image, f'images/{part}').stem
+        lines = [_line(target, one, image, place[one['category_id']], count) for one in objects]
+        target.write(f'labels/{part}/{name}.txt', ''.join(f'{line}\n' for line in lines if line))
+    settings: dict[str, Any] = {part: f'images/{part}' for part in ('train', 'val') if part in parts}
+    settings['names'] = [str(one['name']) for one in categories]
+    if count:
+        settings |= {'kpt_shape': [count, 3], 'kpt_names': {0: list(points['keypoints'])}}
+        settings |= {'skeleton': [[a - 1, b - 1] for a, b in points.get('skeleton') or ()]}
+        settings |= {'flip_idx': list(points['flip_indices'])} if points.get('flip_indices') else {}
+    target.write('data.yaml', yaml.safe_dump(settings, sort_keys=False, default_flow_style=None))
+
+
+def _line(target: Target, one: Content, image: Content, label: int, count: int) -> str:
+    """The line of an object; empty if it has nothing that YOLO holds."""
+    width, height = image['width'], image['height']
+    shapes = [] if count else to_outlines(target, one, image)
+    if count and one.get('segmentation'):
+        target.lose('masks of objects with keypoints')
+    if shapes:
+        outline = joined(target, shapes, image)
+        return ' '.join([str(label), *(repr(v / (height if i % 2 else width)) for i, v in enumerate(outline))])
+    points = list(one.get('keypoints') or [0.0, 0.0, 0] * count)
+    box = one.get('bbox') or (box_around(points) if any(points[2::3]) else None)
+    if box is None:
+        target.lose('objects without a box')
+        return ''
+    if not one.get('bbox'):
+        target.lose('objects without a box, which get one around their keypoints')
+    x, y, w, h = box
+    values = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
+    for px, py, visible in zip(points[::3], points[1::3], points[2::3], strict=True):
+        values += [px / width, py / height, visible]
+    return ' '.join([str(label), *map(repr, values)])
+
+
 YOLO = Format(
     name='yolo',
     title='YOLO',
@@ -249,5 +293,6 @@ YOLO = Format(
     find=_find,
     kinds=lambda path, files: _build(path, files, Report()).holds,
     read=_read,
+    write=_write,
     near=_near,
 )
