@@ -24,13 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert = actions.add_parser('convert', help='write the images and labels of a folder in another format')
     convert.add_argument('data', type=Path, metavar='IN', help='a folder of labeled images')
     convert.add_argument('out', type=Path, metavar='OUT', help='the new folder')
-    convert.add_argument(
-        '--to', required=True, metavar='FORMAT', help='the format of the new folder, such as coco or yolo'
-    )
+    convert.add_argument('--to', required=True, metavar='FORMAT', help='its format, such as coco or yolo')
     for one in (show, convert):
-        one.add_argument(
-            '--format', metavar='FORMAT', help='the format of the labels (default: found by their content)'
-        )
+        one.add_argument('--format', metavar='FORMAT', help='that of the labels (default: found by their content)')
 
 
 def run(args: argparse.Namespace) -> None:

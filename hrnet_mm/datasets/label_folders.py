@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..annotations import Report
+from ..annotations import Report, listed
 from ..errors import UserError
 from .content import Annotations
 from .format import IMAGE_SUFFIXES, Files, Format, Parts
@@ -191,8 +191,9 @@ def _guess(values: set[int], by_color: bool, path: Path, report: Report) -> dict
     if values <= {0, UNLABELED} or values <= {0, 1}:
         return {'0': 'background', str(max(max(values), 1)): 'object'}
     keys = {str(value): f'class {value}' if value else 'background' for value in sorted(values) if value != UNLABELED}
+    shown = [name for name in keys.values() if name != 'background']
     report.warning(
-        f'{path} names no classes; they are called {", ".join(list(keys.values())[1:6])}; write their names into '
+        f'{path} names no classes; they are called {listed(shown)}; write their names into '
         f'{path / "classes.txt"}, a line for each value from 0'
     )
     return keys

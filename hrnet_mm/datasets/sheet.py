@@ -18,6 +18,8 @@ from .writing import objects_of
 
 __all__ = ['draw_sheet']
 
+_Color = tuple[int, int, int]
+
 _SIDE = 420  # of an image on the sheet, in pixels
 _TITLE = 22
 _GAP = 8
@@ -50,7 +52,7 @@ def draw_sheet(path: Path, parts: Parts, file: Path, count: int) -> int:
     return len(tiles)
 
 
-def _color(i: int) -> tuple[int, int, int]:
+def _color(i: int) -> _Color:
     red, green, blue = colorsys.hsv_to_rgb(i * 0.618 % 1, 0.85, 1)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -85,9 +87,8 @@ def _draw(path: Path, part: str, image: Content, objects: Sequence[Content], con
     return tile
 
 
-def _draw_object(
-    draw: Any, one: Content, content: Content, color: tuple[int, int, int], name: str, scale: float
-) -> None:
+def _draw_object(draw: Any, one: Content, content: Content, color: _Color, name: str, scale: float) -> None:
+    """Draw box, lines and keypoints of an object."""
     if box := one.get('bbox'):
         x, y, w, h = (value * scale for value in box)
         draw.rectangle((x, y + _TITLE, x + w, y + h + _TITLE), outline=color, width=2)
@@ -109,13 +110,13 @@ def _draw_object(
                 _write(draw, (x + 5, y - 7), category['keypoints'][i], _color(i))
 
 
-def _painted(photo: Any, mask: Any, color: tuple[int, int, int]) -> Any:
+def _painted(photo: Any, mask: Any, color: _Color) -> Any:
     painted = photo.copy()
     painted[mask] = (0.5 * photo[mask] + 0.5 * np.array(color)).astype(np.uint8)
     return painted
 
 
-def _write(draw: Any, place: tuple[float, float], text: str, color: tuple[int, int, int]) -> None:
+def _write(draw: Any, place: tuple[float, float], text: str, color: _Color) -> None:
     draw.text(place, text, color, ImageFont.load_default(12), stroke_width=2, stroke_fill='black')
 
 
