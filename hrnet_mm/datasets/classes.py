@@ -9,17 +9,25 @@ from ..annotations.clutter import without_clutter
 from ..errors import UserError
 from .content import Annotations, Content
 from .format import IMAGE_SUFFIXES as _SUFFIXES
-from .format import Format, Parts
+from .format import Files, Format, Parts
 from .reading import sized
 from .writing import Target
 
 __all__ = ['CLASS_FOLDERS']
 
 _PARTS = {'train', 'val', 'valid', 'test'}
+_OF_OTHER_FORMATS = {'annotations', 'images', 'jpegimages', 'labeled-data', 'labels', 'masks', 'semantic', *_PARTS}
 _NO_CLASSES = {
     *('annotations', 'images', 'labels', 'masks', 'semantic', 'data', 'dataset', 'datasets', 'example', 'examples'),
     *('sample', 'samples', 'demo', 'docs', 'figures', 'results', 'output', 'outputs', 'tmp', 'temp', 'backup'),
 }
+
+
+def _find(files: Files) -> list[Path]:
+    """The folders of the parts; none if all that hold images have names of parts of other formats."""
+    parts = list(_find_parts(files.path).values())
+    names = {name.lower() for part in parts for name in _images_by_class(part)}
+    return parts if names - _OF_OTHER_FORMATS else []
 
 
 def _find_parts(path: Path) -> dict[str, Path]:
@@ -146,7 +154,7 @@ CLASS_FOLDERS = Format(
     name='folders',
     title='folders of classes',
     holds=frozenset({'classes'}),
-    find=lambda files: list(_find_parts(files.path).values()),
+    find=_find,
     kinds=lambda path, files: ['classes'],
     read=_read,
     write=_write,

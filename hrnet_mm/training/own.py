@@ -24,6 +24,7 @@ def train_folder(
     epochs: int | None = None,
     arch: str | None = None,
     pretrained: str | None = None,
+    form: str | None = None,
 ) -> None:
     """Train, test and draw a task on a folder, as `hrnet-mm train TASK --data DIR` does.
 
@@ -36,6 +37,7 @@ def train_folder(
         epochs: The length of the training.
         arch: The architecture in place of the demonstration's.
         pretrained: Weights of the backbone: a path, an address or a published name.
+        form: The annotation format, in place of a search.
 
     Raises:
         UserError: An argument or the data do not fit.
@@ -46,7 +48,7 @@ def train_folder(
     console = Console()
     minutes = None if epochs else minutes or MINUTES
     settings = {'minutes': minutes, 'epochs': epochs, 'arch': arch, 'pretrained': pretrained}
-    jobs = own_jobs(path, [task], work_dir, seed, None, settings, console)
+    jobs = own_jobs(path, [task], work_dir, seed, None, settings, console, form)
     run_jobs(jobs, work_dir, console, {'seed': seed, 'data': str(path)})
 
 
@@ -58,6 +60,7 @@ def own_jobs(
     iterations: int | None,
     settings: Mapping[str, Any],
     console: Console,
+    form: str | None = None,
 ) -> list[Job]:
     """The jobs for a folder.
 
@@ -69,15 +72,16 @@ def own_jobs(
         iterations: The length of each training, in place of that of the settings.
         settings: The arguments of `Own` but the folder.
         console: Shows how each folder is split.
+        form: The annotation format, in place of a search.
 
     Raises:
         UserError: The data do not fit, or a library is missing.
     """
-    tasks = [task for task in TASKS if task in (tasks or fitting_tasks(path))]
+    tasks = [task for task in TASKS if task in (tasks or fitting_tasks(path, form))]
     check_installed(tasks)
     jobs = []
     for task in tasks:
-        own = Own(read_folder(path, TASKS[task].annotations), **settings)
+        own = Own(read_folder(path, TASKS[task].annotations, form), **settings)
         console.print(f'{task}: {own.folder.about}; {own.folder.split}', markup=False, highlight=False, soft_wrap=True)
         for warning in own.folder.warnings:
             console.print(f'{task}: warning: {warning}', highlight=False, soft_wrap=True, markup=False)
