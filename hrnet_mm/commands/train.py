@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         metavar='DIR',
-        help='labeled images in any format of docs/tutorials/own_images.md; a fifth is used for validation, unless there '
-        'is a validation part',
+        help='labeled images in any format of docs/tutorials/own_images.md; a fifth is used for validation, '
+        'unless there is a validation part',
     )
     group.add_argument('--format', metavar='FORMAT', help='that of the labels (default: found by their content)')
     group.add_argument('--arch', help="an architecture that hrnet-mm list shows (default: the demonstration's)")

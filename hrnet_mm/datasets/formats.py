@@ -94,10 +94,11 @@ def find_format(
 
 def _describe(path: Path, files: Files, annotations: Annotations | None, others: Sequence[str]) -> str:
     """Say what a folder holds that fits no format, or none with the needed kind."""
-    if others:
-        title = FORMATS[others[0]].title
-        return f'{path} is of the format {title}, which has no {annotations}; {_supported(annotations)}'
     near = [(found[0], one, found[1]) for one in FORMATS.values() if (found := one.near(files))]
+    sure = [one for one in others if FORMATS[one].yields != ('*',) or not near]
+    if sure:
+        title = FORMATS[sure[0]].title
+        return f'{path} is of the format {title}, which has no {annotations}; {_supported(annotations)}'
     hint = ''
     if near:
         _, nearest, missing = max(near, key=lambda found: found[0])

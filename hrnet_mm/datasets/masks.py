@@ -39,7 +39,8 @@ def pixels(shape: Any, size: Sequence[int]) -> Any:
         return flat.reshape(shape['size'], order='F')
     from pycocotools import mask as coco_mask
 
-    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(shape, *size))) > 0
+    drawn = coco_mask.merge(coco_mask.frPyObjects(shape, *size))
+    return pixels({**drawn, 'counts': drawn['counts'].decode()}, size)
 
 
 def area(shape: Any) -> float:

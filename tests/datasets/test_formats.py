@@ -6,7 +6,7 @@ from pathlib import Path
 import label_formats
 import numpy as np
 import pytest
-from label_formats import CLASSES, KINDS, LABEL_FORMS, POINTS, TRAIN, VAL, WRITERS, label_files, label_image
+from label_formats import CLASSES, KINDS, LABEL_FORMS, POINTS, TRAIN, VAL, WRITERS, content, label_files, label_image
 from PIL import Image
 
 from hrnet_mm.cli import main
@@ -22,29 +22,6 @@ def made(tmp_path, form, kind):
     folder.mkdir(parents=True)
     WRITERS[form](folder, kind)
     return folder
-
-
-def content(folder):
-    """All that a training reads of a folder, without the places of the files."""
-    parts = []
-    for part in (folder.train, folder.val):
-        images = {one['id']: one for one in part['images']}
-        names = {one['id']: one['name'] for one in part['categories']}
-        keys = ('width', 'height', 'id')
-        parts.append(
-            (
-                [(Path(one['file_name']).name, *(one[key] for key in keys)) for one in part['images']],
-                [
-                    {
-                        **{key: value for key, value in one.items() if key not in ('category_id', 'num_keypoints')},
-                        'name': names[one['category_id']],
-                        'image': images[one['image_id']]['file_name'].rpartition('/')[2],
-                    }
-                    for one in part['annotations']
-                ],
-            )
-        )
-    return folder.classes, folder.points and folder.points.names, parts, folder.mean, folder.std
 
 
 @pytest.mark.parametrize(('kind', 'form'), [(kind, form) for kind, forms in KINDS.items() for form in forms])

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -142,7 +143,8 @@ def voc(folder, kind):
             text = f'<annotation>\n<filename>{name}.png</filename>\n<size><width>80</width><height>64</height></size>\n'
             for label, polygon, _ in OBJECTS[name]:
                 x, y, w, h = box_of(polygon)
-                text += f'<object>\n<name>{label}</name>\n<difficult>0</difficult>\n<bndbox><xmin>{x}</xmin><ymin>{y}</ymin>'
+                text += f'<object>\n<name>{label}</name>\n<difficult>0</difficult>\n'
+                text += f'<bndbox><xmin>{x}</xmin><ymin>{y}</ymin>'
                 text += f'<xmax>{x + w:.3f}</xmax><ymax>{y + h:.3f}</ymax></bndbox>\n</object>\n'
             (folder / 'Annotations' / f'{name}.xml').write_text(text + '</annotation>\n')
 
@@ -418,3 +420,26 @@ def animal_pts(folder):
     for name in TRAIN + VAL:
         places = '\n'.join(f'{x + 1:.3f} {y + 1:.3f}' for x, y, _ in points_of(name))
         (folder / f'{name}.pts').write_text(f'version: 1\nn_points:  3\n{{\n{places}\n}}\n')
+
+
+def content(folder):
+    """All that a training reads of a folder, without the places of the files."""
+    parts = []
+    for part in (folder.train, folder.val):
+        images = {one['id']: one for one in part['images']}
+        names = {one['id']: one['name'] for one in part['categories']}
+        keys = ('width', 'height', 'id')
+        parts.append(
+            (
+                [(Path(one['file_name']).name, *(one[key] for key in keys)) for one in part['images']],
+                [
+                    {
+                        **{key: value for key, value in one.items() if key not in ('category_id', 'num_keypoints')},
+                        'name': names[one['category_id']],
+                        'image': images[one['image_id']]['file_name'].rpartition('/')[2],
+                    }
+                    for one in part['annotations']
+                ],
+            )
+        )
+    return folder.classes, folder.points and folder.points.names, parts, folder.mean, folder.std
