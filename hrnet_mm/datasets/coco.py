@@ -8,7 +8,7 @@ from ..annotations import Report, check_coco, check_structure, read_json
 from ..annotations.clutter import without_clutter
 from ..errors import UserError
 from .content import Annotations, Content
-from .format import Format, Parts, head
+from .format import Files, Format, Parts, head
 from .images import find_image
 from .labels import semantic_file
 from .reading import numbered, use_for
@@ -130,6 +130,11 @@ def _holds(path: Path, files: Sequence[Path]) -> list[Annotations]:
     return [*(['boxes'] if objects else []), *(['regions'] if with_masks or with_labels else [])]  # type: ignore[list-item]
 
 
+def _near(files: Files) -> tuple[int, str] | None:
+    count = len(files.of('.json'))
+    return (count + 1, 'no JSON file has "images", "annotations" and "categories"') if count else None
+
+
 def _write(parts: Parts, target: Target) -> None:
     for part, content in parts.items():
         for image in content['images']:
@@ -146,4 +151,5 @@ COCO = Format(
     kinds=_holds,
     read=_read,
     write=_write,
+    near=_near,
 )

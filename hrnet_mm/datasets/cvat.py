@@ -14,7 +14,7 @@ import numpy as np
 from ..annotations import Report
 from ..errors import UserError
 from .content import Annotations, Content
-from .format import Files, Format, Parts, head
+from .format import Files, Format, Parts
 from .images import find_image
 from .masks import encode, pixels, round_outline
 from .reading import PARTS, Builder, checked
@@ -26,7 +26,7 @@ __all__ = ['CVAT']
 
 
 def _find(files: Files) -> list[Path]:
-    return [file for file in files.of('.xml') if '<annotations>' in head(file)]
+    return files.marked('.xml', lambda text: '<annotations>' in text)
 
 
 def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:

@@ -153,9 +153,11 @@ def _read_points(file: Path, line: int, row: list[str], columns: dict[str, int],
                 (math.nan, math.nan) if column is None else (float(cell or 'nan') for cell in row[column : column + 2])
             )
         except ValueError as error:
-            raise UserError(f'{file}: line {line}: {part} needs two numbers or nothing, got {row}') from error
+            raise UserError(
+                f'{file}: line {line}: {part} needs two numbers or nothing, got {str(row)[:200]}'
+            ) from error
         if math.isinf(x) or math.isinf(y):
-            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {row}')
+            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {str(row)[:200]}')
         points += [0.0, 0.0, 0] if math.isnan(x) or math.isnan(y) else [x, y, 2]
     return points
 

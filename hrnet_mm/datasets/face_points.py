@@ -8,7 +8,7 @@ from pathlib import Path
 from ..annotations import Report
 from ..errors import UserError
 from .content import Annotations
-from .format import Files, Format, Parts, head
+from .format import Files, Format, Parts
 from .images import find_image, images_by_stem, own_image
 from .points import box_around
 from .reading import Builder, checked
@@ -105,7 +105,7 @@ def _read_all_pts(path: Path, files: Sequence[Path], annotations: Annotations | 
 
 
 def _find_dlib(files: Files) -> list[Path]:
-    return [file for file in files.of('.xml') if '<dataset>' in head(file) and '<images>' in head(file)]
+    return files.marked('.xml', lambda text: '<dataset>' in text and '<images>' in text)
 
 
 def _write_pts(parts: Parts, target: Target) -> None:

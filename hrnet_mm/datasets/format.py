@@ -49,6 +49,11 @@ class Files:
         """The files of some suffixes, in the order of their names."""
         return sorted(file for suffix in suffixes for file in self.by_suffix.get(suffix, ()))
 
+    def marked(self, suffix: str, is_mark: Callable[[str], bool]) -> list[Path]:
+        """The files of a suffix by their beginnings, with those beside them, whose beginnings may be damaged."""
+        marked = {file.parent for file in self.of(suffix) if is_mark(head(file))}
+        return [file for file in self.of(suffix) if file.parent in marked]
+
     @property
     def images(self) -> list[Path]:
         """The files with the suffix of an image."""

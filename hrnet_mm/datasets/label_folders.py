@@ -92,6 +92,10 @@ def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
     names, keys = (None, {}) if listed is None else _read_list(listed)
     by_color = any(key.startswith('#') for key in keys)
     values = _values(list(pairs.values()), by_color)
+    if values is None and listed is not None:
+        raise UserError(
+            f'{listed} lists no colors, but the label images have some; write that of each class, as in "cat:255,0,0::"'
+        )
     if values is None:
         by_color, values = True, _values(list(pairs.values()), True)
     assert values is not None
@@ -126,6 +130,8 @@ def _read_list(file: Path) -> tuple[list[str], dict[str, str]]:
     else:
         lines = enumerate(read_text(file).splitlines(), 1)
         rows = [(line, _cells(text)) for line, text in lines if text.strip() and not text.startswith('#')]
+    if not rows:
+        raise UserError(f'{file} lists no class; write the name of each into a line of its own')
     if len(rows) > _MOST_COLORS:
         raise UserError(f'{file} lists {len(rows)} classes; a label image can have {_MOST_COLORS}, so leave some out')
     for line, cells in rows:

@@ -17,7 +17,7 @@ from PIL import Image
 from ..annotations import Report
 from ..errors import UserError
 from .content import Annotations, Content
-from .format import Files, Format, Parts, head
+from .format import Files, Format, Parts
 from .images import images_by_stem, own_image
 from .masks import encode, round_outline
 from .reading import Builder, checked
@@ -31,7 +31,7 @@ _CORNERS = {'rectangle': 2, 'polygon': 3, 'circle': 2, 'point': 1, 'mask': 2}
 
 
 def _find(files: Files) -> list[Path]:
-    return [file for file in files.of('.json') if '"shapes"' in head(file) and '"images"' not in head(file)]
+    return files.marked('.json', lambda text: '"shapes"' in text and '"images"' not in text)
 
 
 def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:

@@ -19,7 +19,7 @@ _SIDES = ('XMin', 'YMin', 'XMax', 'YMax')
 
 
 def _find(files: Files) -> list[Path]:
-    return [file for file in files.of('.csv') if {'ImageID', 'LabelName', 'XMin'} <= set(_columns(file))]
+    return [file for file in files.of('.csv') if {'ImageID', 'LabelName'} <= set(_columns(file))]
 
 
 def _columns(file: Path) -> list[str]:

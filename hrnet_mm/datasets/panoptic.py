@@ -20,11 +20,7 @@ __all__ = ['PANOPTIC']
 
 
 def _find(files: Files) -> list[Path]:
-    return [
-        file
-        for file in files.of('.json')
-        if '"segments_info"' in head(file) or (file.name.startswith('panoptic') and '"images"' in head(file))
-    ]
+    return [file for file in files.of('.json') if '"segments_info"' in head(file) or file.name.startswith('panoptic')]
 
 
 def _build(path: Path, files: Sequence[Path], report: Report, things: bool) -> Builder:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..annotations import Report
 from ..errors import UserError
 from .content import Annotations
-from .format import Files, Format, Parts, head
+from .format import Files, Format, Parts
 from .images import images_by_stem, own_image
 from .reading import Builder, checked
 from .texts import line_of, listed_names, numbers, read_text, read_xml
@@ -22,7 +22,7 @@ _EDGES = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
 def _find(files: Files) -> list[Path]:
-    return [file for file in files.of('.xml') if '<annotation>' in head(file)[:1000]]
+    return files.marked('.xml', lambda text: '<annotation>' in text[:1000])
 
 
 def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
@@ -71,7 +71,7 @@ def _parts(path: Path) -> dict[str, str]:
 
 def _near(files: Files) -> tuple[int, str] | None:
     count = len(files.of('.xml'))
-    return (count, 'no XML file begins with <annotation>') if count else None
+    return (count, 'no XML file begins with <annotation> (or <annotations>: CVAT, <dataset>: dlib)') if count else None
 
 
 def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:

@@ -24,6 +24,7 @@ __all__ = [
     'read_xml',
 ]
 
+_SHOWN = 40
 _MOST = 1e9  # pixels, beyond which a number is a mistake
 
 
@@ -150,7 +151,8 @@ def number(text: str | None, where: str, what: str) -> float:
     except ValueError:
         value = math.nan
     if not is_number(value):
-        raise UserError(f'{where}: {what} is {text!r}; expected a finite number')
+        given = text if text is None or len(text) < _SHOWN else f'{text[:_SHOWN]}...'
+        raise UserError(f'{where}: {what} is {given!r}; expected a finite number')
     return value
 
 

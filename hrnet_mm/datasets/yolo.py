@@ -136,9 +136,10 @@ def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
     built = Builder(path, file, report, settings['names'])
     shape = _read_points(built, file, settings)
     images = _images(path, file, settings, report)
-    labels = {label_file(image): image for image in images}
+    labels = {label_file(image) for image in images}
+    folders = {label.parent for label in labels}
     for one in Files(path).of('.txt'):
-        if one not in labels and 'labels' in one.parent.parts and _is_label(one) and _is_stated(one, settings):
+        if one not in labels and one.parent in folders and _is_label(one):
             report.error(f'{one} labels an image that does not exist; add it, or remove the file', path, 'no image')
     for (image, part), header in zip(images.items(), read_headers(list(images)), strict=True):
         if isinstance(header, str):
@@ -154,11 +155,6 @@ def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
                     with report.collecting(path, 'line'):
                         _read_line(built, number, text.split(), f'{label}: line {line}', header, shape)
     return built
-
-
-def _is_stated(label: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether all images are read, so that a label file without one is a mistake."""
-    return not settings.get('train')
 
 
 def _read_points(built: Builder, file: Path, settings: Mapping[str, Any]) -> tuple[int, int] | None:
