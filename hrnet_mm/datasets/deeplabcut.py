@@ -153,13 +153,16 @@ def _read_points(file: Path, line: int, row: list[str], columns: dict[str, int],
                 (math.nan, math.nan) if column is None else (float(cell or 'nan') for cell in row[column : column + 2])
             )
         except ValueError as error:
-            raise UserError(
-                f'{file}: line {line}: {part} needs two numbers or nothing, got {str(row)[:200]}'
-            ) from error
+            raise UserError(f'{file}: line {line}: {part} needs two numbers or nothing, got {_short(row)}') from error
         if math.isinf(x) or math.isinf(y):
-            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {str(row)[:200]}')
+            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {_short(row)}')
         points += [0.0, 0.0, 0] if math.isnan(x) or math.isnan(y) else [x, y, 2]
     return points
+
+
+def _short(row: Sequence[str]) -> str:
+    text = str(row)
+    return text if len(text) < 200 else f'{text[:200]}...'
 
 
 def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:

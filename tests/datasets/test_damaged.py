@@ -78,7 +78,7 @@ def test_half_a_file_is_named_with_its_line(tmp_path, name):
     assert re.search(r'line \d+', text)
 
 
-@pytest.mark.parametrize('name', SETS)
+@pytest.mark.parametrize('name', [name for name in SETS if name != 'dlib'])  # whose files name Latin 1
 def test_another_encoding_is_named(tmp_path, name):
     annotations, file, _ = made(tmp_path / 'mine', name)
     line = b'# \xe4\xf6\xfc\n'
@@ -134,7 +134,7 @@ def test_depth_without_end_is_a_sentence(tmp_path, name):
         ('names: {0: cat, 2: dog}\n', '"names" must have the numbers 0 to 1'),
         ('names: [cat, dog\ntrain: x\n', r'data\.yaml: line 2 is not YAML'),
         ('names: [cat, dog]\ntrain: nowhere\n', '"train: nowhere" leads to nothing in'),
-        ('names: [cat]\n', r"a\.txt: line 2: the class is '1'; data\.yaml has the classes 0 to 0"),
+        ('names: [cat]\nkpt_shape: [3, 3]\n', r"a\.txt: line 2: the class is '1'; data\.yaml has the classes 0 to 0"),
         ('names: [cat, dog]\nkpt_shape: [3]\n', r'"kpt_shape" is \[3\]; expected the number of keypoints'),
         ('names: [cat, dog]\nkpt_shape: [3, 3]\nflip_idx: [0, 0, 1]\n', '"flip_idx" must hold each number from 0 to 2'),
         ('names: [cat, dog]\nkpt_shape: [2, 3]\n', r'a\.txt: line 1 has 13 values after the class; expected 10'),
@@ -153,7 +153,7 @@ def test_wrong_settings_of_yolo(tmp_path, text, message):
         ('0 0.5 0.5 -0.1 0.1', r'a\.txt: line 1 has a box of the size -0\.1 x 0\.1'),
         (
             '0 320 200 40 30',
-            r'a\.txt: line 1 has the value 320; YOLO has shares of the image, from 0 to 1, and no pixels',
+            r'a\.txt: line 1 has the value 320; YOLO has shares of the image, from 0 to 1',
         ),
         ('0 0.5 0.5 0.1', r'a\.txt: line 1 has 3 values after the class; expected 4 of a box, or x and y of 3 or more'),
         ('cat 0.5 0.5 0.1 0.1', r"a\.txt: line 1: the class is 'cat'; data\.yaml has the classes 0 to 1"),
@@ -178,7 +178,7 @@ def test_wrong_lines_of_yolo(tmp_path, line, message):
             'voc',
             '<width>80<',
             '<width>81<',
-            r'a\.xml: image .* is 81 x 64 pixels in the file, but the image is read as',
+            r'a\.xml: image .* is 81 x 64 pixels in the file, but the image is',
         ),
         ('cvat', 'width="80"', 'width="81"', r'annotations\.xml: line 10: image .* is 81 x 64 pixels in the file'),
         ('cvat', 'label="cat"', 'label="bird"', "has the class 'bird', which .* does not list; it lists cat, dog"),
@@ -186,7 +186,7 @@ def test_wrong_lines_of_yolo(tmp_path, line, message):
         ('labelme', '"label": "tail"', '"label": "left_ear"', r"shape 4 \(left_ear\) is a second keypoint 'left_ear'"),
         ('label-studio', '"original_width": 80', '"original_width": "80"', 'task 0, result 1 has no "original_width"'),
         ('label-studio', '"image":', '"text": 5, "x":', None),
-        ('open-images', 'XMin', 'Xmin', 'fits no annotation format'),
+        ('open-images', 'XMin', 'Xmin', r'train-annotations-bbox\.csv: line 1 has no column XMin'),
         ('dlib', "width='80'", "width='8o'", r"training\.xml: line 4: the size is '8o'; expected a finite number"),
         ('pts', 'n_points:  3', 'n_points:  68', r'a\.pts has 3 points, but states n_points: 68'),
         ('pts', '}', '1 2 3\n}', r'a\.pts: line 7 has 3 numbers; expected x and y'),
