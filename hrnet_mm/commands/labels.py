@@ -62,7 +62,7 @@ def _convert(args: argparse.Namespace) -> None:
     print(about)
     _warn(warnings)
     for what, count in lost.items():
-        print(f'not kept by {args.to}: {count} {what}')
+        print(f'not kept by {args.to}: {what} ({count})')
     print(f'wrote {args.out}' + ('' if lost else '; nothing is lost'))
 
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,14 @@ def convert(source: Path, folder: Path, to: str, name: str | None = None) -> tup
         raise UserError(f'--to: cannot write the format {to!r}{did_you_mean(to, writable)}')
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f'{folder} is there already; name a new folder, so that nothing is overwritten')
+    with TemporaryDirectory() as images:
+        form, files = find_format(source, None, name)
+        if form.unpack and form.unpack(source, files, Path(images)):
+            source = Path(images)
+        return _convert(source, folder, to, form.name)
+
+
+def _convert(source: Path, folder: Path, to: str, name: str) -> tuple[str, Mapping[str, int], list[str]]:
     form, parts, warnings = read_all(source, name)
     partial = folder.with_name(f'.{folder.name}.partial')
     shutil.rmtree(partial, ignore_errors=True)

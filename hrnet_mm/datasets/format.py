@@ -88,6 +88,8 @@ class Format:
         read: From the folder, those files and the kind of annotations that is needed (None for all there are), the
             checked content; the report takes the findings.
         write: Writes content into a folder and counts what the format cannot hold; None if it is read only.
+        unpack: Writes the images that the files themselves or videos have, with the labels, into a folder of the same
+            format, and returns whether there were any; None if labels are always of images.
         near: From the files of a folder that fits no format, the number of files that hint at this one and what is
             missing; None if nothing does.
         yields: The formats beside which it is left alone; '*' for all.
@@ -100,6 +102,7 @@ class Format:
     kinds: Callable[[Path, Sequence[Path]], list[Annotations]]
     read: Callable[[Path, Sequence[Path], Annotations | None, Report], Parts]
     write: Callable[[Parts, 'Target'], None] | None = None
+    unpack: Callable[[Path, Sequence[Path], Path], bool] | None = None
     near: Callable[[Files], tuple[int, str] | None] = lambda files: None
     yields: tuple[str, ...] = ()
 

@@ -18,7 +18,7 @@ from .reading import PARTS
 
 __all__ = ['Target', 'box_to_draw', 'joined', 'labeled_points', 'lose_details', 'objects_of', 'to_outlines']
 
-_SEPARATE = {*PARTS, 'images', 'jpegimages', 'imgs', 'img_dir', 'leftimg8bit'}
+_SEPARATE = {*PARTS, 'images', 'labeled-data', 'jpegimages', 'imgs', 'img_dir', 'leftimg8bit'}
 
 
 class Target:

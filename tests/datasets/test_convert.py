@@ -66,9 +66,9 @@ def test_what_is_lost_is_listed(tmp_path, capsys):
     main(['labels', 'convert', str(tmp_path / 'first'), str(tmp_path / 'voc'), '--to', 'voc'])
     out = capsys.readouterr().out
     for line in (
-        'not kept by voc: 12 masks of objects',
-        'not kept by voc: 1 entries "license" of images',
-        'not kept by voc: 1 entries "score" of objects',
+        'not kept by voc: masks of objects (12)',
+        'not kept by voc: entries "license" of images (1)',
+        'not kept by voc: entries "score" of objects (1)',
     ):
         assert line in out
     assert 'iscrowd' not in out
