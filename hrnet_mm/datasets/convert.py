@@ -69,11 +69,11 @@ def convert(source: Path, folder: Path, to: str, name: str | None = None) -> tup
     with TemporaryDirectory() as images:
         form, files = find_format(source, None, name)
         if form.unpack and form.unpack(source, files, Path(images)):
-            source = Path(images)
+            return _convert(Path(images), folder, to, None)
         return _convert(source, folder, to, form.name)
 
 
-def _convert(source: Path, folder: Path, to: str, name: str) -> tuple[str, Mapping[str, int], list[str]]:
+def _convert(source: Path, folder: Path, to: str, name: str | None) -> tuple[str, Mapping[str, int], list[str]]:
     form, parts, warnings = read_all(source, name)
     partial = folder.with_name(f'.{folder.name}.partial')
     shutil.rmtree(partial, ignore_errors=True)

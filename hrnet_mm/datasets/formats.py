@@ -25,7 +25,7 @@ from .panoptic import PANOPTIC
 from .pascal_voc import PASCAL_VOC
 from .point_tables import POINT_TABLES
 from .points import read_points, with_points
-from .sleap import SLEAP
+from .sleap import NWB, SLEAP
 from .split import split_images
 from .yolo import YOLO
 
@@ -35,7 +35,7 @@ FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         *(COCO, PANOPTIC, YOLO, PASCAL_VOC, CVAT, LABELME, LABEL_STUDIO, OPEN_IMAGES, LABEL_FOLDERS),
-        *(DEEPLABCUT, SLEAP, POINT_TABLES, PTS, DLIB, CLASS_FOLDERS),
+        *(DEEPLABCUT, SLEAP, NWB, POINT_TABLES, PTS, DLIB, CLASS_FOLDERS),
     )
 }
 """The formats by the values of --format."""

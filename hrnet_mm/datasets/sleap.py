@@ -1,6 +1,10 @@
-"""Reader of SLEAP's .slp files, through sleap-io (`pip install 'hrnet_mm[labels]'`)."""
+"""Readers of SLEAP's .slp files and of poses in NWB, through sleap-io (`pip install 'hrnet_mm[labels]'`).
+
+sleap-io 0.9 cannot read NWB whose images are a list of files, not even its own; those are refused with its words.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,11 @@ import numpy as np
 from ..annotations import Report, read_headers
 from ..errors import UserError
 from .content import Annotations
-from .format import Files, Format, Parts
+from .format import Format, Parts
 from .images import find_image
 from .reading import Builder, checked
 
-__all__ = ['SLEAP']
+__all__ = ['NWB', 'SLEAP']
 
 _ANIMAL = 'animal'
 
@@ -30,9 +34,11 @@ def _load(file: Path) -> Any:
     except ImportError as error:
         raise UserError(f"{file} needs sleap-io, which is not installed: pip install 'hrnet_mm[labels]'") from error
     try:
+        if file.suffix.lower() == '.nwb':
+            return sleap_io.load_nwb(str(file))
         return sleap_io.load_slp(str(file), open_videos=False)
     except Exception as error:  # whatever h5py and sleap-io raise of a damaged file
-        raise UserError(f'{file} is not a file of SLEAP that sleap-io can read ({error}); save it again') from error
+        raise UserError(f'{file} is no file of poses that sleap-io can read ({error}); save it again') from error
 
 
 def _is_of_images(video: Any) -> bool:
@@ -111,10 +117,6 @@ def _unpack(path: Path, files: Sequence[Path], folder: Path) -> bool:
     return found
 
 
-def _find(files: Files) -> list[Path]:
-    return files.of('.slp')
-
-
 def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:
     return checked(_build(path, files, report), annotations)
 
@@ -123,8 +125,10 @@ SLEAP = Format(
     name='sleap',
     title='SLEAP',
     holds=frozenset({'keypoints'}),
-    find=_find,
+    find=lambda files: files.of('.slp'),
     kinds=lambda path, files: ['keypoints'],
     read=_read,
     unpack=_unpack,
 )
+
+NWB = replace(SLEAP, name='nwb', title='NWB', find=lambda files: files.of('.nwb'))
