@@ -204,7 +204,7 @@ class Builder:
 def use_for(content: Content, annotations: Annotations | None) -> Use:
     """What is checked of a content for a kind of annotations, None for all there are."""
     objects = content['annotations']
-    with_labels = 'label_values' in content
+    with_labels = any('label_image' in image for image in content['images'])
     return Use(
         is_own=True,
         boxes=annotations == 'boxes'
