@@ -1,6 +1,6 @@
 """Reader of Label Studio's JSON export: boxes, polygons, keypoints and choices, in percent of the image.
 
-By hand: sleap-io 0.9 reads its keypoints alone, and label-studio-converter brings the whole
+By hand: sleap-io 0.9 reads rectangles and keypoints alone, and label-studio-converter brings the whole
 label-studio-sdk.
 """
 

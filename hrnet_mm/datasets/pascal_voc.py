@@ -1,6 +1,6 @@
 """Reader of PASCAL VOC's format: an XML file with boxes for each image.
 
-By hand, because supervision 0.31 keeps places in 32 bits, takes 1 from them, and drops `difficult`.
+By hand, because supervision 0.31 keeps places in 32 bits and drops `difficult`.
 """
 
 import xml.etree.ElementTree as ET
