@@ -1,5 +1,6 @@
 """The description of an annotation format, and the files of a folder among which formats are looked for."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..annotations import Report
-from ..annotations.clutter import without_clutter
+from ..annotations.clutter import is_clutter
 from .content import Annotations, Content
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Parts = Mapping[str, Content]
 """The content of 'train' and of 'val', or of 'train' alone where a folder has no validation part."""
 
 _HEAD = 65536
+_LOOKED_AT = 20  # files of a folder, of which one must have the sign of a format
 _KINDS = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.tif': 'TIFF', '.tiff': 'TIFF'}
 _SHOWN_KINDS = 5
 
@@ -38,21 +40,27 @@ class Files:
 
     @cached_property
     def by_suffix(self) -> Mapping[str, Sequence[Path]]:
-        """The files in the order of their names, by suffixes in small letters."""
+        """The files by suffixes in small letters; those of a folder in the order of their names."""
         found: dict[str, list[Path]] = {}
-        for file in without_clutter(self.path, sorted(self.path.rglob('*'))):
-            if file.is_file():
-                found.setdefault(file.suffix.lower(), []).append(file)
+        for folder, folders, names in os.walk(self.path):
+            folders[:] = sorted(name for name in folders if not is_clutter(name))
+            for name in sorted(names):
+                if not is_clutter(name):
+                    found.setdefault(os.path.splitext(name)[1].lower(), []).append(Path(folder, name))
         return found
 
     def of(self, *suffixes: str) -> list[Path]:
         """The files of some suffixes, in the order of their names."""
-        return sorted(file for suffix in suffixes for file in self.by_suffix.get(suffix, ()))
+        found = [self.by_suffix[suffix] for suffix in suffixes if suffix in self.by_suffix]
+        return list(found[0]) if len(found) == 1 else sorted((file for files in found for file in files), key=str)
 
     def marked(self, suffix: str, is_mark: Callable[[str], bool]) -> list[Path]:
         """The files of a suffix by their beginnings, with those beside them, whose beginnings may be damaged."""
-        marked = {file.parent for file in self.of(suffix) if is_mark(head(file))}
-        return [file for file in self.of(suffix) if file.parent in marked]
+        beside: dict[Path, list[Path]] = {}
+        for file in self.of(suffix):
+            beside.setdefault(file.parent, []).append(file)
+        marked = [files for files in beside.values() if any(is_mark(head(file)) for file in files[:_LOOKED_AT])]
+        return [file for files in marked for file in files]
 
     @property
     def images(self) -> list[Path]:

@@ -274,7 +274,8 @@ def _completed(
         return dict(parts), None
     if annotations != 'keypoints':
         return {part: _with_areas(content) for part, content in parts.items()}, None
-    points = {part: read_points(path / part, content) for part, content in parts.items()}
+    where = Path(f'{path} ({about(form, parts)})')
+    points = {part: read_points(where, content) for part, content in parts.items()}
     names = [one.names for one in points.values()]
     if names[0] != names[-1]:
         raise UserError(

@@ -42,11 +42,12 @@ def draw_sheet(path: Path, parts: Parts, file: Path, count: int) -> int:
     chosen = every[:: max(1, math.ceil(len(every) / count))][:count]
     tiles = [_draw(path, part, image, objects, parts[part]) for part, image, objects in chosen]
     columns = math.ceil(math.sqrt(len(tiles)))
-    rows = math.ceil(len(tiles) / columns)
-    size = _SIDE + _GAP, _SIDE + _TITLE + _GAP
-    sheet = Image.new('RGB', (columns * size[0] + _GAP, rows * size[1] + _GAP), 'white')
-    for i, tile in enumerate(tiles):
-        sheet.paste(tile, (_GAP + i % columns * size[0], _GAP + i // columns * size[1]))
+    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
+    heights = [max(tile.height for tile in row) + _GAP for row in rows]
+    sheet = Image.new('RGB', (columns * (_SIDE + _GAP) + _GAP, sum(heights) + _GAP), 'white')
+    for i, row in enumerate(rows):
+        for k, tile in enumerate(row):
+            sheet.paste(tile, (_GAP + k * (_SIDE + _GAP), _GAP + sum(heights[:i])))
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(file)
     return len(tiles)
@@ -72,7 +73,7 @@ def _draw(path: Path, part: str, image: Content, objects: Sequence[Content], con
         photo = _painted(photo, labels == UNLABELED, (128, 128, 128))
     scale = _SIDE / max(photo.shape[:2])
     shape = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
-    tile = Image.new('RGB', (_SIDE, _SIDE + _TITLE), 'white')
+    tile = Image.new('RGB', (_SIDE, shape[1] + _TITLE), 'white')
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     tile.paste(Image.fromarray(cv2.resize(np.ascontiguousarray(photo), shape, interpolation=method)), (0, _TITLE))
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(13)
