@@ -30,6 +30,8 @@ def _find(files: Files) -> list[Path]:
 
     Without them, those whose first line begins with scorer: lightning-pose calls its only table as it likes.
     """
+    if (files.path / 'CollectedData.csv').is_file():
+        return [files.path / 'CollectedData.csv']  # lightning-pose's; CollectedData_new.csv is for measuring later
     patterns = ('', '*/', 'labeled-data/*/')
     found = (sorted(files.path.glob(f'{pattern}CollectedData_*.csv')) for pattern in patterns)
     tables = [file for some in found for file in without_clutter(files.path, some)]
@@ -183,6 +185,9 @@ def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:
 
 
 def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:
+    if files[0].name == 'CollectedData.csv':
+        for other in sorted(path.glob('CollectedData_*.csv')):
+            report.warning(f'{other} is left out, because lightning-pose trains on CollectedData.csv alone')
     return {'train': _read_tables(path, files, report)}
 
 

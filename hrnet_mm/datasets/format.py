@@ -42,7 +42,13 @@ class Files:
     def by_suffix(self) -> Mapping[str, Sequence[Path]]:
         """The files by suffixes in small letters; those of a folder in the order of their names."""
         found: dict[str, list[Path]] = {}
-        for folder, folders, names in os.walk(self.path):
+        walked: set[str] = set()
+        for folder, folders, names in os.walk(self.path, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in walked:  # a link that leads back
+                folders.clear()
+                continue
+            walked.add(real)
             folders[:] = sorted(name for name in folders if not is_clutter(name))
             for name in sorted(names):
                 if not is_clutter(name):

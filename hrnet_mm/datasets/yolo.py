@@ -92,12 +92,10 @@ def _folders(path: Path, file: Path, settings: Mapping[str, Any]) -> dict[str, l
         for value in values if isinstance(values, list) else [values] if values else []:
             tail = re.sub(r'^(\.\.?/)+', '', str(value))
             places = [base / name for base in bases for name in (str(value), tail)]
-            place = next(
-                (one for one in places if one.exists() and path.resolve() in [one.resolve(), *one.resolve().parents]),
-                None,
-            )
+            inside = [Path(os.path.normpath(one)) for one in places if one.exists()]
+            place = next((one for one in inside if one.is_relative_to(os.path.normpath(path))), None)
             if place is not None:
-                found.setdefault(part, []).append(Path(os.path.normpath(place)))
+                found.setdefault(part, []).append(place)
             elif part != 'test':
                 raise UserError(f'{file}: "{part}: {value}" leads to nothing in {path}; correct it, or leave it out')
     return found

@@ -173,3 +173,26 @@ def test_folders_of_other_things_are_suspicious(tmp_path):
     assert 'the folder Examples is taken for a class' in warnings
     assert "the class 'Dataset' holds 2 folders of images ('dark', 'light')" in warnings
     assert f'give {tmp_path / "mine" / "Dataset"} in place of' in warnings
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    folder = made(tmp_path, 'yolo', 'boxes')
+    (folder / 'train').rename(tmp_path / 'elsewhere')
+    (folder / 'train').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'elsewhere' / 'back').symlink_to(folder)
+    assert read_folder(folder, 'boxes').about == 'YOLO detect, 2 classes (cat, dog), 4 train / 2 val'
+
+
+def test_lightning_pose_trains_on_its_first_table_alone(tmp_path):
+    label_formats.animal_lightning(tmp_path)
+    (tmp_path / 'labels.csv').rename(tmp_path / 'CollectedData.csv')
+    (tmp_path / 'CollectedData_new.csv').write_text((tmp_path / 'CollectedData.csv').read_text())
+    read = read_folder(tmp_path, 'keypoints')
+    assert len(read.train['images']) + len(read.val['images']) == 6
+    assert any('CollectedData_new.csv is left out, because lightning-pose trains on' in one for one in read.warnings)
+
+
+def test_a_missing_kind_is_said_with_what_is_there(tmp_path):
+    folder = made(tmp_path, 'yolo', 'boxes')
+    with pytest.raises(ValueError, match=r'\(YOLO detect, 2 classes \(cat, dog\), 4 train / 2 val\): no category has'):
+        read_folder(folder, 'keypoints')
