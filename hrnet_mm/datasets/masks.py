@@ -87,7 +87,13 @@ def outlines(mask: Any) -> list[list[float]]:
         >>> outlines(np.array([[0, 1], [0, 1]]))
         [[1.0, 0.0, 2.0, 0.0, 2.0, 2.0, 1.0, 2.0]]
     """
-    loops = [np.array(loop) for loop in _loops(np.pad(np.asarray(mask, bool), 1))]
+    mask = np.asarray(mask, bool)
+    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(ys):
+        return []
+    corner = np.array([xs[0] - 1, ys[0] - 1])
+    inside = mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
+    loops = [np.array(loop) for loop in _loops(np.pad(inside, 1))]
     outer = [loop for loop in loops if _signed_area(loop) > 0]
     for hole in (loop for loop in loops if _signed_area(loop) < 0):
         # The bridge goes straight to the left, to the nearest edge of a polygon that is open to the hole.
@@ -105,7 +111,7 @@ def outlines(mask: Any) -> list[list[float]]:
         k, i, left = best
         bridge = np.array([[left, y]])
         outer[k] = np.concatenate([outer[k][: i + 1], bridge, hole, hole[:1], bridge, outer[k][i + 1 :]])
-    return [(loop - 1).astype(float).ravel().tolist() for loop in outer]
+    return [(loop + corner).astype(float).ravel().tolist() for loop in outer]
 
 
 def _signed_area(loop: Any) -> float:

@@ -130,7 +130,9 @@ def joined(target: Target, shapes: Sequence[Sequence[float]], image: Content) ->
     """One polygon in place of several, with lines there and back between them."""
     if len(shapes) < 2:
         return list(shapes[0]) if shapes else []
-    whole = [value for shape in shapes for value in (*shape, *shape[:2])]
+    starts = [list(shape[:2]) for shape in shapes]
+    there = [value for shape in shapes for value in (*shape, *shape[:2])]
+    whole = there + [value for start in starts[-2::-1] for value in start]  # back along the same lines
     size = image['height'], image['width']
     target.lose('objects of several polygons, which are joined by lines to one')
     target.lose('pixels on the lines between them', int((pixels([whole], size) != pixels(list(shapes), size)).sum()))

@@ -13,6 +13,7 @@ from hrnet_mm.datasets import FORMATS, read_folder
 from hrnet_mm.datasets.convert import convert
 from hrnet_mm.datasets.labels import label_array
 from hrnet_mm.datasets.masks import encode, outlines, pixels
+from hrnet_mm.datasets.writing import Target, joined
 
 ANNOTATIONS = {'boxes': 'boxes', 'regions': 'regions', 'pixels': 'regions', 'keypoints': 'keypoints'}
 AREAS = 'areas that are not those of the shapes'
@@ -133,6 +134,16 @@ def test_outlines_of_pixels_are_drawn_as_the_same_pixels():
             tried += 1
             np.testing.assert_array_equal(pixels(outlines(mask), mask.shape), mask)
     assert tried > 40
+
+
+def test_several_polygons_become_one_without_a_pixel_lost(tmp_path):
+    target = Target(tmp_path, tmp_path)
+    squares = [
+        [x, y, x + 7.5, y, x + 7.5, y + 9, x, y + 9] for x, y in ((3, 4), (40, 50), (60, 5), (5, 40), (20.25, 20))
+    ]
+    whole = joined(target, squares, {'width': 80, 'height': 64})
+    assert target.lost == {'objects of several polygons, which are joined by lines to one': 1}
+    np.testing.assert_array_equal(pixels([whole], (64, 80)), pixels(squares, (64, 80)))
 
 
 # Nothing half-written, nothing overwritten
