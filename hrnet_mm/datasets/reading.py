@@ -5,9 +5,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..annotations import WHERE, Header, Report, Use, check_coco, read_headers
+from ..annotations.clutter import without_clutter
 from ..errors import UserError
 from .content import Annotations, Content
-from .format import Parts
+from .format import IMAGE_SUFFIXES, Parts
 from .masks import extent
 
 __all__ = ['PARTS', 'Builder', 'checked', 'numbered', 'sized', 'split_parts', 'use_for']
@@ -231,6 +232,8 @@ def checked(built: Builder, annotations: Annotations | None) -> Parts:
         raise UserError(f'{built.file} is about no image of {built.path}')
     content = built.content(annotations)
     report.stop()
+    if built.label_values is None:
+        _report_unlisted(built)
     files = [built.path / image['file_name'] for image in content['images']]
     headers = check_coco(built.file, content, use_for(content, annotations), files, report)
     report.stop()
@@ -239,6 +242,22 @@ def checked(built: Builder, annotations: Annotations | None) -> Parts:
         part: numbered(one, [image['file_name'] for image in one['images']], [of_image[i['id']] for i in one['images']])
         for part, one in split_parts(built.file, content, report).items()
     }
+
+
+def _report_unlisted(built: Builder) -> None:
+    """Tell images that lie beside labeled ones, and that no label file is about."""
+    listed = {built.path / image['file_name'] for image in built.images}
+    beside = [
+        file
+        for folder in sorted({file.parent for file in listed})
+        for file in without_clutter(folder, sorted(folder.iterdir()))
+        if file.suffix.lower() in IMAGE_SUFFIXES and file not in listed and file.is_file()
+    ]
+    if beside:
+        built.report.warning(
+            f'{built.file}: {len(beside)} of {len(beside) + len(listed)} images have no labels and are left out, first '
+            f'{beside[0]}; label them if they show objects'
+        )
 
 
 def split_parts(file: Path, content: Content, report: Report) -> dict[str, Content]:

@@ -119,7 +119,9 @@ def _images(path: Path, file: Path, settings: Mapping[str, Any], report: Report)
             else:
                 images |= dict.fromkeys((one for one in files.images if one.is_relative_to(place)), part)
     if 'train' not in stated:
-        images |= {one: images.get(one) for one in files.images}
+        # Label images may lie beside; they have no labels of their own.
+        found = (one for one in files.images if 'images' in one.relative_to(path).parts or label_file(one).is_file())
+        images |= {one: images.get(one) for one in found}
     return dict(sorted(images.items()))
 
 

@@ -68,6 +68,16 @@ def test_a_number_that_is_none_is_named_with_its_line(tmp_path, name, value):
     assert re.search(place, text) or (file.suffix == '.json' and 'Exceeds the limit' in text)
 
 
+@pytest.mark.parametrize('name', [name for name in SETS if name not in ('coco-panoptic', 'deeplabcut', 'lightning')])
+def test_nan_is_named_with_its_place(tmp_path, name):
+    """In DeepLabCut's tables alone it says that a point is not labeled."""
+    annotations, file, place = made(tmp_path / 'mine', name)
+    file.write_text(with_number(file.read_text(), 'NaN'))
+    text = sentence(tmp_path / 'mine', annotations)
+    assert str(file) in text
+    assert re.search(place, text)
+
+
 @pytest.mark.parametrize('name', SETS)
 def test_half_a_file_is_named_with_its_line(tmp_path, name):
     annotations, file, _ = made(tmp_path / 'mine', name)

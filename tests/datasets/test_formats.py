@@ -196,3 +196,25 @@ def test_a_missing_kind_is_said_with_what_is_there(tmp_path):
     folder = made(tmp_path, 'yolo', 'boxes')
     with pytest.raises(ValueError, match=r'\(YOLO detect, 2 classes \(cat, dog\), 4 train / 2 val\): no category has'):
         read_folder(folder, 'keypoints')
+
+
+@pytest.mark.parametrize(
+    ('form', 'suffix'), [('voc', '.xml'), ('labelme', '.json'), ('cvat', None), ('label-studio', None)]
+)
+def test_images_without_labels_are_told(tmp_path, form, suffix):
+    folder = made(tmp_path, form, 'boxes')
+    assert read_folder(folder, 'boxes').warnings == ()
+    if suffix is None:
+        (place,) = folder.rglob('a.png')
+        place.with_name('other.png').write_bytes(place.read_bytes())
+    else:
+        next(folder.rglob(f'a{suffix}')).unlink()
+    (warning,) = [one for one in read_folder(folder, 'boxes').warnings if 'is a copy of' not in one]
+    assert re.search(r'1 of [67] images have no labels and are left out, first .*(a|other)\.png; label them', warning)
+
+
+def test_label_images_are_no_images_of_yolo(tmp_path):
+    folder = made(tmp_path, 'yolo', 'boxes')
+    (folder / 'data.yaml').write_text('names: [cat, dog]')
+    label_formats.pictures(folder / 'masks', TRAIN)
+    assert read_folder(folder, 'boxes', 'yolo').about.endswith('4 train / 2 val')
