@@ -25,13 +25,24 @@ __all__ = ['LABEL_FOLDERS']
 _IMAGES = {'images', 'image', 'imgs', 'img', 'img_dir', 'jpegimages', 'leftimg8bit', '701_stillsraw_full'}
 _LABELS = {
     *('masks', 'mask', 'labels', 'label', 'gt', 'gts', 'gtfine', 'ann_dir', 'annotations', 'semantic', 'segmentation'),
-    *('segmentations', 'segmentationclass', 'label_images', 'labeledapproved_full'),
+    *('segmentations', 'segmentationclass', 'segmentationclasspng', 'label_images', 'labeledapproved_full'),
 }
 _LABEL_SUFFIXES = ('.png', '.bmp', '.tif', '.tiff', '.gif')
 _NAME_ENDS = re.compile(
     r'(_leftImg8bit|_gtFine_label(Train)?Ids|_mask|_masks|_label|_labels|_gt|_seg|_img|_image|_L)$', re.IGNORECASE
 )
-_LISTS = ('label_colors.txt', 'labelmap.txt', 'class_dict.csv', 'classes.txt', 'labels.txt', 'codes.txt', 'classes.csv')
+_LISTS = (
+    *(
+        'label_colors.txt',
+        'labelmap.txt',
+        'class_dict.csv',
+        'classes.txt',
+        'class_names.txt',
+        'labels.txt',
+        'codes.txt',
+    ),
+    'classes.csv',
+)
 _BACKGROUND = {'background', '_background_', '__background__', 'bg'}
 _VOID = {'void', 'unlabeled', 'unlabelled', 'ignore', 'ignored', '__ignore__', '_ignore_', 'unknown'}
 _MOST_COLORS = 254
@@ -88,7 +99,7 @@ def _key(path: Path, file: Path, names: set[str]) -> tuple[str, ...] | None:
 def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
     every = Files(path)
     pairs = _pairs(every)
-    listed = next((file for name in _LISTS for file in (path / name,) if file.is_file()), None)
+    listed = next((path / name for name in _LISTS if (path / name).is_file()), None)
     names, keys = (None, {}) if listed is None else _read_list(listed)
     by_color = any(key.startswith('#') for key in keys)
     values = _values(list(pairs.values()), by_color)
@@ -130,6 +141,8 @@ def _read_list(file: Path) -> tuple[list[str], dict[str, str]]:
     else:
         lines = enumerate(read_text(file).splitlines(), 1)
         rows = [(line, _cells(text)) for line, text in lines if text.strip() and not text.startswith('#')]
+    if rows and rows[0][1][:1] == ['__ignore__']:
+        rows = rows[1:]  # LabelMe's, which stands for -1
     if not rows:
         raise UserError(f'{file} lists no class; write the name of each into a line of its own')
     if len(rows) > _MOST_COLORS:
@@ -192,6 +205,8 @@ def _values(files: Sequence[Path], by_color: bool) -> set[int] | None:
 
 def _guess(values: set[int], by_color: bool, path: Path, report: Report) -> dict[str, str]:
     """The names of values or colors that no list names: 0 and black are background, 255 is unlabeled."""
+    if by_color and 0 in values and len(values) == 2:
+        return {'#000000': 'background', f'#{max(values):06x}': 'object'}
     if by_color:
         return {f'#{value:06x}': f'#{value:06x}' if value else 'background' for value in sorted(values)}
     if values <= {0, UNLABELED} or values <= {0, 1}:
@@ -241,6 +256,8 @@ def _near(files: Files) -> tuple[int, str] | None:
         return 1, 'no folder is called images'
     if folders & _IMAGES and not folders & _LABELS and len(files.images) > 1:
         return 1, 'no folder is called masks'
+    if folders & _IMAGES and folders & _LABELS and files.images:
+        return 1, 'no PNG, BMP, TIFF or GIF has the name of an image'
     return None
 
 

@@ -43,6 +43,8 @@ def read_labels(file: Path) -> Any:
         UserError: It is not such an image.
     """
     values = _read(file)
+    if values.dtype == bool:  # a bit for each pixel
+        values = values.astype(np.uint8)
     if values.ndim != 2:
         raise UserError(
             f'{file} is a color image; labels must be a gray or palette PNG with 0 for background and i for the i-th '
@@ -86,7 +88,8 @@ def label_array(path: Path, content: Content, image: Content) -> Any:
     if unknown := [key for key in keys if key not in table]:
         raise UserError(
             f'{file} holds {"the color" if by_color else "the value"} {unknown[0]}, which is none of the labels '
-            f'{", ".join(list(table)[:10])}; add it to the list of the classes, or repaint the pixels'
+            f'{", ".join(list(table)[:10])}; add it to the list of the classes, which names background too, or repaint '
+            'the pixels'
         )
     return np.array([table[key] for key in keys], np.uint8)[places].reshape(places.shape)
 

@@ -16,6 +16,7 @@ from ..annotations import Report, read_headers
 from ..errors import UserError
 from .content import Annotations, Content
 from .format import Files, Format, Parts, head
+from .images import find_image
 from .points import box_around
 from .reading import Builder, checked
 from .texts import listed_names, numbers, read_text
@@ -101,9 +102,9 @@ def _folders(path: Path, file: Path, settings: Mapping[str, Any]) -> dict[str, l
     return found
 
 
-def _images(path: Path, file: Path, settings: Mapping[str, Any], report: Report) -> dict[Path, str | None]:
+def _images(files: Files, file: Path, settings: Mapping[str, Any], report: Report) -> dict[Path, str | None]:
     """The images and the part of each, where the file states one."""
-    files = Files(path)
+    path = files.path
     stated = _folders(path, file, settings)
     if stated.get('train') and stated.get('train') == stated.get('val'):
         report.warning(f'{file}: "train" and "val" are the same, so a part of the images is drawn for validation')
@@ -112,10 +113,7 @@ def _images(path: Path, file: Path, settings: Mapping[str, Any], report: Report)
     for part, places in stated.items():
         for place in places:
             if place.is_file():
-                listed = [Path(os.path.normpath(place.parent / name)) for name in listed_names(place)]
-                if missing := [one for one in listed if not one.is_file()]:
-                    raise UserError(f'{place} lists {missing[0]}, which does not exist; correct it')
-                images |= dict.fromkeys(listed, part)
+                images |= {path / find_image(path, place, name): part for name in listed_names(place)}
             else:
                 images |= dict.fromkeys((one for one in files.images if one.is_relative_to(place)), part)
     if 'train' not in stated:
@@ -135,11 +133,12 @@ def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
     settings = _settings(file)
     built = Builder(path, file, report, settings['names'])
     shape = _read_points(built, file, settings)
-    images = _images(path, file, settings, report)
-    labels = {label_file(image) for image in images}
-    folders = {label.parent for label in labels}
-    for one in Files(path).of('.txt'):
-        if one not in labels and one.parent in folders and _is_label(one):
+    every = Files(path)
+    images = _images(every, file, settings, report)
+    folders = {label_file(image).parent for image in images}
+    known = {label_file(image) for image in every.images}
+    for one in every.of('.txt'):
+        if one not in known and one.parent in folders and _is_label(one):
             report.error(f'{one} labels an image that does not exist; add it, or remove the file', path, 'no image')
     for (image, part), header in zip(images.items(), read_headers(list(images)), strict=True):
         if isinstance(header, str):

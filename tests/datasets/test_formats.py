@@ -102,16 +102,6 @@ def test_unnamed_values_and_colors_are_said(tmp_path):
     assert read_folder(tmp_path / 'colors', 'regions').classes == ('#008040', '#800000', '#e0e0c0')
 
 
-def test_two_values_are_one_class(tmp_path):
-    label_files(tmp_path, 'unnamed')
-    for file in tmp_path.glob('masks/*/*.png'):
-        values = np.asarray(Image.open(file))
-        Image.fromarray(np.where((values > 0) & (values < 255), 255, 0).astype(np.uint8)).save(file)
-    read = read_folder(tmp_path, 'regions')
-    assert read.classes == ('object',)
-    assert set(np.unique(label_array(tmp_path, read.train, read.train['images'][0]))) == {0, 1}
-
-
 # Which format it is
 
 
@@ -218,3 +208,49 @@ def test_label_images_are_no_images_of_yolo(tmp_path):
     (folder / 'data.yaml').write_text('names: [cat, dog]')
     label_formats.pictures(folder / 'masks', TRAIN)
     assert read_folder(folder, 'boxes', 'yolo').about.endswith('4 train / 2 val')
+
+
+def test_lists_of_images_name_them_as_other_computers_do(tmp_path):
+    folder = made(tmp_path, 'yolo', 'boxes')
+    (folder / 'data.yaml').write_text('names: [cat, dog]\ntrain: train.txt\nval: val.txt\n')
+    (folder / 'train.txt').write_text('/home/me/set/train/images/a.png\nC:\\set\\train\\images\\b.png\n')
+    (folder / 'val.txt').write_text('./val/images/e.png\n')
+    read = read_folder(folder, 'boxes')
+    assert read.about.endswith('2 train / 1 val')
+    assert any('2 of 4 images' in one or '3 of 6 images' in one for one in read.warnings)
+    (folder / 'val.txt').write_text('/etc/passwd\n')
+    with pytest.raises(ValueError, match=r'passwd does not exist, but val\.txt lists it'):
+        read_folder(folder, 'boxes')
+
+
+@pytest.mark.parametrize('mode', ['1', 'RGB', 'L'])
+def test_masks_of_one_object_need_no_names(tmp_path, mode):
+    label_files(tmp_path, 'unnamed')
+    for file in tmp_path.glob('masks/*/*.png'):
+        values = np.asarray(Image.open(file))
+        Image.fromarray(np.where((values > 0) & (values < 255), 255, 0).astype(np.uint8)).convert(mode).save(file)
+    read = read_folder(tmp_path, 'regions')
+    assert read.classes == ('object',)
+    assert set(np.unique(label_array(tmp_path, read.train, read.train['images'][0]))) == {0, 1}
+
+
+def test_names_in_labelmes_order(tmp_path):
+    label_files(tmp_path, 'values')
+    (tmp_path / 'classes.txt').rename(tmp_path / 'labels.txt')
+    (tmp_path / 'labels.txt').write_text('__ignore__\n_background_\ncat\ndog\n')
+    assert read_folder(tmp_path, 'regions').classes == ('cat', 'dog')
+    (tmp_path / 'labels.txt').write_text('cat\ndog\n')
+    with pytest.raises(
+        ValueError, match=r'holds the value 2, which is none of the labels 0, 1, 255; add it to the list'
+    ):
+        read_folder(tmp_path, 'regions')
+
+
+def test_label_images_of_other_names_are_described(tmp_path):
+    label_files(tmp_path, 'values')
+    for file in tmp_path.glob('masks/*/*.png'):
+        file.rename(file.with_suffix('.jpg'))
+    with pytest.raises(
+        ValueError, match='nearest: label images, but no PNG, BMP, TIFF or GIF has the name of an image'
+    ):
+        read_folder(tmp_path, 'regions')
