@@ -12,7 +12,10 @@ from .report import Report, listed
 from .shapes import check_box, check_mask, check_points
 from .values import NUMBERS, are_numbers, by, hashable, is_id, is_side, short
 
-__all__ = ['Use', 'check_coco', 'check_structure', 'count_labels', 'read_json']
+__all__ = ['WHERE', 'Use', 'check_coco', 'check_structure', 'count_labels', 'read_json']
+
+WHERE = '_where'
+"""The key of an image's or annotation's place in its file, for sentences, where a reader made it of another format."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ class _Check:
         counts: Counter[int] = Counter()
         seen: dict[Any, int] = {}
         for i, one in enumerate(annotations):
-            where = f'{self.file}: annotation {one["id"] if "id" in one else f"number {i + 1}"}'
+            where = one.get(WHERE) or f'{self.file}: {_named(one, i)}'
             if not self._references(where, one, category_ids):
                 continue
             for level, kind, sentence in self._annotation(one):
@@ -215,8 +218,9 @@ class _Check:
                 counts[len(one['keypoints'])] += 1
             key = _content(one)
             if key is not None and (first := seen.setdefault(key, i)) != i:
+                other = annotations[first]
                 self.report.warning(
-                    f'{where} is the same object as annotation {annotations[first].get("id", f"number {first + 1}")}; '
+                    f'{where} is the same object as {other.get(WHERE) or _named(other, first)}; '
                     'an object that is given twice counts twice, so remove one',
                     self.file,
                     'twice',
@@ -265,7 +269,7 @@ class _Check:
     def _size(self, image: Mapping[str, Any], header: Header | None) -> tuple[float, float] | None:
         """The size that the annotations are for, after a comparison with the file's."""
         stated = image.get('width'), image.get('height')
-        where = f'{self.file}: image {image["file_name"]!r}'
+        where = image.get(WHERE) or f'{self.file}: image {image["file_name"]!r}'
         if any(value is not None and not is_side(value) for value in stated):
             self._error(
                 'side', f'{where} has width {stated[0]!r} and height {stated[1]!r}; expected whole numbers above 0'
@@ -433,6 +437,10 @@ class _Check:
         if self.use.points is not None:
             return [self.use.points]
         return [category['keypoints'] for category in self.coco.get('categories') or () if category.get('keypoints')]
+
+
+def _named(one: Mapping[str, Any], i: int) -> str:
+    return f'annotation {one["id"] if "id" in one else f"number {i + 1}"}'
 
 
 def _is_dropped(one: Mapping[str, Any], width: Any, height: Any) -> bool:

@@ -71,14 +71,14 @@ class Report:
         return [str(finding) for finding in self.findings if finding.level == 'warning']
 
     @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """Turn a UserError of a `with` block into a mistake of this report."""
+    def collecting(self, *kind: Hashable) -> Iterator[None]:
+        """Turn a UserError of a `with` block into a mistake of this report, of a kind as in `error`."""
         try:
             yield
         except DataError:
             pass  # they are in the report
         except UserError as error:
-            self.error(str(error))
+            self.error(str(error), *kind)
 
     def stop(self, all_of_them: str = '') -> None:
         """Raise the mistakes as one sentence, if there are any.

@@ -6,7 +6,7 @@ from typing import Any
 
 from .values import are_numbers, by, short
 
-__all__ = ['check_box', 'check_mask', 'check_points']
+__all__ = ['check_box', 'check_mask', 'check_points', 'run_lengths']
 
 _FAR = 5.0
 """Pixels by which a box may differ from the mask or the points in it, however small they are."""
@@ -148,6 +148,12 @@ def check_points(
             )
 
 
+def run_lengths(shape: Mapping[str, Any]) -> list[int]:
+    """The run lengths of a mask of COCO, from the list or the text of its `counts`."""
+    counts: list[int] | str = shape['counts']
+    return counts if isinstance(counts, list) else _decoded(counts)
+
+
 def _run_lengths(shape: Mapping[str, Any], size: Any) -> Iterator[tuple[str, str, str]]:
     """Check COCO's run-length encoding; a text has the lengths in characters of six bits."""
     sides, counts = shape.get('size'), shape.get('counts')
@@ -161,7 +167,7 @@ def _run_lengths(shape: Mapping[str, Any], size: Any) -> Iterator[tuple[str, str
     if size is not None and (sides[1], sides[0]) != size:
         yield 'error', 'rle', f'has a mask of {by((sides[1], sides[0]))} pixels in an image of {by(size)}; correct it'
         return
-    total = sum(counts if isinstance(counts, list) else _decoded(counts))
+    total = sum(run_lengths(shape))
     if total != sides[0] * sides[1]:
         yield 'error', 'rle', f'has a mask with run lengths for {total} pixels, but size {sides}; encode it anew'
 

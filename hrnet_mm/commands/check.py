@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='with a config: settings that replace those of the config',
     )
+    parser.add_argument(
+        '--format', metavar='FORMAT', help='with a folder: its annotation format (default: found by its content)'
+    )
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
 
 
@@ -51,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
     if Path(args.path).is_dir():
         if args.cfg_options:
             raise UserError('--cfg-options needs a config and has no effect on a folder; leave it out')
-        report |= _check_folder(Path(args.path), args.task)
+        report |= _check_folder(Path(args.path), args.task, args.format)
     else:
-        if args.task is not None:
-            raise UserError(f'--task needs a folder of labeled images, and {args.path} is none; leave it out')
+        for option in ('task', 'format'):
+            if getattr(args, option) is not None:
+                raise UserError(f'--{option} needs a folder of labeled images, and {args.path} is none; leave it out')
         report |= _check_config(args.path, args.cfg_options)
     if args.json:
         print(json.dumps(report, indent=1))
@@ -69,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if report['errors'] else 0
 
 
-def _check_folder(path: Path, task: str | None) -> dict[str, Any]:
+def _check_folder(path: Path, task: str | None, form: str | None) -> dict[str, Any]:
     from ..annotations import Report
     from ..datasets import check_folder
     from ..tasks import TASKS, fitting_tasks
@@ -79,13 +83,13 @@ def _check_folder(path: Path, task: str | None) -> dict[str, Any]:
     report, about, tasks = Report(), [], [task] if task else []
     if not tasks:
         with report.collecting():
-            tasks = fitting_tasks(path)
+            tasks = fitting_tasks(path, form)
     errors, warnings = [*report.errors], [*report.warnings]
     for name in tasks:
         of_task = Report()
-        folder = check_folder(path, TASKS[name].annotations, of_task)
+        folder = check_folder(path, TASKS[name].annotations, of_task, form)
         if folder is not None:
-            about.append(f'{name}: {folder.split}')
+            about.append(f'{name}: {folder.about}; {folder.split}')
         errors += of_task.errors
         warnings += of_task.warnings
     unique = {'errors': list(dict.fromkeys(errors)), 'warnings': list(dict.fromkeys(warnings))}

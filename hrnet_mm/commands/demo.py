@@ -25,9 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         metavar='DIR',
-        help='your own labeled images instead, in COCO or DeepLabCut format, or with a folder for each class: '
-        'keypoints are for pose, boxes and masks for instances and segmentation, classes for classification',
+        help='your own labeled images instead, in any format of docs/tutorials/own_images.md: keypoints are for pose, '
+        'boxes and masks for instances and segmentation, classes for classification',
     )
+    parser.add_argument('--format', metavar='FORMAT', help='with --data: that of the labels (default: found)')
     parser.add_argument(
         '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {MINUTES:g})'
     )
@@ -85,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
                 '--holdout is for the demonstration data; a folder given by --data has its own validation part'
             )
         settings = {'minutes': None if args.iterations else args.minutes or MINUTES}
-        jobs = own_jobs(args.data, args.tasks, args.work_dir, args.seed, args.iterations, settings, console)
+        jobs = own_jobs(
+            args.data, args.tasks, args.work_dir, args.seed, args.iterations, settings, console, args.format
+        )
     about = {'seed': args.seed, 'holdout': args.holdout}
     try:
         return 0 if run_jobs(jobs, args.work_dir, console, about, args.grid) else 1

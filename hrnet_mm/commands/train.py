@@ -44,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         metavar='DIR',
-        help='labeled images in COCO or DeepLabCut format, or with a folder for each class; a fifth is used for '
-        'validation, unless there is a validation part; without a task, the labels choose it',
+        help='labeled images in any format of docs/tutorials/own_images.md; a fifth is used for validation, '
+        'unless there is a validation part; without a task, the labels choose it',
     )
+    group.add_argument('--format', metavar='FORMAT', help='that of the labels (default: found by their content)')
     group.add_argument('--arch', help="an architecture that hrnet-mm list shows (default: the demonstration's)")
     group.add_argument('--epochs', type=int, metavar='N', help='passes through the images')
     group.add_argument('--minutes', type=float, help=f'minutes of training, instead of epochs (default: {MINUTES:g})')
@@ -99,10 +100,12 @@ def _train_task(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
     if task is None:
-        task, sentence = choose_task(args.data)
+        task, sentence = choose_task(args.data, args.format)
         print(sentence)
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
     try:
-        train_folder(task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights)
+        train_folder(
+            task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights, args.format
+        )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(*stop.args, f'start again with: {args.command_line}') from None

@@ -1,20 +1,36 @@
 """Reader of one folder of images for each class."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..annotations import Report
+from ..annotations import Report, listed
 from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .coco import sized
-from .content import FORMATS, Content
+from .content import Annotations, Content
+from .format import IMAGE_SUFFIXES as _SUFFIXES
+from .format import Files, Format, Parts
+from .reading import sized
+from .writing import Target
 
-_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
+__all__ = ['CLASS_FOLDERS']
+
 _PARTS = {'train', 'val', 'valid', 'test'}
-_NO_CLASSES = {'annotations', 'images', 'labels', 'masks', 'semantic'}
+_OF_OTHER_FORMATS = {'annotations', 'images', 'jpegimages', 'labeled-data', 'labels', 'masks', 'semantic', *_PARTS}
+_NO_CLASSES = {
+    *('annotations', 'images', 'labels', 'masks', 'semantic', 'data', 'dataset', 'datasets', 'example', 'examples'),
+    *('sample', 'samples', 'demo', 'docs', 'figures', 'results', 'output', 'outputs', 'tmp', 'temp', 'backup'),
+}
 
 
-def find_class_folders(path: Path) -> dict[str, Path]:
+def _find(files: Files) -> list[Path]:
+    """The folders of the parts; none if all that hold images have names of parts of other formats."""
+    parts = list(_find_parts(files.path).values())
+    names = {name.lower() for part in parts for name in _images_by_class(part)}
+    return parts if names - _OF_OTHER_FORMATS else []
+
+
+def _find_parts(path: Path) -> dict[str, Path]:
     """The folders of the parts 'train' and 'val', or one folder as 'train'; none where no folder holds images."""
     val = path / ('valid' if (path / 'valid').is_dir() else 'val')
     if _images_by_class(path / 'train'):
@@ -22,7 +38,7 @@ def find_class_folders(path: Path) -> dict[str, Path]:
     return {'train': path} if _images_by_class(path) else {}
 
 
-def read_classes(path: Path, folder: Path, report: Report) -> Content:
+def _read_part(path: Path, folder: Path, report: Report) -> Content:
     """Read images whose class is the name of their folder.
 
     Args:
@@ -40,7 +56,10 @@ def read_classes(path: Path, folder: Path, report: Report) -> Content:
             'the class another name'
         )
     if len(images_by_class) < 2:
-        raise UserError(f'{folder} holds images of one class only ({", ".join(images_by_class)}); {FORMATS}')
+        raise UserError(
+            f'{folder} holds images of one class only ({", ".join(images_by_class)}); classes need a folder of images '
+            'for each class'
+        )
     _report_oddities(path, folder, images_by_class, report)
     labeled = [(file, label) for label, files in enumerate(images_by_class.values()) for file in files]
     images = [
@@ -57,8 +76,15 @@ def read_classes(path: Path, folder: Path, report: Report) -> Content:
 def _report_oddities(path: Path, folder: Path, images_by_class: dict[str, list[Path]], report: Report) -> None:
     if folder != path and (path / 'valid').is_dir() and (path / 'val').is_dir():
         report.error(f'{path} has the folders val and valid; keep one for the validation part')
-    for name in sorted(_NO_CLASSES & {name.lower() for name in images_by_class}):
+    for name in (name for name in images_by_class if name.lower() in _NO_CLASSES):
         report.warning(f'{folder}: the folder {name} is taken for a class; if it is none, move it out of {folder}')
+    for name in images_by_class:
+        inner = _images_by_class(folder / name)
+        if len(inner) > 1:
+            report.warning(
+                f'{folder}: the class {name!r} holds {len(inner)} folders of images ({listed(list(inner))}), which are '
+                f'taken for one class; if they are the classes, give {folder / name} in place of {folder}'
+            )
     empty = [one.name for one in _folders(folder) if one.name not in images_by_class]
     parts = {'train', 'val', 'valid', 'test'} if folder == path else set()
     for name in sorted(set(empty) - parts):
@@ -107,3 +133,30 @@ def _images_by_class(folder: Path) -> dict[str, list[Path]]:
         for one in _folders(folder)
     }
     return {name: some for name, some in files.items() if some}
+
+
+def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:
+    return {part: _read_part(path, folder, report) for part, folder in _find_parts(path).items()}
+
+
+def _write(parts: Parts, target: Target) -> None:
+    for part, content in parts.items():
+        names = {one['id']: str(one['name']) for one in content['categories']}
+        target.lose('objects', len(content['annotations']))
+        for image in content['images']:
+            if 'category_id' in image:
+                target.copy(image, f'{part}/{names[image["category_id"]]}')
+            else:
+                target.lose('images without a class')
+
+
+CLASS_FOLDERS = Format(
+    name='folders',
+    title='folders of classes',
+    holds=frozenset({'classes'}),
+    find=_find,
+    kinds=lambda path, files: ['classes'],
+    read=_read,
+    write=_write,
+    yields=('*',),
+)

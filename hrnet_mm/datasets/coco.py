@@ -1,22 +1,46 @@
-"""Reader of COCO files."""
+"""Reader of COCO files of objects: boxes, polygons, run lengths and keypoints."""
 
-import os
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from ..annotations import Header, Report, Use, check_coco, check_structure, read_headers, read_json
+from ..annotations import Report, check_coco, check_structure, read_json
 from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .content import FORMATS, Annotations, Content
+from .content import Annotations, Content
+from .format import Files, Format, Parts, head
+from .images import find_image
+from .labels import semantic_file
+from .reading import numbered, use_for
+from .writing import Target
+
+__all__ = ['COCO']
 
 _OTHER = ('panoptic', 'captions', 'stuff', 'image_info', 'test')  # in names of files with other annotations
-_LISTS = ('images', 'annotations', 'categories')
+_EXPECTED = (
+    'COCO has the lists "images", "annotations" and "categories", in train.json and val.json, or in one file for both'
+)
 
 
-def find_coco(path: Path, kind: str) -> dict[str, Path]:
+def _files(path: Path) -> list[str]:
+    """The files that have the signs of COCO, or its usual names and no sign of another format."""
+    patterns = ('*.json', 'annotations/*.json', 'train/*.json', 'val/*.json', 'valid/*.json')
+    files = [file for pattern in patterns for file in without_clutter(path, sorted(path.glob(pattern)))]
+    names = [file.relative_to(path).as_posix() for file in files if _is_coco(file)]
+    return [name for name in names if not any(other in name for other in _OTHER)]
+
+
+def _is_coco(file: Path) -> bool:
+    start = head(file)
+    if '"segments_info"' in start:
+        return False
+    if any(sign in start for sign in ('"images"', '"categories"')):
+        return True
+    is_of_others = '"shapes"' in start or (start.lstrip().startswith('[') and '"data"' in start)
+    return not is_of_others and any(name in file.name for name in ('annotations', 'instances', 'train', 'val'))
+
+
+def _find_parts(path: Path, kind: str) -> dict[str, Path]:
     """Find the files of the parts 'train' and 'val', or one file as 'train'; none where there is no .json file.
 
     Args:
@@ -26,10 +50,7 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
     Raises:
         UserError: Several files could be the annotations of a part.
     """
-    patterns = ('*.json', 'annotations/*.json', 'train/*.json', 'val/*.json', 'valid/*.json')
-    files = [file for pattern in patterns for file in without_clutter(path, sorted(path.glob(pattern)))]
-    names = [file.relative_to(path).as_posix() for file in files]
-    names = [name for name in names if not any(other in name for other in _OTHER)]
+    names = _files(path)
     train, val = ([name for name in names if part in name] for part in ('train', 'val'))
     if not train and not val:
         train = names
@@ -43,11 +64,11 @@ def find_coco(path: Path, kind: str) -> dict[str, Path]:
         if fitting:
             found[part] = path / fitting[0]
     if val and not train:
-        raise UserError(f'{path / "train.json"} does not exist; {FORMATS}')
+        raise UserError(f'{path / "train.json"} does not exist, but {path / found["val"]} does; {_EXPECTED}')
     return found
 
 
-def load_coco(file: Path, report: Report) -> dict[str, Any]:
+def _load(file: Path, needed: Sequence[str], report: Report) -> dict[str, Any]:
     """Load a COCO file whose lists have entries with ids and names.
 
     Raises:
@@ -56,116 +77,79 @@ def load_coco(file: Path, report: Report) -> dict[str, Any]:
     try:
         coco: dict[str, Any] = read_json(file)
     except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f'{file} is not JSON ({error}); {FORMATS}') from error
-    if not check_structure(file, coco, FORMATS, report, _LISTS):
+        raise UserError(f'{file} is not JSON ({error}); {_EXPECTED}') from error
+    if not check_structure(file, coco, _EXPECTED, report, needed):
         report.stop()
     return coco
 
 
-def read_coco(path: Path, file: Path, part: str, annotations: Annotations, report: Report) -> Content:
-    """Read and check a COCO file; images get a `file_name` below `path`, and the `width` and `height` of the file.
-
-    Images, annotations and categories are numbered anew from 1: COCO's evaluator takes an annotation of id 0 for none.
-
-    Args:
-        path: The folder.
-        file: The file.
-        part: 'train' or 'val'.
-        annotations: The kind that is read.
-        report: Takes the findings.
+def _read_part(path: Path, file: Path, part: str, annotations: Annotations | None, report: Report) -> Content:
+    """Read and check a file; images get a `file_name` below `path`, and the `width` and `height` of the image's file.
 
     Raises:
         UserError: The file has mistakes, or an image is missing.
     """
-    coco = load_coco(file, report)
-    semantic = annotations == 'regions' and (path / 'semantic').is_dir()
-    use = Use(
-        is_own=True,
-        boxes=annotations in ('boxes', 'regions'),
-        masks=annotations in ('boxes', 'regions') and not semantic,
-        keypoints=annotations == 'keypoints',
-    )
+    with_labels = annotations == 'regions' and (path / 'semantic').is_dir()
+    coco = _load(file, ('images', *(() if with_labels else ('annotations',)), 'categories'), report)
+    coco['annotations'] = coco.get('annotations') or []
+    folders = [base / one for base in (path, path / 'images') for one in (part, f'{part}2017')]
     names: list[str | None] = []
     for image in coco['images']:
         try:
-            names.append(_find_image(path, file, part, image['file_name']))
+            names.append(find_image(path, file, image['file_name'], folders))
         except UserError as error:
             report.error(str(error), file, 'missing image')
             names.append(None)
+    if with_labels:
+        for image, name in zip(coco['images'], names, strict=True):
+            image['label_image'] = name and semantic_file(path, name).relative_to(path).as_posix()
+    use = use_for(coco, annotations)
     headers = check_coco(file, coco, use, [None if name is None else path / name for name in names], report)
     report.stop()
-    return _numbered(coco, names, headers)
+    return numbered(coco, names, headers)
 
 
-def sized(path: Path, images: Sequence[Mapping[str, Any]], report: Report) -> list[tuple[dict[str, Any], Header]]:
-    """The entries of images with `width` and `height`, and their headers; files that are no images are mistakes."""
-    found = []
-    for image, header in zip(images, read_headers([path / image['file_name'] for image in images]), strict=True):
-        if isinstance(header, str):
-            report.error(
-                f'{path / image["file_name"]} is not an image that OpenCV can read ({header}); replace or remove it',
-                path,
-                'image',
-            )
-        else:
-            found.append(({**image, 'width': header.width, 'height': header.height}, header))
-    return found
+def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:
+    parts = _find_parts(path, 'keypoints' if annotations == 'keypoints' else 'instances')
+    contents = {}
+    for part, file in parts.items():
+        with report.collecting():
+            contents[part] = _read_part(path, file, part, annotations, report)
+    report.stop()
+    return contents
 
 
-def _numbered(coco: Mapping[str, Any], names: Sequence[Any], headers: Sequence[Any]) -> Content:
-    categories = sorted(coco['categories'], key=lambda category: category['id'])
-    category_ids = {one['id']: number for number, one in enumerate(categories, 1)}
-    image_ids = {one['id']: number for number, one in enumerate(coco['images'], 1)}
-    return {
-        'images': [
-            {**image, 'id': number, 'file_name': name, 'width': header.width, 'height': header.height}
-            for number, (image, name, header) in enumerate(zip(coco['images'], names, headers, strict=True), 1)
-        ],
-        'annotations': [
-            {
-                **one,
-                'id': number,
-                'image_id': image_ids[one['image_id']],
-                'category_id': category_ids[one['category_id']],
-                'iscrowd': int(one.get('iscrowd') or 0),
-            }
-            for number, one in enumerate(coco['annotations'], 1)
-        ],
-        'categories': [{**one, 'id': number} for number, one in enumerate(categories, 1)],
-    }
+def _holds(path: Path, files: Sequence[Path]) -> list[Annotations]:
+    """Keypoints if there are any, else boxes and, where every object has a mask or there are label images, regions."""
+    content = _load(_find_parts(path, 'instances')['train'], ('images', 'categories'), Report())
+    objects = content.get('annotations') or []
+    if any(isinstance(one.get('keypoints'), list) and any(one['keypoints']) for one in objects):
+        return ['keypoints']
+    with_masks = bool(objects) and all(one.get('segmentation') for one in objects)
+    with_labels = (path / 'semantic').is_dir()
+    return [*(['boxes'] if objects else []), *(['regions'] if with_masks or with_labels else [])]  # type: ignore[list-item]
 
 
-def _find_image(path: Path, file: Path, part: str, name: str) -> str:
-    """The path of an image below `path`; of an absolute one, as other computers write it, the end is looked for."""
-    year = f'{part}2017'
-    folders = (
-        path / 'images',
-        path,
-        file.parent,
-        *(base / one for base in (path, path / 'images') for one in (part, year)),
-    )
-    for spelled in dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ('NFC', 'NFD')))):
-        for tail in _tails(spelled):
-            places = dict.fromkeys(Path(os.path.normpath(folder / tail)) for folder in folders)
-            found = [place for place in places if place.is_file()]
-            if any(not place.is_relative_to(os.path.normpath(path)) for place in found[:1]):
-                raise UserError(
-                    f'{file}: image {name!r} leads out of {path} to {found[0]}; copy it into {folders[0]} and name it '
-                    'from there'
-                )
-            if len({place.stat().st_size for place in found}) > 1:
-                raise UserError(
-                    f'{file}: image {name!r} may be {found[0]} or {found[1]}, which differ; name it from {path}'
-                )
-            if found:
-                return found[0].relative_to(os.path.normpath(path)).as_posix()
-    raise UserError(f'{folders[0] / name} does not exist, but {file.name} lists it; add it, or take it out of the file')
+def _near(files: Files) -> tuple[int, str] | None:
+    count = len(files.of('.json'))
+    return (count + 1, 'no JSON file has "images", "annotations" and "categories"') if count else None
 
 
-def _tails(name: str) -> list[str]:
-    """The names to look for: itself, with slashes for backslashes, and the ends of an absolute path, longest first."""
-    slashed = name.replace('\\', '/')
-    if not slashed.startswith('/') and not re.match(r'[A-Za-z]:/', slashed):
-        return [name, slashed] if slashed != name else [name]
-    parts = PurePosixPath(slashed).parts[1:]
-    return ['/'.join(parts[start:]) for start in range(len(parts))]
+def _write(parts: Parts, target: Target) -> None:
+    for part, content in parts.items():
+        for image in content['images']:
+            target.copy(image, f'images/{part}')
+        images = [{**image, 'file_name': target.name(image)} for image in content['images']]
+        target.write_json(f'{part}.json', {**content, 'images': images})
+
+
+COCO = Format(
+    name='coco',
+    title='COCO',
+    holds=frozenset({'boxes', 'keypoints', 'regions'}),
+    find=lambda files: [files.path / name for name in _files(files.path)],
+    kinds=_holds,
+    read=_read,
+    write=_write,
+    near=_near,
+)

@@ -15,22 +15,29 @@ Annotations = Literal['boxes', 'classes', 'keypoints', 'regions']
 
 Content = Mapping[str, Any]
 """Images, annotations and categories as in COCO. Every image has `width` and `height`, and a `file_name` below the
-folder; with classes it has its `category_id`, and there are no annotations."""
+folder; with classes it has its `category_id`, and there are no annotations. Places are in pixels, to a millionth.
 
-FORMATS = (
-    'supported: COCO (images/, train.json, and val.json or a part of train.json in its place), '
-    'DeepLabCut (CollectedData_*.csv, alone or in labeled-data/) and a folder of images for each class'
-)
+With label images, every image has its `label_image`, a file below the folder. `label_values` say which label (0 for
+background, i for the i-th category, 255 for neither) a value or a color '#rrggbb' of those files is; without them, the
+files hold the labels themselves. A category may have `keypoints`, a `skeleton` and `flip_indices`, the number of the
+keypoint that each becomes in a mirror image."""
 
 _MOST_IMAGES_FOR_MEAN = 50
 
 
 @dataclass(frozen=True)
 class Points:
-    """Names of the keypoints in their order, and pairs of them, counted from 0, that are joined by lines."""
+    """Keypoints.
+
+    Attributes:
+        names: Their names in their order.
+        links: Pairs of them, counted from 0, that are joined by lines.
+        flips: The number of the keypoint that each becomes in a mirror image, where the labels say so.
+    """
 
     names: tuple[str, ...]
     links: tuple[tuple[int, int], ...] = ()
+    flips: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Folder:
         path: The folder.
         train: The training part.
         val: The validation part.
+        about: The format and what it holds, such as 'YOLO pose, 3 classes, 80 train / 20 val'.
         split: A sentence that says where the two parts come from.
         mean: The mean of R, G and B in the training part, from 0 to 255.
         std: Their standard deviation.
@@ -53,6 +61,7 @@ class Folder:
     path: Path
     train: Content
     val: Content
+    about: str
     split: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -72,8 +81,8 @@ class Folder:
 
     @property
     def has_semantic(self) -> bool:
-        """Whether semantic/ holds label images."""
-        return (self.path / 'semantic').is_dir()
+        """Whether there are label images."""
+        return any('label_image' in image for image in self.train['images'])
 
     @property
     def median_box(self) -> tuple[float, float]:
@@ -83,9 +92,26 @@ class Folder:
         return width, height
 
     @property
-    def median_side(self) -> float:
-        """The median of the square roots of the box areas of the training part, in pixels."""
-        return float(np.median([(one['bbox'][2] * one['bbox'][3]) ** 0.5 for one in self.train['annotations']]))
+    def median_side(self) -> float | None:
+        """The median of the square roots of the box areas of the training part, in pixels.
+
+        None where there are no boxes but those of whole images, which tell no size.
+        """
+        whole = {image['id']: [image['width'], image['height']] for image in self.train['images']}
+        boxes = [one['bbox'] for one in self.train['annotations'] if one.get('bbox')]
+        of_objects = [
+            one['bbox']
+            for one in self.train['annotations']
+            if one.get('bbox') and one['bbox'][2:] != whole[one['image_id']]
+        ]
+        if not of_objects or 2 * len(of_objects) < len(boxes):
+            return None
+        return float(np.median([(width * height) ** 0.5 for _, _, width, height in of_objects]))
+
+    @property
+    def median_short_side(self) -> float:
+        """The median of the shorter sides of the training part's images, in pixels."""
+        return float(np.median([min(image['width'], image['height']) for image in self.train['images']]))
 
 
 def color_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,7 +1,11 @@
-"""Reader of DeepLabCut's labels, of one animal or of several."""
+"""Reader of the tables of DeepLabCut and of lightning-pose, of one animal or of several.
+
+By hand: sleap-io 0.9, which reads the .csv too, brings 407 MB and names neither file nor line of a wrong cell.
+"""
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,32 +13,41 @@ from typing import Any
 from ..annotations import Report
 from ..annotations.clutter import without_clutter
 from ..errors import UserError
-from .coco import sized
-from .content import Content, Points
+from .content import Annotations, Content
+from .deeplabcut_h5 import read_h5
+from .format import Files, Format, Parts, head
+from .reading import sized
+from .writing import Target, lose_details, objects_of
+
+__all__ = ['DEEPLABCUT']
 
 _LINES = ('scorer', 'individuals', 'bodyparts', 'coords')
 _HEADER = 'expected first lines that begin with scorer, (individuals,) bodyparts and coords'
 
 
-def find_deeplabcut(path: Path) -> list[Path]:
-    """The files CollectedData_*.csv of a project, of its labeled-data/, or of one video's folder in it."""
+def _find(files: Files) -> list[Path]:
+    """The tables CollectedData_*.csv (or .h5 alone) of a project, of its labeled-data/, or of one video's folder in it.
+
+    Without them, those whose first line begins with scorer: lightning-pose calls its only table as it likes.
+    """
+    if (files.path / 'CollectedData.csv').is_file():
+        return [files.path / 'CollectedData.csv']  # lightning-pose's; CollectedData_new.csv is for measuring later
     patterns = ('', '*/', 'labeled-data/*/')
-    found = (sorted(path.glob(f'{pattern}CollectedData_*.csv')) for pattern in patterns)
-    return [file for files in found for file in without_clutter(path, files)]
+    found = (sorted(files.path.glob(f'{pattern}CollectedData_*.csv')) for pattern in patterns)
+    tables = [file for some in found for file in without_clutter(files.path, some)]
+    tables += [file for file in files.of('.h5') if _is_alone(file)]
+    return tables or [file for file in files.of('.csv') if re.match('"?scorer"?[,;]', head(file))]
 
 
-def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[Content, Points]:
+def _is_alone(file: Path) -> bool:
+    """Whether a .h5 has labels that no .csv beside it has; DeepLabCut writes both, and the .csv is what people edit."""
+    return file.name.startswith('CollectedData_') and not file.with_suffix('.csv').is_file()
+
+
+def _read_tables(path: Path, files: Sequence[Path], report: Report) -> Content:
     """Read images with one annotation for each animal; that of an only animal has the whole image as its box.
 
     Body parts of which a project with several animals has one for all ('single') are left out.
-
-    Args:
-        path: The folder.
-        files: The tables.
-        report: Takes the findings.
-
-    Returns:
-        The images and annotations, and the body parts.
 
     Raises:
         UserError: A file is wrong; the sentence names the line.
@@ -42,7 +55,7 @@ def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[
     rows: list[tuple[dict[str, Any], str, list[list[float]]]] = []
     names: tuple[str, ...] = ()
     for file in files:
-        lines = _read_rows(file)
+        lines = read_h5(file) if file.suffix == '.h5' else _read_rows(file)
         first, columns, animals, parts = _read_header(file, lines)
         if names and parts != names:
             raise UserError(f'{file} has the body parts {", ".join(parts)}, but {files[0]} has {", ".join(names)}')
@@ -92,9 +105,8 @@ def read_deeplabcut(path: Path, files: Sequence[Path], report: Report) -> tuple[
     if not annotations:
         raise UserError(f'{files[0]}: no body part is labeled in any image')
     images = [image for image, _ in headers]
-    category = {'id': 1, 'name': 'animal', 'keypoints': list(names)}
-    content = {'images': images, 'annotations': annotations, 'categories': [category]}
-    return content, Points(names)
+    categories = [{'id': 1, 'name': 'animal', 'keypoints': list(names), 'skeleton': []}]
+    return {'images': images, 'annotations': annotations, 'categories': categories}
 
 
 def _read_rows(file: Path) -> list[list[str]]:
@@ -150,11 +162,16 @@ def _read_points(file: Path, line: int, row: list[str], columns: dict[str, int],
                 (math.nan, math.nan) if column is None else (float(cell or 'nan') for cell in row[column : column + 2])
             )
         except ValueError as error:
-            raise UserError(f'{file}: line {line}: {part} needs two numbers or nothing, got {row}') from error
+            raise UserError(f'{file}: line {line}: {part} needs two numbers or nothing, got {_short(row)}') from error
         if math.isinf(x) or math.isinf(y):
-            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {row}')
+            raise UserError(f'{file}: line {line}: {part} needs two finite numbers or nothing, got {_short(row)}')
         points += [0.0, 0.0, 0] if math.isnan(x) or math.isnan(y) else [x, y, 2]
     return points
+
+
+def _short(row: Sequence[str]) -> str:
+    text = str(row)
+    return text if len(text) < 200 else f'{text[:200]}...'
 
 
 def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:
@@ -165,3 +182,47 @@ def _find_image(path: Path, file: Path, line: int, cells: Sequence[str]) -> str:
             if candidate.is_file():
                 return candidate.relative_to(path).as_posix() if path in candidate.parents else str(candidate.resolve())
     raise UserError(f'{file}: line {line}: {name} does not exist in {file.parent} or where the name leads')
+
+
+def _read(path: Path, files: Sequence[Path], annotations: Annotations | None, report: Report) -> Parts:
+    if files[0].name == 'CollectedData.csv':
+        for other in sorted(path.glob('CollectedData_*.csv')):
+            report.warning(f'{other} is left out, because lightning-pose trains on CollectedData.csv alone')
+    return {'train': _read_tables(path, files, report)}
+
+
+def _write(parts: Parts, target: Target) -> None:
+    """Write labeled-data/images/CollectedData_labels.csv, as DeepLabCut and lightning-pose read it."""
+    every = [objects for _, _, objects in objects_of(parts)]
+    animals = [f'animal{k + 1}' for k in range(max(map(len, every), default=0))]
+    lose_details(target, parts, ['keypoints', 'order', 'boxes'])
+    categories = parts['train']['categories']
+    names = next((list(one['keypoints']) for one in categories if one.get('keypoints')), [])
+    target.lose('names of classes', sum(one['name'] != 'animal' for one in categories))
+    of_cells = [(animal, name, axis) for animal in animals for name in names for axis in 'xy']
+    rows = [['scorer', '', '', *['labels'] * len(of_cells)]]
+    rows += [['individuals', '', '', *(cell[0] for cell in of_cells)]] if len(animals) > 1 else []
+    rows += [[key, '', '', *(cell[i] for cell in of_cells)] for i, key in ((1, 'bodyparts'), (2, 'coords'))]
+    folder = 'labeled-data/images'
+    for _, image, objects in objects_of(parts):
+        name = target.copy(image, folder).name
+        whole = [0, 0, image['width'], image['height']]
+        cells = []
+        for one in objects:
+            points = one.get('keypoints') or [0, 0, 0] * len(names)
+            target.lose('boxes of objects', int(bool(one.get('bbox')) and (len(animals) > 1 or one['bbox'] != whole)))
+            for x, y, visible in zip(points[::3], points[1::3], points[2::3], strict=True):
+                cells += [repr(x), repr(y)] if visible else ['', '']
+        rows.append(['labeled-data', 'images', name, *cells, *[''] * (len(of_cells) - len(cells))])
+    target.write_rows(f'{folder}/CollectedData_labels.csv', rows)
+
+
+DEEPLABCUT = Format(
+    name='deeplabcut',
+    title='DeepLabCut',
+    holds=frozenset({'keypoints'}),
+    find=_find,
+    kinds=lambda path, files: ['keypoints'],
+    read=_read,
+    write=_write,
+)

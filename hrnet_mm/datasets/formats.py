@@ -1,45 +1,157 @@
-"""The annotation formats of a folder, the kinds of its annotations, and its checked content."""
+"""The annotation formats: which one a folder has, the kinds of its annotations, and its checked content."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from ..annotations import Report, Use, check_coverage, count_labels, listed
 from ..errors import UserError, did_you_mean
-from .classes import find_class_folders, read_classes
-from .coco import find_coco, load_coco, read_coco
-from .content import FORMATS, Annotations, Content, Folder, Points, color_statistics
+from .classes import CLASS_FOLDERS
+from .coco import COCO
+from .content import Annotations, Content, Folder, Points, color_statistics
 from .copies import report_copies
-from .deeplabcut import find_deeplabcut, read_deeplabcut
-from .labels import check_number_of_labels, check_semantic, semantic_file
+from .cvat import CVAT
+from .deeplabcut import DEEPLABCUT
+from .face_points import DLIB, PTS
+from .format import Files, Format, Parts
+from .label_folders import LABEL_FOLDERS
+from .label_studio import LABEL_STUDIO
+from .labelme import LABELME
+from .labels import check_number_of_labels, check_semantic
+from .masks import area
+from .open_images import OPEN_IMAGES
+from .panoptic import PANOPTIC
+from .pascal_voc import PASCAL_VOC
+from .point_tables import POINT_TABLES
 from .points import read_points, with_points
+from .sleap import NWB, SLEAP
 from .split import split_images
+from .yolo import YOLO
 
-__all__ = ['check_folder', 'find_annotations', 'read_folder', 'semantic_file']
+__all__ = ['FORMATS', 'about', 'check_folder', 'find_annotations', 'find_format', 'read_folder', 'read_parts']
+
+FORMATS: dict[str, Format] = {
+    one.name: one
+    for one in (
+        *(COCO, PANOPTIC, YOLO, PASCAL_VOC, CVAT, LABELME, LABEL_STUDIO, OPEN_IMAGES, LABEL_FOLDERS),
+        *(DEEPLABCUT, SLEAP, NWB, POINT_TABLES, PTS, DLIB, CLASS_FOLDERS),
+    )
+}
+"""The formats by the values of --format."""
+
+_WORDS: dict[str, dict[str, str]] = {
+    'yolo': {'boxes': 'detect', 'masks': 'segment', 'keypoints': 'pose'},
+    'masks': {'labels': ''},
+    'folders': {'classes': ''},
+}
+"""What a format calls its kinds."""
+
+_SHOWN_NAMES = 5
 
 
-def find_annotations(path: Path) -> list[Annotations]:
-    """Find out what a folder is annotated with: keypoints if there are any, else what its files hold.
+def find_format(
+    path: Path, annotations: Annotations | None = None, name: str | None = None
+) -> tuple[Format, list[Path]]:
+    """Find out which format a folder has, by what its files hold.
+
+    Args:
+        path: The folder.
+        annotations: The kind that is needed; formats that cannot hold it are left out.
+        name: The name of the format, in place of a search.
+
+    Returns:
+        The format and the files with the labels.
 
     Raises:
-        UserError: The folder has no known annotation format.
+        UserError: No format fits, or several do, or there is none of this name.
     """
-    _check_is_folder(path)
-    if files := find_coco(path, 'instances'):
-        content = load_coco(files['train'], Report())
-        listed_points = (one.get('keypoints') for one in content['annotations'])
-        if any(isinstance(points, list) and any(points) for points in listed_points):
-            return ['keypoints']
-        has_regions = (path / 'semantic').is_dir() or all(one.get('segmentation') for one in content['annotations'])
-        return ['boxes', 'regions'] if has_regions else ['boxes']
-    if find_deeplabcut(path):
-        return ['keypoints']
-    if find_class_folders(path):
-        return ['classes']
-    raise UserError(f'{path} holds no annotations of a known format; {FORMATS}')
+    if not path.is_dir():
+        raise UserError(f'{path} is not a folder; {_supported(annotations)}')
+    files = Files(path)
+    if name is not None:
+        if name not in FORMATS:
+            raise UserError(f'unknown format {name!r}{did_you_mean(name, FORMATS)}')
+        if not (found := FORMATS[name].find(files)):
+            raise UserError(f'{path} is not of the format {name} ({FORMATS[name].title}): saw {files}')
+        return FORMATS[name], found
+    fits = {one.name: found for one in FORMATS.values() if (found := one.find(files))}
+    fitting = {one: found for one, found in fits.items() if annotations is None or annotations in FORMATS[one].holds}
+    chosen = [
+        one
+        for one in fitting
+        if not any(other != one and FORMATS[one].yields in ((other,), ('*',)) for other in fitting)
+    ]
+    if len(chosen) > 1:
+        raise UserError(
+            f'{path} fits {len(chosen)} formats: '
+            + ' and '.join(f'{FORMATS[one].title} ({fitting[one][0].relative_to(path)})' for one in chosen)
+            + f'; choose with --format {" or --format ".join(chosen)}'
+        )
+    if not chosen:
+        raise UserError(_describe(path, files, annotations, list(fits)))
+    return FORMATS[chosen[0]], fitting[chosen[0]]
 
 
-def read_folder(path: Path, annotations: Annotations) -> Folder:
+def _describe(path: Path, files: Files, annotations: Annotations | None, others: Sequence[str]) -> str:
+    """Say what a folder holds that fits no format, or none with the needed kind."""
+    near = [(found[0], one, found[1]) for one in FORMATS.values() if (found := one.near(files))]
+    sure = [one for one in others if FORMATS[one].yields != ('*',) or not near]
+    if sure:
+        title = FORMATS[sure[0]].title
+        return f'{path} is of the format {title}, which has no {annotations}; {_supported(annotations)}'
+    hint = ''
+    if near:
+        _, nearest, missing = max(near, key=lambda found: found[0])
+        hint = f'; nearest: {nearest.title}, but {missing}'
+    return f'{path} fits no annotation format: saw {files}{hint}; {_supported(annotations)}'
+
+
+def _supported(annotations: Annotations | None) -> str:
+    names = [one.name for one in FORMATS.values() if annotations is None or annotations in one.holds]
+    return f'supported{f" for {annotations}" if annotations else ""}: {", ".join(names)} (docs/tutorials/own_images.md)'
+
+
+def about(form: Format, parts: Parts) -> str:
+    """The format and what a folder holds: 'YOLO pose, 2 classes (cat, dog), 80 train / 20 val'."""
+    train = parts['train']
+    names = [str(one['name']) for one in train['categories']]
+    if any('label_image' in image for image in train['images']):
+        kind = 'labels'
+    elif any('category_id' in image for image in train['images']):
+        kind = 'classes'
+    elif any(one.get('keypoints') for one in train['annotations']):
+        kind = 'keypoints'
+    else:
+        kind = (
+            'masks'
+            if train['annotations'] and all(one.get('segmentation') for one in train['annotations'])
+            else 'boxes'
+        )
+    word = _WORDS.get(form.name, {}).get(
+        kind, {'labels': 'label images', 'classes': 'classes of images'}.get(kind, kind)
+    )
+    shown = ', '.join(names[:_SHOWN_NAMES]) + (', ...' if len(names) > _SHOWN_NAMES else '')
+    counts = ' / '.join(f'{len(content["images"])} {part}' for part, content in parts.items())
+    plural = 'class' if len(names) == 1 else 'classes'
+    return f'{form.title} {word}'.strip() + f', {len(names)} {plural} ({shown}), {counts}'
+
+
+def find_annotations(path: Path, name: str | None = None) -> list[Annotations]:
+    """Find out what a folder is annotated with: keypoints if there are any, else what its files hold.
+
+    Args:
+        path: The folder.
+        name: The name of the format, in place of a search.
+
+    Raises:
+        UserError: The folder has no known annotation format, or several.
+    """
+    form, files = find_format(path, None, name)
+    return form.kinds(path, files)
+
+
+def read_folder(path: Path, annotations: Annotations, name: str | None = None) -> Folder:
     """Read and check the images of a folder with their annotations, and measure what a training needs of them.
 
     Without a validation part, a fifth of the images is taken for it.
@@ -47,6 +159,7 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
     Args:
         path: The folder, in one of the formats of docs/tutorials/own_images.md.
         annotations: The kind that is needed; others are not checked.
+        name: The name of the format, in place of a search.
 
     Returns:
         The training and the validation part, in COCO's words, with the color statistics of the training part.
@@ -68,19 +181,20 @@ def read_folder(path: Path, annotations: Annotations) -> Folder:
         (('cat', 'dog'), 8, 2)
     """
     report = Report()
-    folder = check_folder(path, annotations, report)
+    folder = check_folder(path, annotations, report, name)
     report.stop(f'hrnet-mm check {path} shows all')
     assert folder is not None
     return folder
 
 
-def check_folder(path: Path, annotations: Annotations, report: Report) -> Folder | None:
+def check_folder(path: Path, annotations: Annotations, report: Report, name: str | None = None) -> Folder | None:
     """Read a folder as `read_folder` does, but collect all mistakes.
 
     Args:
         path: The folder.
         annotations: The kind that is needed.
         report: Takes the findings.
+        name: The name of the format, in place of a search.
 
     Returns:
         The folder; None if it has mistakes.
@@ -91,13 +205,14 @@ def check_folder(path: Path, annotations: Annotations, report: Report) -> Folder
     if annotations not in get_args(Annotations):
         raise UserError(f'unknown annotations {annotations!r}{did_you_mean(annotations, get_args(Annotations))}')
     with report.collecting():
-        _check_is_folder(path)
-        parts, points = _read_parts(path, annotations, report)
+        form, files = find_format(path, annotations, name)
+        parts = read_parts(path, form, files, annotations, report)
         report.stop()
-        if len(parts) == 1:
-            train, val, split = split_images(parts[0], path)
+        parts, points = _completed(path, form, parts, annotations)
+        if 'val' not in parts:
+            train, val, split = split_images(parts['train'], path)
         else:
-            train, val = parts
+            train, val = parts['train'], parts['val']
             _check_parts(path, train, val, report)
             split = (
                 f'{path} has a validation part: {len(train["images"])} images are for training, '
@@ -109,58 +224,88 @@ def check_folder(path: Path, annotations: Annotations, report: Report) -> Folder
         counts = _check_coverage(path, annotations, train, val, labels, report)
         report.stop()
         statistics = color_statistics(path, train)
-        return Folder(path, train, val, split, *statistics, points, tuple(report.warnings), counts)
+        form_and_parts = about(form, {'train': train, 'val': val})
+        return Folder(
+            path,
+            train,
+            val,
+            form_and_parts,
+            split,
+            *statistics,
+            points=points,
+            warnings=tuple(report.warnings),
+            counts=counts,
+        )
     return None
 
 
-def _check_is_folder(path: Path) -> None:
-    if not path.is_dir():
-        raise UserError(f'{path} is not a folder; {FORMATS}')
+def read_parts(
+    path: Path, form: Format, files: Sequence[Path], annotations: Annotations | None, report: Report
+) -> Parts:
+    """Read and check the parts of a folder, with places to a millionth of a pixel.
+
+    Formats that store shares of the image thus carry the same digits as those that store pixels.
+
+    Args:
+        path: The folder.
+        form: Its format.
+        files: The files with the labels, as `find_format` returns them.
+        annotations: The kind that is needed; None for all there are.
+        report: Takes the findings.
+
+    Raises:
+        UserError: There are mistakes.
+    """
+    return {part: _rounded(content) for part, content in form.read(path, files, annotations, report).items()}
 
 
-def _read_parts(path: Path, annotations: Annotations, report: Report) -> tuple[list[Content], Points | None]:
+def _rounded(content: Content) -> Content:
+    def rounded(value: Any) -> Any:
+        if isinstance(value, float):
+            short = round(value, 6)
+            return int(short) if short.is_integer() else short
+        return [rounded(one) for one in value] if isinstance(value, list) else value
+
+    keys = ('bbox', 'keypoints', 'segmentation', 'area')
+    return {
+        **content,
+        'annotations': [
+            {key: rounded(value) if key in keys else value for key, value in one.items()}
+            for one in content['annotations']
+        ],
+    }
+
+
+def _completed(
+    path: Path, form: Format, parts: Parts, annotations: Annotations
+) -> tuple[dict[str, Content], Points | None]:
+    """Add what a training needs and labels may lack: the areas of objects, or the boxes around keypoints."""
     if annotations == 'classes':
-        return _read_class_folders(path, report), None
-    files = find_coco(path, 'keypoints' if annotations == 'keypoints' else 'instances')
-    contents = []
-    for part, file in files.items():
-        with report.collecting():
-            contents.append(read_coco(path, file, part, annotations, report))
-    report.stop()
+        return dict(parts), None
     if annotations != 'keypoints':
-        if not files:
-            raise UserError(f'{path}: {annotations} need a COCO file, and there is no train.json; {FORMATS}')
-        return [_with_areas(content) for content in contents], None
-    if files:
-        points = read_points(files['train'], contents[0])
-        if len(files) > 1 and (other := read_points(files['val'], contents[1])).names != points.names:
-            raise UserError(
-                f'{files["val"]} has the keypoints {listed(other.names)}, but {files["train"]} {listed(points.names)}; '
-                'they must be the same, in the same order'
-            )
-        return [with_points(one, points, file) for file, one in zip(files.values(), contents, strict=True)], points
-    tables = find_deeplabcut(path)
-    if not tables:
-        raise UserError(f'{path}: keypoints need train.json with "keypoints", or CollectedData_*.csv; {FORMATS}')
-    content, points = read_deeplabcut(path, tables, report)
-    return [with_points(content, points, tables[0])], points
-
-
-def _read_class_folders(path: Path, report: Report) -> list[Content]:
-    folders = find_class_folders(path)
-    if not folders:
-        raise UserError(f'{path}: classes need a folder of images for each class; {FORMATS}')
-    return [read_classes(path, folder, report) for folder in folders.values()]
+        return {part: _with_areas(content) for part, content in parts.items()}, None
+    where = Path(f'{path} ({about(form, parts)})')
+    points = {part: read_points(where, content) for part, content in parts.items()}
+    names = [one.names for one in points.values()]
+    if names[0] != names[-1]:
+        raise UserError(
+            f'{path}: the validation part has the keypoints {listed(names[-1])}, but the training part '
+            f'{listed(names[0])}; they must be the same, in the same order'
+        )
+    whole = {part: with_points(content, points['train'], path) for part, content in parts.items()}
+    return whole, points['train']
 
 
 def _with_areas(content: Content) -> Content:
-    """The content with the area of each box, which metrics need, where there is none that can be true."""
+    """The content with the area of each object, which metrics need, where there is none that can be true."""
     annotations = []
     for one in content['annotations']:
-        most = one['bbox'][2] * one['bbox'][3]
-        area = one.get('area')
-        is_right = type(area) in (int, float) and 0 < area <= 2 * most
-        annotations.append({**one, 'area': area if is_right else most})
+        if not one.get('bbox'):
+            continue  # label images are read in place of objects
+        most, given = one['bbox'][2] * one['bbox'][3], one.get('area')
+        if type(given) not in (int, float) or not 0 < given <= 2 * most:
+            given = area(one['segmentation']) if one.get('segmentation') else most
+        annotations.append({**one, 'area': round(given, 6) or most})
     return {**content, 'annotations': annotations}
 
 
@@ -185,7 +330,7 @@ def _check_parts(path: Path, train: Content, val: Content, report: Report) -> No
 def _regions_labels(path: Path, train: Content, val: Content, report: Report) -> list[Counter[str]] | None:
     """Check what segmentation needs; the numbers of images with each class, where label images show them."""
     check_number_of_labels(path, train, report)
-    if (path / 'semantic').is_dir():
+    if any('label_image' in image for image in train['images']):
         labels = check_semantic(path, [train, val], report)
         report.stop()
         return labels
@@ -206,7 +351,7 @@ def _regions_labels(path: Path, train: Content, val: Content, report: Report) ->
 
 def _check_objects(path: Path, annotations: Annotations, train: Content, val: Content, report: Report) -> None:
     """Check that each part has an object, without which there is nothing to learn or to measure."""
-    if annotations == 'classes':
+    if annotations == 'classes' or any('label_image' in image for image in train['images']):
         return
     for part, content in (('training', train), ('validation', val)):
         if all(one.get('iscrowd') or one.get('ignore') for one in content['annotations']):

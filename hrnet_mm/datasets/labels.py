@@ -2,9 +2,9 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,16 @@ from ..annotations import Report
 from ..errors import UserError
 from .content import Content
 
-__all__ = ['UNLABELED', 'check_number_of_labels', 'check_semantic', 'read_labels', 'semantic_file']
+__all__ = [
+    'UNLABELED',
+    'check_number_of_labels',
+    'check_semantic',
+    'is_colored',
+    'label_array',
+    'read_colors',
+    'read_labels',
+    'semantic_file',
+]
 
 UNLABELED = 255
 """The value of pixels that are neither learned nor measured."""
@@ -33,18 +42,65 @@ def read_labels(file: Path) -> Any:
     Raises:
         UserError: It is not such an image.
     """
-    try:
-        with warnings.catch_warnings(), Image.open(file) as image:
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            values = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f'{file} is not a label image ({error})') from error
+    values = _read(file)
+    if values.dtype == bool:  # a bit for each pixel
+        values = values.astype(np.uint8)
     if values.ndim != 2:
         raise UserError(
             f'{file} is a color image; labels must be a gray or palette PNG with 0 for background and i for the i-th '
             'category'
         )
     return values
+
+
+def read_colors(file: Path) -> Any:
+    """The colors `(H, W)` of an image, palettes applied, as whole numbers 0xrrggbb.
+
+    Raises:
+        UserError: It is no image.
+    """
+    red, green, blue = np.moveaxis(_read(file, 'RGB').astype(np.int64), -1, 0)
+    return (red << 16) | (green << 8) | blue
+
+
+def is_colored(file: Path) -> bool:
+    """Whether a label image has more than one number for each pixel.
+
+    Raises:
+        UserError: It is no image.
+    """
+    return bool(_read(file).ndim == 3)
+
+
+def label_array(path: Path, content: Content, image: Content) -> Any:
+    """The labels `(H, W)` of an image: 0 for background, i for the i-th category, `UNLABELED` for neither.
+
+    Raises:
+        UserError: Its label image is damaged, or holds a value of no label.
+    """
+    file = path / image['label_image']
+    table: Mapping[str, int] | None = content.get('label_values')
+    if table is None:
+        return read_labels(file)
+    by_color = any(key.startswith('#') for key in table)
+    found, places = np.unique(read_colors(file) if by_color else read_labels(file), return_inverse=True)
+    keys = [f'#{value:06x}' if by_color else str(value) for value in found.tolist()]
+    if unknown := [key for key in keys if key not in table]:
+        raise UserError(
+            f'{file} holds {"the color" if by_color else "the value"} {unknown[0]}, which is none of the labels '
+            f'{", ".join(list(table)[:10])}; add it to the list of the classes, which names background too, or repaint '
+            'the pixels'
+        )
+    return np.array([table[key] for key in keys], np.uint8)[places].reshape(places.shape)
+
+
+def _read(file: Path, mode: str | None = None) -> Any:
+    try:
+        with warnings.catch_warnings(), Image.open(file) as image:
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            return np.asarray(image.convert(mode) if mode else image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f'{file} is not a label image ({error})') from error
 
 
 def check_number_of_labels(path: Path, content: Content, report: Report) -> None:
@@ -58,7 +114,7 @@ def check_number_of_labels(path: Path, content: Content, report: Report) -> None
 
 
 def check_semantic(path: Path, parts: Sequence[Content], report: Report) -> list[Counter[str]]:
-    """Check the label image of every image in semantic/, all of whose pixels are read.
+    """Check the label image of every image, all of whose pixels are read.
 
     Args:
         path: The folder.
@@ -74,12 +130,12 @@ def check_semantic(path: Path, parts: Sequence[Content], report: Report) -> list
     for part in parts:
         counts: Counter[str] = Counter(dict.fromkeys(names[1:], 0))
         with ThreadPoolExecutor(_THREADS) as pool:
-            for values, kind, mistake in pool.map(lambda image: _checked(path, image, len(names) - 1), part['images']):
+            for values, kind, mistake in pool.map(lambda image, part=part: _checked(path, part, image), part['images']):
                 counts.update(names[value] for value in values if 0 < value < len(names))
                 if mistake:
                     report.error(mistake, path, kind)
         for image in part['images']:
-            file = semantic_file(path, image['file_name'])
+            file = path / image['label_image']
             other = owners.setdefault(file, image['file_name'])
             if other != image['file_name']:
                 report.error(f'{file} would label both {other} and {image["file_name"]}; give one another name')
@@ -87,15 +143,15 @@ def check_semantic(path: Path, parts: Sequence[Content], report: Report) -> list
     return found
 
 
-def _checked(path: Path, image: Content, num_classes: int) -> tuple[list[int], str, str]:
+def _checked(path: Path, content: Content, image: Content) -> tuple[list[int], str, str]:
     """The values in the label image of an image, and the kind and the sentence of a mistake."""
-    file = semantic_file(path, image['file_name'])
+    file, num_classes = path / image['label_image'], len(content['categories'])
     needed = f'{file} is not a gray image of {image["width"]} x {image["height"]} pixels'
-    every = 'semantic/ must label every image or be left out'
+    every = f'{PurePosixPath(image["label_image"]).parts[0]}/ must label every image or be left out'
     if not file.is_file():
         return [], 'no file', f'{needed}; {every} (there is no such file)'
     try:
-        labels = read_labels(file)
+        labels = label_array(path, content, image)
     except UserError as error:
         return [], 'file', str(error)
     if labels.shape != (image['height'], image['width']):

@@ -31,7 +31,10 @@ def read_points(file: Path, content: Content) -> Points:
     skeleton = categories[0].get('skeleton') or []
     if not isinstance(skeleton, list) or not all(_is_link(link, len(names)) for link in skeleton):
         raise UserError(f'{file}: "skeleton" must hold pairs of numbers from 1 to {len(names)}, got {skeleton}')
-    return Points(names, tuple((start - 1, end - 1) for start, end in skeleton))
+    flips = categories[0].get('flip_indices') or []
+    if flips and (not isinstance(flips, list) or sorted(map(str, flips)) != sorted(map(str, range(len(names))))):
+        raise UserError(f'{file}: "flip_indices" must hold each number from 0 to {len(names) - 1} once, got {flips}')
+    return Points(names, tuple((start - 1, end - 1) for start, end in skeleton), tuple(flips))
 
 
 def _is_link(link: Any, count: int) -> bool:
@@ -50,7 +53,7 @@ def with_points(content: Content, points: Points, file: Path) -> Content:
         count = sum(visible > 0 for visible in values[2::3])
         if not count or one.get('iscrowd'):
             continue
-        box = one.get('bbox') or _box_around(values)
+        box = one.get('bbox') or box_around(values)
         annotations.append({'iscrowd': 0, **one, 'area': box[2] * box[3], 'bbox': box, 'num_keypoints': count})
     if not annotations:
         raise UserError(f'{file}: no annotation has labeled "keypoints" (visibility 1 or 2)')
@@ -72,6 +75,13 @@ def mirrored(names: Sequence[str]) -> dict[str, str] | None:
     return other
 
 
+def partners(points: Points) -> dict[str, str] | None:
+    """The partner of each point in a mirror image, as the labels say it or else as the names do; None as `mirrored`."""
+    if points.flips:
+        return {name: points.names[other] for name, other in zip(points.names, points.flips, strict=True)}
+    return mirrored(points.names)
+
+
 def _other_side(match: re.Match[str]) -> str:
     side = match[0]
     other = _SIDES[side.lower()]
@@ -80,7 +90,8 @@ def _other_side(match: re.Match[str]) -> str:
     return other.capitalize() if side[0].isupper() else other
 
 
-def _box_around(values: Sequence[float]) -> list[float]:
+def box_around(values: Sequence[float]) -> list[float]:
+    """The box around labeled keypoints, x, y and visibility in turn, with a margin."""
     xs, ys = ([v for v, visible in zip(values[i::3], values[2::3], strict=True) if visible > 0] for i in (0, 1))
     left, top, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
     margin = max(_MARGIN * max(width, height), 8.0)  # a single point has a box of 16 pixels

@@ -25,14 +25,18 @@ TASKS = {
 }
 
 
-def fitting_tasks(path: Path) -> list[str]:
+def fitting_tasks(path: Path, form: str | None = None) -> list[str]:
     """The names of the tasks that a folder is annotated for; of tasks that need the same annotations, the first.
+
+    Args:
+        path: The folder.
+        form: The annotation format, in place of a search.
 
     Raises:
         UserError: The folder has no known annotation format.
     """
     first = {task.annotations: name for name, task in reversed(TASKS.items())}
-    return [first[annotations] for annotations in find_annotations(path)]
+    return [first[annotations] for annotations in find_annotations(path, form)]
 
 
 def config_path(task: str) -> Path:

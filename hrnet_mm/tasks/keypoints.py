@@ -11,7 +11,7 @@ import numpy as np
 from ..data.rendered.face_shapes import LINES as FACE_LINES
 from ..data.rendered.face_shapes import NUM_POINTS
 from ..datasets.content import Content, Folder
-from ..datasets.points import mirrored
+from ..datasets.points import partners
 from ..weights import ModelSpec
 from . import pictures
 from .base import SHOWN_IMAGES, steps
@@ -27,7 +27,7 @@ def measure_keypoints(folder: Folder) -> dict[str, Any]:
     """The keypoints, their pairs by left and right in their names, and an input in the shape of the boxes."""
     assert folder.points is not None
     names = folder.points.names
-    partner = mirrored(names) or {}
+    partner = partners(folder.points) or {}
     pairs = ((names.index(name), names.index(other)) for name, other in partner.items())
     whole = all(box[2:] == [image['width'], image['height']] for box, image in _boxes(folder))
     return {

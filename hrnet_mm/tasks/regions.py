@@ -18,8 +18,18 @@ _LEAST_CROP = 32
 
 def measure_regions(folder: Folder) -> dict[str, Any]:
     """The factor by which images are resized, and the size of a training crop after it."""
-    crop = max(_LEAST_CROP, round(CROP * folder.median_side / _MEDIAN_SIDE))
-    return {'input_size': (CROP, CROP), 'resize': {'scale_factor': CROP / crop}}
+    return {'input_size': (CROP, CROP), 'resize': {'scale_factor': CROP / crop_side(folder)}}
+
+
+def crop_side(folder: Folder) -> int:
+    """The side of a training crop in pixels of the image; it is resized to 256 pixels.
+
+    Label images tell no sizes of objects: half of the image's shorter side, but not less than 256 pixels of it.
+    """
+    if folder.median_side is None:
+        shorter = folder.median_short_side
+        return max(_LEAST_CROP, round(min(shorter, max(CROP, shorter / 2))))
+    return max(_LEAST_CROP, round(CROP * folder.median_side / _MEDIAN_SIDE))
 
 
 def configure_regions(config: Any, spec: ModelSpec) -> None:

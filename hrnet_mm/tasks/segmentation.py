@@ -10,7 +10,8 @@ import numpy as np
 
 from ..data import prepare_nuclei
 from ..datasets.content import Content, Folder
-from ..datasets.labels import UNLABELED, read_labels, semantic_file
+from ..datasets.labels import UNLABELED, label_array, read_labels
+from ..datasets.masks import draw_masks
 from ..weights import ModelSpec
 from . import pictures
 from .base import Metric, Task
@@ -39,34 +40,19 @@ def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
 
 
 def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
-    """The content whose images have a `seg_file_name`: that in semantic/, or one drawn from the masks."""
+    """The content whose images have a `seg_file_name`: the label image, or one that is made from it or the masks."""
     images = []
     for image in content['images']:
-        if folder.has_semantic:
-            file = semantic_file(folder.path, image['file_name'])
+        if 'label_image' in image and 'label_values' not in content:
+            file = folder.path / image['label_image']
         else:
             # Two images may differ in their suffix only.
             file = labels / f'{image["file_name"]}.png'
-            _draw_labels(content, image, file)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            drawn = label_array(folder.path, content, image) if 'label_image' in image else draw_masks(content, image)
+            cv2.imwrite(str(file), drawn)
         images.append({**image, 'seg_file_name': str(file.resolve())})
     return {**content, 'images': images}
-
-
-def _draw_labels(content: Content, image: Content, file: Path) -> None:
-    from pycocotools import mask as coco_mask
-
-    label_of = {category['id']: label for label, category in enumerate(content['categories'], 1)}
-    size = image['height'], image['width']
-    label = np.zeros(size, np.uint8)
-    for annotation in content['annotations']:
-        if annotation['image_id'] == image['id']:
-            shape = annotation['segmentation']
-            is_compressed = isinstance(shape, dict) and not isinstance(shape['counts'], list)
-            rle = shape if is_compressed else coco_mask.frPyObjects(shape, *size)
-            mask = coco_mask.decode(coco_mask.merge(rle) if isinstance(rle, list) else rle)
-            label[mask > 0] = label_of[annotation['category_id']]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(file), label)
 
 
 def _use_arch(model: Any, arch: str, channels: Sequence[int]) -> None:

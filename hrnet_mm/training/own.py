@@ -26,6 +26,7 @@ def train_folder(
     epochs: int | None = None,
     arch: str | None = None,
     pretrained: str | None = None,
+    form: str | None = None,
 ) -> None:
     """Train, test and draw a task on a folder, as `hrnet-mm train TASK --data DIR` does.
 
@@ -38,6 +39,7 @@ def train_folder(
         epochs: The length of the training.
         arch: The architecture in place of the demonstration's.
         pretrained: Weights of the backbone: a path, an address or a published name.
+        form: The annotation format, in place of a search.
 
     Raises:
         UserError: An argument or the data do not fit.
@@ -48,7 +50,7 @@ def train_folder(
     console = Console()
     minutes = None if epochs else minutes or MINUTES
     settings = {'minutes': minutes, 'epochs': epochs, 'arch': arch, 'pretrained': pretrained}
-    jobs = own_jobs(path, [task], work_dir, seed, None, settings, console)
+    jobs = own_jobs(path, [task], work_dir, seed, None, settings, console, form)
     run_jobs(jobs, work_dir, console, {'seed': seed, 'data': str(path)})
 
 
@@ -60,6 +62,7 @@ def own_jobs(
     iterations: int | None,
     settings: Mapping[str, Any],
     console: Console,
+    form: str | None = None,
 ) -> list[Job]:
     """The jobs for a folder.
 
@@ -71,16 +74,17 @@ def own_jobs(
         iterations: The length of each training, in place of that of the settings.
         settings: The arguments of `Own` but the folder.
         console: Shows how each folder is split.
+        form: The annotation format, in place of a search.
 
     Raises:
         UserError: The data do not fit, or a library is missing.
     """
-    tasks = [task for task in TASKS if task in (tasks or fitting_tasks(path))]
+    tasks = [task for task in TASKS if task in (tasks or fitting_tasks(path, form))]
     check_installed(tasks)
     jobs = []
     for task in tasks:
-        own = Own(_read(path, task), **settings)
-        for line in (own.folder.split, _labels(own.folder)):
+        own = Own(_read(path, task, form), **settings)
+        for line in (f'{own.folder.about}; {own.folder.split}', _labels(own.folder)):
             console.print(f'{task}: {line}', highlight=False, soft_wrap=True, markup=False)
         for warning in own.folder.warnings:
             console.print(f'{task}: warning: {warning}', highlight=False, soft_wrap=True, markup=False)
@@ -88,8 +92,12 @@ def own_jobs(
     return jobs
 
 
-def choose_task(path: Path) -> tuple[str, str]:
+def choose_task(path: Path, form: str | None = None) -> tuple[str, str]:
     """Choose the task that a folder is labeled for.
+
+    Args:
+        path: The folder.
+        form: The annotation format, in place of a search.
 
     Returns:
         The task, and a sentence on the choice.
@@ -97,7 +105,7 @@ def choose_task(path: Path) -> tuple[str, str]:
     Raises:
         UserError: The labels are for several tasks, or of no known format.
     """
-    fitting = fitting_tasks(path)
+    fitting = fitting_tasks(path, form)
     if len(fitting) > 1:
         raise UserError(
             f'{path} is labeled for {" and for ".join(fitting)}: name one of them, as in hrnet-mm train {fitting[0]} '
@@ -113,17 +121,17 @@ def _tasks_of(annotations: Annotations) -> list[str]:
     return [name for name, task in TASKS.items() if task.annotations == annotations]
 
 
-def _read(path: Path, task: str) -> Folder:
+def _read(path: Path, task: str, form: str | None) -> Folder:
     """Read a folder for a task.
 
     Raises:
         UserError: It cannot be; the sentence names the tasks that its labels are for, if these are others.
     """
     try:
-        return read_folder(path, TASKS[task].annotations)
+        return read_folder(path, TASKS[task].annotations, form)
     except UserError as error:
         try:
-            fitting = [name for kind in find_annotations(path) for name in _tasks_of(kind)]
+            fitting = [name for kind in find_annotations(path, form) for name in _tasks_of(kind)]
         except UserError:
             raise error from None
         if task in fitting:

@@ -28,7 +28,8 @@ def one_class(coco):
 def test_a_good_folder(tmp_path, capsys):
     folder = write_regions(tmp_path / 'mine')
     assert main(['check', str(folder)]) == 0
-    split = f'{folder} has a validation part: 4 images are for training, 2 for it'
+    about = 'COCO masks, 2 classes (square, disc), 4 train / 2 val'
+    split = f'{about}; {folder} has a validation part: 4 images are for training, 2 for it'
     assert capsys.readouterr().out.splitlines() == [
         f'instances: {split}',
         f'segmentation: {split}',
@@ -83,7 +84,7 @@ def test_bad_arguments(tmp_path, capsys, argv, message):
 
 def test_a_folder_of_nothing_is_a_mistake(tmp_path, capsys):
     assert main(['check', str(tmp_path)]) == 1
-    assert 'holds no annotations of a known format; supported: COCO' in capsys.readouterr().out
+    assert 'fits no annotation format: saw no files; supported: coco, coco-panoptic, yolo,' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('library', ['mmdet', 'mmpose', 'mmseg', 'mmpretrain'])

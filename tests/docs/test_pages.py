@@ -56,6 +56,15 @@ def parser_of(command):
     return parser
 
 
+def options_of(parser):
+    """The options of a parser and of its actions."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {option for one in action.choices.values() for option in options_of(one)}
+    return found
+
+
 @pytest.fixture
 def _tables_as_before():
     """The how-to pages add entries to the package's tables."""
@@ -125,7 +134,7 @@ def test_command_lines_are_found():
 def test_commands_and_options_in_sentences_exist(page):
     for span in re.findall(r'`hrnet-mm ([a-z][^`]*)`', without_blocks(page)):
         command, *words = span.split()
-        known = parser_of(command)._option_string_actions
+        known = options_of(parser_of(command))
         assert [word for word in words if word.startswith('--') and word not in known] == [], span
 
 

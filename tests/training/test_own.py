@@ -370,7 +370,7 @@ def test_labels_of_ones_own_are_used(tmp_path):
     [
         (
             lambda folder: (folder / 'train.json').unlink(),
-            r'train\.json does not exist; supported: COCO \(images/, train',
+            r'train\.json does not exist, but .*val\.json does; COCO has the lists',
         ),
         (lambda folder: (folder / 'images/2.png').unlink(), r'2\.png does not exist, but train\.json lists it'),
         (lambda folder: (folder / 'train.json').write_text('{'), r'train\.json is not JSON'),
@@ -457,14 +457,14 @@ def test_broken_tables_are_described(tmp_path, change, message):
         (
             lambda folder: folder.mkdir(),
             'keypoints',
-            r'keypoints need train\.json with "keypoints", or CollectedData_\*\.csv; supported:',
+            'mine fits no annotation format: saw no files; supported for keypoints: coco, yolo, cvat, labelme,',
         ),
-        (lambda folder: folder.mkdir(), 'boxes', r'boxes need a COCO file, and there is no train\.json; supported:'),
-        (lambda folder: folder.mkdir(), 'classes', 'classes need a folder of images for each class; supported:'),
+        (lambda folder: folder.mkdir(), 'boxes', 'saw no files; supported for boxes: coco, '),
+        (lambda folder: folder.mkdir(), 'classes', 'saw no files; supported for classes: cvat, label-studio, folders'),
         (lambda folder: write_classes(folder, [('a', 9)]), 'classes', r'images of one class only \(a\)'),
         (lambda folder: write_classes(folder, [('a', 9), ('b', 4)]), 'classes', '4 images are too few'),
         (lambda folder: write_regions(folder, False), 'regions', 'regions need a "segmentation" for every'),
-        (lambda folder: None, 'keypoints', 'mine is not a folder; supported: COCO'),
+        (lambda folder: None, 'keypoints', 'mine is not a folder; supported for keypoints: coco'),
         (lambda folder: None, 'keypoint', "unknown annotations 'keypoint'; did you mean 'keypoints'"),
     ],
 )
@@ -476,7 +476,7 @@ def test_what_the_annotations_need_is_said(tmp_path, write, annotations, message
 
 def test_folder_of_no_known_layout(tmp_path, capsys):
     assert main(['demo', '--data', str(tmp_path)]) == 2
-    assert 'holds no annotations of a known format; supported: COCO' in capsys.readouterr().err
+    assert 'fits no annotation format: saw no files; supported: coco' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
