@@ -115,6 +115,7 @@ class OpenedNetwork:
         has_weight = self.checkpoint is not None and self.checkpoint.weight is not None
         if self.config is not None or has_weight:  # otherwise ImageNet's, a mere custom
             known |= {'mean': list(self.preprocessing.mean), 'std': list(self.preprocessing.std)}
+            known['channel_order'] = 'RGB' if self.config is None or _makes_rgb(self.config) else 'BGR'
         names = self.metadata.get('keypoint_id2name') or {}
         known |= {'classes': list(self.metadata.get('classes') or ()), 'keypoints': [names[i] for i in sorted(names)]}
         known['skeleton'] = [[int(end) for end in link] for link in self.metadata.get('skeleton_links') or ()]
@@ -317,6 +318,12 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None, has_nam
     norm = {key: buffer.flatten().tolist() for key, buffer in model.data_preprocessor.named_buffers()}
     preprocessing = Preprocessing(norm.get('mean', [0.0]), norm.get('std', [1.0]))
     return OpenedNetwork(model, name, report, preprocessing, config, checkpoint, None, dict(metadata or {}))
+
+
+def _makes_rgb(config: Config) -> bool:
+    """Whether the preprocessor of a model turns images, which OpenCV reads as B, G, R, to R, G, B."""
+    settings = config.get('data_preprocessor') or config.get('preprocess_cfg') or config.model.get('data_preprocessor')
+    return any((settings or {}).get(name) for name in ('bgr_to_rgb', 'to_rgb'))
 
 
 def data_set(config: Config) -> Any:

@@ -88,6 +88,16 @@ def test_a_config_and_its_checkpoint_are_one_network(classifier):
     assert (random.checkpoint, random.report) == (None, f'{config} with random weights')
 
 
+def test_exports_say_what_is_known(classifier, saved):
+    """Without a model specification: what the config says, and nothing about random weights."""
+    size = {'input_size': [64, 64]}
+    known = open_network(classifier[1]).export_metadata((64, 64))
+    normalization = {'mean': [128.0] * 3, 'std': [64.0] * 3, 'channel_order': 'BGR'}
+    assert known == size | normalization | {'classes': ['a', 'b']}
+    assert open_network('hrnetv1_test-w4').export_metadata((64, 64)) == size
+    assert open_network(saved('hrnetv1_test-w4', num_classes=5)[1]).export_metadata((64, 64)) == size
+
+
 def test_a_stored_config_can_be_left_alone(classifier):
     opened = open_network(classifier[1], use_config=False)
     assert (opened.name, opened.network.num_classes, opened.config) == ('hrnet_test-w4', 2, None)
