@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from .errors import UserError
 from .models.archs import ARCHS, EXPANSION, Arch, Stage, get_arch
 from .models.network import READOUTS, HRNetModel
 from .weights.convert import Conversion
@@ -48,7 +49,7 @@ def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
 
 
 def create_model(
-    name: str,
+    name: str | os.PathLike[str],
     pretrained: str | os.PathLike[str] | None = None,
     num_classes: int | None = None,
     in_channels: int = 3,
@@ -61,7 +62,8 @@ def create_model(
 
     Args:
         name: A readout and an architecture, such as 'hrnet_w32' (classification), 'hrnetv1_w32' (heatmaps),
-            'hrnetv2_w48' (dense scores) or 'hrnetv2p_w40' (feature pyramid). `list_models` returns the common ones.
+            'hrnetv2_w48' (dense scores) or 'hrnetv2p_w40' (feature pyramid). `list_models` returns the common ones. Or
+            the path of a checkpoint, whose weights and number of classes the network then has.
         pretrained: The name of published weights ('w32-imagenet'), 'timm://hrnet_w32.ms_aug_in1k', a URL, or the path
             of a checkpoint in any known layout.
         num_classes: The number of classes, keypoints or landmarks. Default: 1000 for 'hrnet', otherwise no head.
@@ -70,7 +72,7 @@ def create_model(
             maps, described by its attributes `out_channels` and `strides`.
         raw: Whether to load the raw weights of a training checkpoint that holds a moving average of them too, which is
             loaded otherwise.
-        **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`.
+        **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`, and `pyramid_channels` of 'hrnetv2p'.
 
     Returns:
         The network, in evaluation mode if `pretrained` is given.
@@ -88,10 +90,19 @@ def create_model(
         >>> backbone.strides
         (4, 8, 16, 32, 64)
     """
-    model = HRNetModel(name, num_classes, in_channels, **kwargs)
+    opened = None
+    if os.fspath(name).endswith(('.pth', '.safetensors')):
+        if pretrained is not None:
+            raise UserError(f'two checkpoints are given: {name} and {pretrained}; give a name for one')
+        pretrained, opened = name, open_checkpoint(name, raw=raw)
+        inferred = infer_network(opened[0].state_dict)
+        name, in_channels = inferred.name, inferred.in_channels
+        num_classes = inferred.num_classes if num_classes is None else num_classes
+        kwargs.setdefault('pyramid_channels', inferred.pyramid_channels)
+    model = HRNetModel(os.fspath(name), num_classes, in_channels, **kwargs)
     model.init_weights()
     if pretrained is not None:
-        conversion, weight = open_checkpoint(pretrained, raw=raw)
+        conversion, weight = opened or open_checkpoint(pretrained, raw=raw)
         heads = not features_only or model.readout == 'hrnetv2p'
         line = fill_network(model, os.fspath(pretrained), conversion, weight, heads=heads)
         is_random = heads and random_parts(model, conversion)
@@ -215,6 +226,7 @@ class Inferred(NamedTuple):
     name: str
     num_classes: int
     in_channels: int
+    pyramid_channels: int = 256
 
 
 def infer_network(state: Mapping[str, Tensor]) -> Inferred:
@@ -231,7 +243,7 @@ def infer_network(state: Mapping[str, Tensor]) -> Inferred:
 
     Examples:
         >>> infer_network(create_model('hrnetv1_test-w8', num_classes=17).state_dict())
-        Inferred(name='hrnetv1_test-w8', num_classes=17, in_channels=3)
+        Inferred(name='hrnetv1_test-w8', num_classes=17, in_channels=3, pyramid_channels=256)
     """
     body = part(state, 'backbone')
     arch = infer_arch(body)
@@ -249,7 +261,9 @@ def infer_network(state: Mapping[str, Tensor]) -> Inferred:
         single = f'stage4.{arch.stage4.num_modules - 1}.fuse_layers.1.0.0.0.weight' not in body
         readout = 'hrnetv1' if 'final_layer.weight' in head or single else 'hrnetv2'
     last = head.get('fc.weight', head.get('final_layer.weight'))
-    return Inferred(f'{readout}_{name}', 0 if last is None else len(last), body['conv1.weight'].shape[1])
+    classes, width = 0 if last is None else len(last), state.get('neck.reduction_conv.conv.weight')
+    in_channels = body['conv1.weight'].shape[1]
+    return Inferred(f'{readout}_{name}', classes, in_channels, *([] if width is None else [len(width)]))
 
 
 def infer_arch(body: Mapping[str, Tensor]) -> Arch:

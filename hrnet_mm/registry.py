@@ -3,19 +3,33 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.registry import FUNCTIONS as _ROOT_FUNCTIONS
 from mmengine.registry import HOOKS as _ROOT_HOOKS
 from mmengine.registry import MODELS as _ROOT_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as _ROOT_OPTIM_WRAPPERS
 from mmengine.registry import RUNNERS as _ROOT_RUNNERS
+from mmengine.registry import TRANSFORMS as _ROOT_TRANSFORMS
 from mmengine.registry import Registry
 
-__all__ = ['HOOKS', 'MODELS', 'OPTIM_WRAPPERS', 'RUNNERS', 'class_of', 'scope_of', 'type_name']
+__all__ = [
+    'FUNCTIONS',
+    'HOOKS',
+    'MODELS',
+    'OPTIM_WRAPPERS',
+    'RUNNERS',
+    'TRANSFORMS',
+    'class_of',
+    'scope_of',
+    'type_name',
+]
 
 # The second location checks what is loaded into networks with these parts.
 MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models', 'hrnet_mm.drop_in'])
 HOOKS = Registry('hook', parent=_ROOT_HOOKS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 RUNNERS = Registry('runner', parent=_ROOT_RUNNERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 OPTIM_WRAPPERS = Registry('optim wrapper', parent=_ROOT_OPTIM_WRAPPERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
+TRANSFORMS = Registry('transform', parent=_ROOT_TRANSFORMS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
+FUNCTIONS = Registry('function', parent=_ROOT_FUNCTIONS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 
 
 def class_of(settings: Mapping[str, Any], registry: Registry) -> Any:

@@ -203,11 +203,12 @@ def test_the_architecture_is_read_off_the_weights(arch: str, single: bool) -> No
 
 
 @pytest.mark.parametrize(
-    ('name', 'classes'), [('hrnet', 5), ('hrnetv1', 5), ('hrnetv1', 0), ('hrnetv2', 5), ('hrnetv2p', 0)]
+    ('name', 'classes', 'width'),
+    [('hrnet', 5, 256), ('hrnetv1', 5, 256), ('hrnetv1', 0, 256), ('hrnetv2', 5, 256), ('hrnetv2p', 0, 64)],
 )
-def test_the_network_is_read_off_the_weights(name: str, classes: int) -> None:
-    made = HRNetModel(f'{name}_test-w4', classes)
-    assert infer_network(made.state_dict()) == (made.name, classes, 3)
+def test_the_network_is_read_off_the_weights(name: str, classes: int, width: int) -> None:
+    made = HRNetModel(f'{name}_test-w4', classes, pyramid_channels=width)
+    assert infer_network(made.state_dict()) == (made.name, classes, 3, width)
 
 
 def test_a_backbone_with_a_hole_is_not_whole() -> None:

@@ -32,13 +32,16 @@ SCOPED = {  # what `type='hrnet_mm.NAME'` builds without an import line, by the 
     'MODELS': CLASSES,
     'HOOKS': [
         *('ChannelsLastHook', 'CheckLoadedHook', 'CompileHook', 'CurvesHook', 'MemoryGuardHook', 'RankWatchHook'),
-        *('ResumeHook', 'SafeCheckpointHook', 'SampleHook', 'StopOnNonFiniteHook', 'TensorBoardHook'),
+        *('ResumeHook', 'SafeCheckpointHook', 'SafeLoggerHook', 'SampleHook', 'StopOnNonFiniteHook'),
+        'TensorBoardHook',
     ],
     'RUNNERS': ['ReliableRunner'],
     'OPTIM_WRAPPERS': ['Bf16OptimWrapper'],
+    'TRANSFORMS': ['ContiguousImage'],
+    'FUNCTIONS': ['block_collate'],
 }
 DROPPED_IN = {  # what the one import line of a library registers, by the library's registry
-    'mmdet': {'MODELS': ['HRNet', 'HRFPN', 'CenterNetTripletHead']},
+    'mmdet': {'MODELS': ['HRNet', 'HRFPN', 'CenterNetTripletHead'], 'TRANSFORMS': ['ToBoxedMasks']},
     'mmseg': {
         'MODELS': ['HRNet', 'HRNetV2Head', 'OfficialCrossEntropy', 'OfficialTTA'],
         'DATASETS': ['CocoSegDataset'],

@@ -74,7 +74,10 @@ def tables():
             'operators': operators(read_rows(MEASURED / 'ops.csv')),
             'busy': beside_busy(read_rows(MEASURED / 'beside_busy.csv')),
             'peers': peers(read_rows(MEASURED / 'speed_peers.csv')),
+            'int8': int8(read_rows(MEASURED / 'speed_peers.csv')),
+            'int8-metrics': int8_metrics([*read_rows(MEASURED / 'int8.csv'), *read_rows(MEASURED / 'int8_avx2.csv')]),
             'gpu': gpus(read_rows(MEASURED / 'gpu.csv')),
+            **reading(read_rows(MEASURED / 'data_speed.csv')),
         },
         'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
@@ -130,31 +133,77 @@ def beside_busy(rows):
 
 
 PEERS = ('eager', 'compile', 'openvino', 'onnxruntime', 'mnn', 'ncnn')
+INT8 = ('ncnn', 'native', 'onnxruntime:int8', 'openvino:int8', 'native:int8')
 
 
-def peers(rows):
-    """Return a table for each machine, with a row for each run: its engines, and the native one beside the best."""
+def runs(rows, with_int8):
+    """Return a caption for each machine, and its runs: of each, the row of the library and those of the engines."""
     machines = defaultdict(list)
     for row in rows:
         if row['engine'] == 'plain':  # the library, with which a run begins
             machines[row['device']].append({'first': row})
         else:
-            machines[row['device']][-1][row['engine']] = row
+            engine = row['engine'] if row['precision'] == 'fp32' else f'{row["engine"]}:{row["precision"]}'
+            machines[row['device']][-1][engine] = row
+    found = {}
+    for device, all_runs in machines.items():
+        chosen = [run for run in all_runs if ('native:int8' in run) == with_int8]
+        if chosen:
+            commits = dict.fromkeys(row['commit'] for run in chosen for row in run.values())
+            caption = f'{device}, torch {chosen[0]["first"]["torch"]}, commit {", ".join(commits)}; ms:'
+            found[caption] = chosen
+    return found
+
+
+def peers(rows):
+    """Return a table for each machine, with a row for each run: its engines, and the native one beside the best."""
+    head = ('network', 'threads', 'library', *PEERS, 'native', 'over the best', 'difference')
+    return captioned(head, peer, runs(rows, with_int8=False))
+
+
+def int8(rows):
+    """Return the same for runs with eight bits, beside the fastest other engine of each precision."""
+    head = ('network', 'threads', *INT8, 'over the best fp32', 'over the best int8', 'difference')
+    return captioned(head, int8_peer, runs(rows, with_int8=True))
+
+
+def captioned(head, row_of, machines):
     lines = []
-    for device, runs in machines.items():
-        commits = dict.fromkeys(row['commit'] for run in runs for row in run.values())
-        lines += [f'{device}, torch {runs[0]["first"]["torch"]}, commit {", ".join(commits)}; ms:', '']
-        head = ('network', 'threads', 'library', *PEERS, 'native', 'over the best', 'difference')
-        lines += [*table(head, map(peer, runs)), '']
+    for caption, chosen in machines.items():
+        lines += [caption, '', *table(head, map(row_of, chosen)), '']
     return lines[:-1]
+
+
+def int8_peer(run):
+    ours = run['native:int8']
+    ms = {name: float(run[name]['median_ms']) for name in INT8 if name in run}
+    best = (min(v for n, v in ms.items() if n.endswith(':int8') == b and not n.startswith('native')) for b in (0, 1))
+    ratios = (f'{other / ms["native:int8"]:.2f}' for other in best)
+    times = (f'{ms[name]:.0f}' if name in ms else '-' for name in INT8)
+    return network_of(run), run['first']['threads'], *times, *ratios, f'{float(ours["difference"]):.0e}'
+
+
+def int8_metrics(rows):
+    """Return a table with a row for each metric: its value in fp32, and what each engine loses."""
+    engines = dict.fromkeys((row['engine'], row['device']) for row in rows if row['engine'] != 'PyTorch')
+    values = defaultdict(dict)
+    for row in rows:
+        key = row['task'], row['metric']
+        values[key][row['engine'], row['device']] = row
+        if row['engine'] == 'PyTorch':
+            values[key].setdefault('fp32', row['value'])
+    names = (f'{engine}{", AVX2" if "avx2" in device.partition("CAPABILITY")[2] else ""}' for engine, device in engines)
+    lines = (
+        (task, metric, by['fp32'], *(by[engine]['lost_points'] if engine in by else '-' for engine in engines))
+        for (task, metric), by in values.items()
+    )
+    return table(('task', 'metric', 'fp32', *names), lines)
 
 
 def peer(run):
     """Return the row of a run."""
     first, native = run['first'], run.get('native')
     others = [float(row['median_ms']) for name, row in run.items() if name != 'native']
-    model = next(row['model'] for name, row in run.items() if name != 'first')
-    size = f'{first["height"]}x{first["width"]}'
     times = (f'{float(run[name]["median_ms"]):.0f}' if name in run else '-' for name in PEERS)
     ours = ('-', '-', '-')
     if native:
@@ -162,7 +211,52 @@ def peer(run):
         ratio = f'{min(others) / ms:.2f}' if 'ncnn' in run else '-'  # without the fastest of the others it says little
         ours = f'{ms:.0f}', ratio, f'{float(native["difference"]):.0e}'
     library = f'{first["model"]} {float(first["median_ms"]):.0f}'
-    return f'{model}, {size}', first['threads'], library, *times, *ours
+    return network_of(run), first['threads'], library, *times, *ours
+
+
+def network_of(run):
+    model = next(row['model'] for name, row in run.items() if name != 'first')
+    return f'{model}, {run["first"]["height"]}x{run["first"]["width"]}'
+
+
+def reading(rows):
+    """Return the tables of pipelines, of data loaders, and of the candidates of tools/research/data_speed.py."""
+    runs = defaultdict(list)
+    for row in rows:
+        runs[row['run']].append(row)
+    blocks = {'pipelines': [], 'loaders': [], 'candidates': []}
+    for run in runs.values():
+        kinds = defaultdict(list)
+        for row in run:
+            kinds[row['what']].append(row)
+        if pipelines := {row['variant']: row for row in kinds['pipeline']}:
+            elements = [row for row in kinds['element'] if row['variant'] == 'library']
+            elements.sort(key=lambda row: -float(row['ms']))
+            plain = pipelines['library']
+            ratios = (pipelines[name]['ratio'] if name in pipelines else '-' for name in FASTER_ELEMENTS)
+            costliest = ', '.join(f'{row["name"]} {float(row["ms"]):.1f}' for row in elements[:3])
+            times = f'{float(plain["ms"]):.1f}', f'{float(plain["images_s"]):.0f}'
+            blocks['pipelines'].append((Path(plain['config']).stem, plain['images'], *times, costliest, *ratios))
+        if loaders := {(row['name'], row['variant'] == 'block_collate'): row for row in kinds['loader']}:
+            cells = (
+                f'{float(loaders[process, block]["ms"]):.2f}'
+                for process in ('training', 'worker')
+                for block in (False, True)
+            )
+            blocks['loaders'].append((Path(run[0]['config']).stem, *cells, loaders['training', True]['ratio']))
+        for row in kinds['candidate']:
+            name = row['images'] or 'two workers'
+            blocks['candidates'].append((name, row['name'], f'{float(row["ms"]):.2f}', row['ratio'], row['difference']))
+    one_core = ('config', 'images', 'ms an image', 'images/s on one core', 'costliest elements, ms')
+    heads = {
+        'pipelines': (*one_core, *FASTER_ELEMENTS),
+        'loaders': ('config', 'training', 'with a block', 'worker', 'with a block', 'training: ratio'),
+        'candidates': ('images', 'candidate', 'ms', 'times the first', 'largest difference'),
+    }
+    return {name: table(heads[name], lines) for name, lines in blocks.items()}
+
+
+FASTER_ELEMENTS = ('ContiguousImage', 'ToBoxedMasks')
 
 
 def gpus(rows):

@@ -7,13 +7,21 @@ from typing import Any
 __all__ = ['add_config_arguments', 'config_settings']
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments shared by OpenMMLab's tools/train.py and tools/test.py."""
+def add_config_arguments(parser: argparse.ArgumentParser, is_optional: bool = False) -> None:
+    """Add the arguments shared by OpenMMLab's tools/train.py and tools/test.py.
+
+    Args:
+        parser: The parser.
+        is_optional: Whether the config may be left out.
+    """
     from ..engine.launch import LAUNCHERS
     from ..engine.settings import SettingsAction
 
     parser.add_argument(
-        'config', metavar='MODEL', help='a config, which names the data and the metrics: a path (.py), or mmdet::...'
+        'config',
+        nargs='?' if is_optional else None,
+        metavar='MODEL',
+        help='a config, which names the data and the metrics: a path (.py), or mmdet::...',
     )
     parser.add_argument(
         '--work-dir', metavar='DIR', help="folder of logs and checkpoints (default: the config's, or work_dirs/CONFIG)"

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--grid',
         type=Path,
         metavar='FILE',
-        help='the picture of all tasks (default: five_tasks.png in the work directory)',
+        help='the picture of all tasks (default: a PNG in the work directory, named after the tasks and the folder)',
     )
     parser.add_argument('--iterations', type=int, metavar='N', help='shorten every training to N iterations')
 

@@ -1,6 +1,7 @@
 """`hrnet-mm export`: export of a network to a file for another runtime."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from ..errors import UserError
@@ -14,7 +15,7 @@ EXAMPLE = (
     '  hrnet-mm export hrnetv1_w32 --weights pose_hrnet_w32_256x192.pth --out pose.onnx --dynamic\n'
     '  hrnet-mm export timm://hrnet_w18.ms_aug_in1k --out w18.xml --precision int8 '
     '--calibration images\n'
-    '  hrnet-mm export work_dirs/demo/classification/weights.pth --out digits.pt2 --size 56 56 --aot'
+    '  hrnet-mm export work_dirs/demo/classification/weights.pth --out digits.pt2 --aot'
 )
 
 
@@ -31,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='the file to write: FILE.mnn, FILE.onnx, FILE.param (ncnn), FILE.pt2 or FILE.xml (OpenVINO)',
     )
     parser.add_argument(
-        '--size', nargs=2, type=int, metavar=('H', 'W'), help="input size (default: the task's customary size)"
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help="input size (default: the checkpoint's, or the task's customary size)",
     )
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='default: %(default)s')
     parser.add_argument('--dynamic', action='store_true', help='any batch, and any sides from 64 that divide by 32')
@@ -75,6 +80,13 @@ def run(args: argparse.Namespace) -> None:
     if size is None:
         raise UserError(f'{args.model} has a config, which does not state the size for an export; give --size H W')
     print(opened.report)
+    spec = opened.spec
+    if spec is not None and not spec.takes_any_size and tuple(size) != spec.input_size:
+        print(
+            f'warning: --size {size[0]} {size[1]} is not the size that the network was trained at, '
+            f'{spec.input_size[0]} {spec.input_size[1]}, so its outputs may be worse; leave --size out',
+            file=sys.stderr,
+        )
     model = opened.as_tensors()
     calibration: list[torch.Tensor] = []
     if args.calibration is not None:
@@ -87,4 +99,6 @@ def run(args: argparse.Namespace) -> None:
             calibration = [torch.cat([x] * args.batch) for x in calibration]
     else:
         example = torch.randn(args.batch, opened.in_channels, *size, generator=torch.Generator().manual_seed(0))
-    print(export(model, args.out, example, args.precision, args.dynamic, calibration, args.aot))
+    metadata = opened.export_metadata(size)
+    print(export(model, args.out, example, args.precision, args.dynamic, calibration, args.aot, metadata=metadata))
+    print(f'metadata: {", ".join(metadata)}')

@@ -10,7 +10,7 @@ __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'predict on images with a trained model of any task, in one process or many, resumable'
 EXAMPLE = (
-    '  hrnet-mm predict work_dirs/demo/instances/weights.pth --data images --out work_dirs/found\n'
+    '  hrnet-mm predict work_dirs/demo/instances/weights.pth --data images\n'
     '  torchrun --nproc_per_node=8 -m hrnet_mm.cli predict config.py --weights weights.pth --data images --out found '
     '--launcher pytorch --workers 4 --no-pictures'
 )
@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out',
         type=Path,
-        required=True,
         metavar='DIR',
-        help='folder of predictions and pictures; an interrupted run continues there',
+        help='folder of predictions and pictures; an interrupted run continues there (default: work_dirs/predict, or '
+        'work_dirs/predict_2 and so on where that holds predictions of another model)',
     )
     parser.add_argument('--score', type=float, default=0.3, help='lowest score that is drawn (default: %(default)s)')
     parser.add_argument('--no-pictures', action='store_true', help='write only the predictions')

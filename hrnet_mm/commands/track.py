@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     from ..tracking.draw import draw_persons
     from ..tracking.evaluate import read_videos, table
     from ..tracking.flow import FLOWS
-    from ..tracking.posetrack import image_id_of, write_video
+    from ..tracking.posetrack import image_id_of, in_places, write_video
     from ..tracking.tracker import PoseTracker, Settings, without_short_tracks
     from ..tracking.video import read_frames, title, write_images, write_mp4
 
@@ -79,6 +79,8 @@ def run(args: argparse.Namespace) -> None:
     if first is None:
         raise UserError(f'{args.data} holds no images; expected a video that OpenCV reads, or a folder of images')
     pose = PoseNetwork(args.model, args.weights, args.device, args.raw)
+    joints = len(pose.names)
+    in_places(np.zeros((0, joints, 2)), np.zeros((0, joints)), pose.names)  # a mistake is told before the video is read
     settings = replace(Settings(), propagate=not args.no_propagation, memory=args.memory)
     names: list[str] = []  # of the frames so far
     used: set[int] = set()  # image ids with listed boxes

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..tasks import TASKS
     from ..training.own import MINUTES
 
-    add_config_arguments(parser)
+    add_config_arguments(parser, is_optional=True)
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -39,13 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--lr', type=float, help='the learning rate, for the actual batch size; a resumed training keeps its own'
     )
-    group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) instead of a config')
+    group = parser.add_argument_group(f'with a task ({", ".join(TASKS)}) instead of a config, or with neither')
     group.add_argument(
         '--data',
         type=Path,
         metavar='DIR',
         help='labeled images in any format of docs/tutorials/own_images.md; a fifth is used for validation, '
-        'unless there is a validation part',
+        'unless there is a validation part; without a task, the labels choose it',
     )
     group.add_argument('--format', metavar='FORMAT', help='that of the labels (default: found by their content)')
     group.add_argument('--arch', help="an architecture that hrnet-mm list shows (default: the demonstration's)")
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
     if args.data is not None or args.config in TASKS:
         _train_task(args)
         return
+    if args.config is None:
+        raise UserError('neither a config nor --data DIR, a folder of labeled images, is given; give one')
     from ..engine import train
     from ..engine.batch import BatchError
 
@@ -83,12 +85,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _train_task(args: argparse.Namespace) -> None:
     from ..tasks import TASKS
-    from ..training.own import train_folder
+    from ..training.own import choose_task, train_folder
 
     task = args.config
     if args.data is None:
         raise UserError(f'{task} is a task and needs --data DIR, a folder of labeled images')
-    if task not in TASKS:
+    if task is not None and task not in TASKS:
         raise UserError(f'--data needs a task instead of a config, got {task!r}{did_you_mean(task, TASKS)}')
     if given := [name for name in _OF_CONFIGS if getattr(args, name)] + ['launcher'] * (args.launcher != 'none'):
         raise UserError(f'--{given[0].replace("_", "-")} needs a config and has no effect on a task; leave it out')
@@ -97,6 +99,9 @@ def _train_task(args: argparse.Namespace) -> None:
     for name in ('epochs', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
+    if task is None:
+        task, sentence = choose_task(args.data, args.format)
+        print(sentence)
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
     try:
         train_folder(

@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
     """
     import torch
 
+    from ..annotations import listed
     from ..inference import open_network
     from ..models import HRNet
     from ..weights import CheckpointError
@@ -49,6 +50,9 @@ def run(args: argparse.Namespace) -> None:
     print(f'layout     {converted.source} ({LAYOUTS[converted.source].about})')
     classes = getattr(model, 'num_classes', 0) or 'no'
     print(f'network    {opened.name}, {channels} input channels, {classes} classes, keypoints or landmarks')
+    if (spec := opened.spec) is not None:
+        names = f'classes {listed(spec.classes)}' if not spec.keypoints else f'keypoints {listed(spec.keypoints)}'
+        print(f'trained    {spec.task} on {spec.network}, input {spec.input_size[0]}x{spec.input_size[1]}, {names}')
     parameters = sum(p.numel() for p in model.parameters())
     print(f'keys       {converted.used} of {converted.given} used; {parameters:,} parameters')
     for why, count in converted.dropped.items():

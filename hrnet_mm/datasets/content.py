@@ -1,7 +1,7 @@
 """The content of a folder in memory, the same for every annotation format."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +54,8 @@ class Folder:
         std: Their standard deviation.
         points: The keypoints, where these were read.
         warnings: A sentence for each thing that may be wrong with the folder.
+        counts: How often each keypoint or class occurs in the two parts; of classes and label images, in how many
+            images.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class Folder:
     std: tuple[float, ...]
     points: Points | None = None
     warnings: tuple[str, ...] = ()
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:

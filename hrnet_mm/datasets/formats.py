@@ -221,11 +221,21 @@ def check_folder(path: Path, annotations: Annotations, report: Report, name: str
         labels = _regions_labels(path, train, val, report) if annotations == 'regions' else None
         _check_objects(path, annotations, train, val, report)
         report_copies(path, train, val, report)
-        _check_coverage(path, annotations, train, val, labels, report)
+        counts = _check_coverage(path, annotations, train, val, labels, report)
         report.stop()
         statistics = color_statistics(path, train)
-        about_it = about(form, {'train': train, 'val': val})
-        return Folder(path, train, val, about_it, split, *statistics, points=points, warnings=tuple(report.warnings))
+        form_and_parts = about(form, {'train': train, 'val': val})
+        return Folder(
+            path,
+            train,
+            val,
+            form_and_parts,
+            split,
+            *statistics,
+            points=points,
+            warnings=tuple(report.warnings),
+            counts=counts,
+        )
     return None
 
 
@@ -372,16 +382,21 @@ def _check_coverage(
     val: Content,
     labels: list[Counter[str]] | None,
     report: Report,
-) -> None:
-    """Warn of classes and keypoints that are never learned or measured."""
+) -> dict[str, tuple[int, int]]:
+    """Warn of classes and keypoints that are never learned or measured; return how often each occurs."""
     if annotations == 'classes':
         names = {one['id']: one['name'] for one in train['categories']}
         labels = [Counter(names.get(image['category_id'], '') for image in part['images']) for part in (train, val)]
     if labels is not None:
         check_coverage(path, 'class', labels[0], labels[1], report)
-        return
+        return _in_parts(*labels)
     use = Use(is_own=True, boxes=annotations != 'keypoints', keypoints=annotations == 'keypoints')
     counted = [count_labels(part, use) for part in (train, val)]
     if annotations != 'keypoints':
         check_coverage(path, 'class', counted[0][0], counted[1][0], report)
     check_coverage(path, 'keypoint', counted[0][1], counted[1][1], report)
+    return _in_parts(*(points if annotations == 'keypoints' else classes for classes, points in counted))
+
+
+def _in_parts(train: Counter[str], val: Counter[str]) -> dict[str, tuple[int, int]]:
+    return {name: (train[name], val[name]) for name in dict.fromkeys([*train, *val])}

@@ -1,7 +1,7 @@
 """Keypoints: their names, boxes around them, and their partners in a mirror image."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,30 +80,6 @@ def partners(points: Points) -> dict[str, str] | None:
     if points.flips:
         return {name: points.names[other] for name, other in zip(points.names, points.flips, strict=True)}
     return mirrored(points.names)
-
-
-def points_metainfo(points: Points) -> dict[str, Any]:
-    """The metainfo of mmpose's data sets for keypoints."""
-    swaps: Mapping[str, str] = partners(points) or {}
-    names = points.names
-    color = [255, 128, 0]
-    return {
-        'dataset_name': 'folder',
-        'keypoint_info': {
-            i: {'id': i, 'name': name, 'swap': _if_other(swaps.get(name, name), name), 'type': '', 'color': color}
-            for i, name in enumerate(names)
-        },
-        'skeleton_info': {
-            i: {'id': i, 'link': (names[start], names[end]), 'color': color}
-            for i, (start, end) in enumerate(points.links)
-        },
-        'joint_weights': [1.0] * len(names),
-        'sigmas': [0.05] * len(names),  # mmpose requires them; the metrics used here do not
-    }
-
-
-def _if_other(swap: str, name: str) -> str:
-    return '' if swap == name else swap
 
 
 def _other_side(match: re.Match[str]) -> str:

@@ -3,8 +3,10 @@
 from ._mmengine import quick_reading
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
+from .feed import ContiguousImage, block_collate
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
 from .launch import inspect_config, read_config, test, train
+from .logs import SafeLoggerHook
 from .memory import MemoryGuardHook
 from .resume import ResumeHook
 from .runner import ReliableRunner
@@ -17,15 +19,18 @@ __all__ = [
     'ChannelsLastHook',
     'CheckLoadedHook',
     'CompileHook',
+    'ContiguousImage',
     'CurvesHook',
     'MemoryGuardHook',
     'RankWatchHook',
     'ReliableRunner',
     'ResumeHook',
     'SafeCheckpointHook',
+    'SafeLoggerHook',
     'SampleHook',
     'StopOnNonFiniteHook',
     'TensorBoardHook',
+    'block_collate',
     'inspect_config',
     'quick_reading',
     'read_config',

@@ -51,6 +51,7 @@ def train(
     lr: float | None = None,
     hooks: Sequence[Hook] = (),
     data_checked: bool = False,
+    name: str | None = None,
 ) -> Any:
     """Train by a config.
 
@@ -69,6 +70,7 @@ def train(
         lr: The learning rate for the actual batch size.
         hooks: Hooks in addition to the config's.
         data_checked: Whether the annotations of the data sets were checked before.
+        name: The name of the config in the work directory, ending in .py. Default: that of the config's file.
 
     Returns:
         mmengine's Runner, with the trained model.
@@ -100,6 +102,8 @@ def train(
         _require_sound(settings, training=True, with_data=not data_checked)
     if int(os.environ.get('RANK', '0')) == 0:
         print(batch)
+    if name is not None:
+        settings = Config(settings.to_dict(), settings.text, name)
     runner = _build_runner(settings)
     for hook in hooks:
         runner.register_hook(hook)

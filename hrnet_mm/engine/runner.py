@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, LoggerHook
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import LOOPS, VISUALIZERS
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
@@ -13,6 +13,7 @@ from mmengine.visualization import Visualizer
 from ..registry import RUNNERS, class_of
 from ._mmengine import forget_visualizer, format_configs_once
 from .checkpoint import SafeCheckpointHook
+from .logs import SafeLoggerHook
 from .markers import drop_markers
 from .reader import use_safe_reader
 from .resume import resumable_loop
@@ -31,15 +32,17 @@ _HOOKS: dict[str, dict[str, Any]] = {
     'curves': {'type': 'hrnet_mm.CurvesHook'},
 }
 
+_REPLACED: dict[Any, type] = {CheckpointHook: SafeCheckpointHook, LoggerHook: SafeLoggerHook}
+
 
 @RUNNERS.register_module()
 class ReliableRunner(Runner):
     """Runner with guards, atomic checkpoints and bit-exact resume.
 
     A config selects it by `runner_type = 'hrnet_mm.ReliableRunner'`. SafeCheckpointHook replaces mmengine's
-    CheckpointHook, with the same arguments, and the hooks `sample`, `resume`, `loaded`, `finite`, `memory`, `ranks`,
-    `tensorboard` and `curves` are added to the default ones. As with those, `default_hooks = dict(NAME=dict(type=...,
-    ...))` sets options, and `default_hooks = dict(NAME=None)` disables one.
+    CheckpointHook and SafeLoggerHook its LoggerHook, with the same arguments, and the hooks `sample`, `resume`,
+    `loaded`, `finite`, `memory`, `ranks`, `tensorboard` and `curves` are added to the default ones. As with those,
+    `default_hooks = dict(NAME=dict(type=..., ...))` sets options, and `default_hooks = dict(NAME=None)` disables one.
 
     Args:
         *args: Arguments of mmengine's Runner.
@@ -57,8 +60,8 @@ class ReliableRunner(Runner):
         """Register mmengine's hooks and this package's; mmengine reads checkpoints by the safe reader from now on."""
         use_safe_reader()
         given = dict(hooks or {})
-        if (checkpoint := given.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1})) is not None:
-            given['checkpoint'] = _safe(checkpoint)
+        given['checkpoint'] = _replaced(given.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1}))
+        given['logger'] = _replaced(given.get('logger', {'type': 'LoggerHook'}))
         added = {name: given.pop(name, copy.deepcopy(hook)) for name, hook in _HOOKS.items()}
         super().register_default_hooks(given)
         for hook in added.values():
@@ -99,7 +102,7 @@ class ReliableRunner(Runner):
         return super().build_train_loop(loop)
 
 
-def _safe(hook: Any) -> Any:
-    if isinstance(hook, dict) and class_of(hook, ROOT_HOOKS) is CheckpointHook:
-        return {**hook, 'type': SafeCheckpointHook}
+def _replaced(hook: Any) -> Any:
+    if isinstance(hook, dict) and (kind := class_of(hook, ROOT_HOOKS)) in _REPLACED:
+        return {**hook, 'type': _REPLACED[kind]}
     return hook

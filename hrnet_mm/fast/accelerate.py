@@ -17,11 +17,15 @@ from ..models.dense import Body, MapsAsInputs, dense_head
 from .choose import Report, candidates, choose
 from .compare import TOLERANCES
 from .engines import ENGINES
-from .graphs import EngineError, Job
+from .graphs import EngineError, Inputs, Job
 from .kept import Choices, Files
 from .sessions import Run
 
 __all__ = ['Accelerated', 'accelerate']
+
+
+_HEAD_IMAGES = 16
+"""Inputs of which a head's maps are calculated for its calibration, and are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class _Settings:
     is_auto: bool
     tolerance: float
     dynamic: bool
-    calibration: tuple[Tensor, ...]
+    calibration: tuple[Inputs, ...]
     choice: str | Path | Literal[False] | None
 
 
@@ -118,6 +122,9 @@ _CHANGES = frozenset(
 class Accelerated:
     """A network that computes in an engine; it is called like the network and has its attributes.
 
+    It can take the network's place in another one (`model.backbone = accelerate(model.backbone, maps)`): it is an
+    instance of the network's class, and its modules, parameters and state dict are the network's.
+
     On a CPU, the network itself computes the outputs of inputs with NaN or infinity. After `load_state_dict`, by
     whomever, and after any write to a weight in place, the engine is made anew at the next call, and compared again.
     PyTorch does not count writes through `.data`: call `renew()` after them. `eval()` and `to(...)` where the network
@@ -137,6 +144,10 @@ class Accelerated:
         self._run, self._spec, self._job, self._settings = run, spec, job, settings
         self.replaced: list[nn.Module] = []
         self._watch = _Watch(model)
+
+    @property
+    def __class__(self) -> Any:  # what isinstance asks, and a module requires of those that it holds
+        return type(self.model)
 
     def renew(self) -> None:
         """Make the engine anew from the network's weights, and compare it again.
@@ -169,7 +180,10 @@ class Accelerated:
         self._check(inputs)
         if not _finite(inputs):  # the kernels of some engines turn NaN into 0
             return self.model(*inputs)
-        return pytree.tree_unflatten(self._run(inputs), self._spec)
+        outputs = self._run(inputs)
+        if torch.is_grad_enabled():  # for layers after it, which cannot read tensors of the inference mode
+            outputs = [y.clone() if y.is_inference() else y for y in outputs]
+        return pytree.tree_unflatten(outputs, self._spec)
 
     def _check(self, inputs: Sequence[Tensor]) -> None:
         example = [tuple(x.shape) for x in self._job.inputs]
@@ -269,7 +283,7 @@ def accelerate(
     engine: str | Sequence[str] = 'auto',
     tolerance: float | None = None,
     dynamic: bool = False,
-    calibration: Iterable[Tensor] = (),
+    calibration: Iterable[Inputs] = (),
     choice: str | Path | Literal[False] | None = None,
 ) -> Any:
     """Accelerate a network in evaluation mode, within a tolerance of its outputs.
@@ -291,7 +305,8 @@ def accelerate(
         tolerance: The largest difference from the network's outputs on the example, relative to the largest output
             (default: that of the precision in `TOLERANCES`).
         dynamic: Whether inputs of any batch, and of any size that divides by 32, are to come.
-        calibration: Inputs that stand for the data, for 'int8'.
+        calibration: Inputs that stand for the data, for 'int8': a tensor or, of a network of several inputs, a
+            sequence of tensors each.
         choice: A JSON file that keeps the fastest engine for the next start (default: one in the cache folder, which
             keeps the engine's converted files too), or False to measure and convert again and to keep nothing.
 
@@ -371,7 +386,10 @@ def _accelerate_in_place(model: Any, inputs: tuple[Tensor, ...], settings: _Sett
             maps = tuple(body(*inputs))
             # Its maps have sizes that depend on one another, which only engines without a graph of sizes can follow.
             names = [n for n in settings.names if n in ANY_SIZE] if settings.dynamic else settings.names
-            fast_head = _accelerate(MapsAsInputs(head).eval(), maps, replace(settings, names=names, calibration=()))
+            with torch.inference_mode():
+                data = tuple(tuple(Body(model).eval()(x)) for x in settings.calibration[:_HEAD_IMAGES])
+            head_settings = replace(settings, names=names, calibration=data)
+            fast_head = _accelerate(MapsAsInputs(head).eval(), maps, head_settings)
         except EngineError as error:
             report.refused['head'] = str(error)
         else:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from ..weights.io import CheckpointError
 from .fold import fold
 from .graphs import EngineError, Job, write_mnn, write_ncnn, write_onnx, write_openvino
 from .sessions import Run, mnn_session, ncnn_session, onnxruntime_session, openvino_session
@@ -115,21 +116,31 @@ def _native(job: Job, fp32: str = 'fp32') -> Run:
     """Factors of fp32 products are whole ('fp32'), or 17 of their 24 bits ('bf16x3', on AMX alone)."""
     if job.device.type != 'cpu' or job.dynamic or any(x.ndim != 4 for x in job.inputs):
         raise EngineError('the native engine computes images or maps of one size, on the CPU')
-    able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16'}
+    able = {'fp32': fp32} if fp32 != 'fp32' else {'fp32': 'fp32', 'bf16': 'bf16', 'int8': 'int8'}
     if job.precision not in able:
         raise EngineError(f'this engine has {" and ".join(able)}, and not {job.precision}')
-    from .native import compile_native
+    from .native import compile_native, read_quantized, write_quantized
 
+    file = job.files / 'native.pt'
     try:
-        return _NativeRun(compile_native(job.folded, *job.inputs, precision=able[job.precision]))
-    except (OSError, RuntimeError, ValueError) as error:  # no compiler, or an operator that it lacks
+        int8: dict[str, Any] = {}
+        if job.precision == 'int8':
+            int8 = {'quantized': read_quantized(file)} if file.is_file() else {'calibration': job.calibration}
+        network = compile_native(job.folded, *job.inputs, precision=able[job.precision], **int8)
+        if 'calibration' in int8:
+            write_quantized(network.quantized, file)
+    except (CheckpointError, OSError, RuntimeError, TypeError, ValueError) as error:
+        # There is no compiler, it lacks an operator, or the file is of other kernels.
         raise EngineError(str(error).strip().splitlines()[0]) from error
+    return _NativeRun(network)
 
 
 class _NativeRun:
     def __init__(self, network: 'NativeEngine') -> None:
         self._network = network
         self.applied = [_UNITS[network.instructions]]
+        if network.quantized:
+            self.applied.append(f'{len(network.quantized)} convolutions in int8')
 
     def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         return pytree.tree_leaves(self._network(*inputs))
@@ -137,7 +148,9 @@ class _NativeRun:
 
 _UNITS = {
     'amx': 'AMX, sums of bf16 parts',
+    'avx512vnni': 'AVX-512 with VNNI',
     'avx512': 'AVX-512, Winograd convolutions',
+    'avxvnni': 'AVX-VNNI',
     'avx2': 'AVX2, Winograd convolutions',
     'neon': 'NEON, Winograd convolutions',
 }
@@ -146,7 +159,7 @@ _UNITS = {
 
 def _dtype(job: Job) -> torch.dtype:
     if job.precision not in DTYPES:
-        raise EngineError(f'{job.precision} needs onnxruntime or openvino')
+        raise EngineError(f'{job.precision} needs native, onnxruntime or openvino')
     return DTYPES[job.precision] if job.precision != 'fp32' else job.inputs[0].dtype
 
 

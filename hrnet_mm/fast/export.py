@@ -1,9 +1,10 @@
 """Export of a network as a file for another runtime, with a comparison of the outputs."""
 
+import json
 import mimetypes
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
-from ..weights.io import written_aside
+from ..weights.io import SPEC_KEY, written_aside
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 from .compare import TOLERANCES, difference
 from .graphs import (
@@ -77,12 +78,13 @@ class Exported:
 
 @dataclass(frozen=True)
 class _Format:
-    """A kind of file: its runtime, its precisions, and the functions that write and load it."""
+    """A kind of file: its runtime, its precisions, how it is written and loaded, whether metadata has a place in it."""
 
     runtime: str
     precisions: tuple[str, ...]
     write: Callable[[Job, Path], None]
     load: Callable[[Path], Run]
+    holds_metadata: bool = False
 
 
 def export(
@@ -94,6 +96,7 @@ def export(
     calibration: Iterable[Tensor] = (),
     aot: bool = False,
     tolerance: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Exported:
     """Export a network in evaluation mode to a file of the format that its name ends in.
 
@@ -111,6 +114,9 @@ def export(
         aot: Whether AOTInductor compiles the `.pt2` for this machine, which needs a C++ compiler.
         tolerance: The largest difference from the network's outputs, relative to the largest output (default: that of
             the precision in `TOLERANCES`).
+        metadata: JSON values on the network, such as a model specification. They are written as `hrnet_mm` into the
+            metadata of an `.onnx` file, the `rt_info` of an `.xml` file and the extra files of a `.pt2` file; beside
+            other files, and one that AOTInductor compiles, as a file with `.json` behind its name.
 
     Returns:
         The file, its size, and the difference of its outputs.
@@ -139,7 +145,8 @@ def export(
             f'the example is {shapes}; files of any size expect sides from {_LEAST_SIDE} that divide by {SIZE_STEP}'
         )
     checks = [inputs, tuple(map(_another_size, inputs))] if dynamic else [inputs]
-    job = Job(model, inputs, precision, dynamic, tuple(calibration))
+    text = None if metadata is None else json.dumps(metadata)
+    job = Job(model, inputs, precision, dynamic, tuple(calibration), metadata=text)
     allowed = TOLERANCES[precision] if tolerance is None else tolerance
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
@@ -159,6 +166,10 @@ def export(
         if weights.exists():
             path.unlink(missing_ok=True)
             _put(weights, path.with_suffix('.bin'))
+        beside = path.with_name(f'{path.name}.json')
+        if text is not None and not chosen.holds_metadata:
+            with written_aside(beside) as aside:
+                aside.write_text(text)
         _put(file, path)
     held = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     checked = tuple(tuple(check[0].shape) for check in checks)
@@ -206,7 +217,8 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _write_program(job: Job, path: Path) -> None:
-    torch.export.save(program(job), path)
+    extra = {} if job.metadata is None else {f'{SPEC_KEY}.json': job.metadata}
+    torch.export.save(program(job), path, extra_files=extra)
 
 
 def _load_program(path: Path) -> Run:
@@ -238,9 +250,9 @@ def _flat(call: Callable[..., Any]) -> Run:
 
 
 _FORMATS = {
-    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), write_onnx, onnxruntime_session),
-    '.xml': _Format('OpenVINO', ('fp32', 'int8'), write_openvino, openvino_session),
-    '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program),
+    '.onnx': _Format('ONNX Runtime', ('fp32', 'int8'), write_onnx, onnxruntime_session, True),
+    '.xml': _Format('OpenVINO', ('fp32', 'int8'), write_openvino, openvino_session, True),
+    '.pt2': _Format('torch.export', ('fp32',), _write_program, _load_program, True),
     '.mnn': _Format('MNN', ('fp32',), write_mnn, mnn_session),
     '.param': _Format('ncnn', ('fp32',), write_ncnn, ncnn_session),
 }

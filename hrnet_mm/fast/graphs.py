@@ -23,10 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..weights.io import SPEC_KEY
 from .fold import fold
 
 __all__ = [
     'EngineError',
+    'Inputs',
     'Job',
     'need',
     'onnx_model',
@@ -49,6 +51,10 @@ class EngineError(UserError):
     """An engine that cannot run a network here; the message is the reason."""
 
 
+Inputs = Tensor | Sequence[Tensor]
+"""The one input of a network, or its inputs."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A network to run, and how; what several engines need is made once and freed with the job.
@@ -60,14 +66,16 @@ class Job:
         dynamic: Whether inputs of other batches and sizes are to come.
         calibration: Inputs that stand for the data, on which int8 measures the ranges of the activations.
         folder: The folder with an engine's files of an earlier start; None to convert the network.
+        metadata: The network's metadata as JSON, for files whose format has a place for it.
     """
 
     module: nn.Module
     inputs: tuple[Tensor, ...]
     precision: str = 'fp32'
     dynamic: bool = False
-    calibration: tuple[Tensor, ...] = ()
+    calibration: tuple[Inputs, ...] = ()
     folder: Path | None = None
+    metadata: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -158,8 +166,7 @@ def openvino_model(job: Job) -> Any:
         need('nncf')
         import nncf
 
-        _need_calibration(job)
-        data = nncf.Dataset([x.numpy() for x in job.calibration])
+        data = nncf.Dataset([x.numpy() for x in _calibration(job)])
         return nncf.quantize(model, data, subset_size=len(job.calibration))
 
 
@@ -172,7 +179,10 @@ def write_onnx(job: Job, path: Path) -> None:
     need('onnxruntime', 'onnx', 'onnxscript')  # the runtime too, before an export that takes seconds
     import onnx
 
-    onnx.save(onnx_model(job), str(path))
+    model = onnx_model(job)
+    if job.metadata is not None:
+        model.metadata_props.add(key=SPEC_KEY, value=job.metadata)
+    onnx.save(model, str(path))
 
 
 def write_openvino(job: Job, path: Path) -> None:
@@ -184,6 +194,8 @@ def write_openvino(job: Job, path: Path) -> None:
     model = openvino_model(job)
     import openvino
 
+    if job.metadata is not None:
+        model.set_rt_info(job.metadata, SPEC_KEY)
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
@@ -255,12 +267,12 @@ def _quantized(model: Any, job: Job) -> Any:
     import onnx
     from onnxruntime import quantization
 
-    _need_calibration(job)
+    images = _calibration(job)
     name = model.graph.input[0].name
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.left = iter(job.calibration)
+            self.left = iter(images)
 
         def get_next(self) -> dict[str, Any] | None:
             x = next(self.left, None)
@@ -274,9 +286,16 @@ def _quantized(model: Any, job: Job) -> Any:
         return onnx.load(small)
 
 
-def _need_calibration(job: Job) -> None:
+def _calibration(job: Job) -> list[Tensor]:
     if not job.calibration:
         raise EngineError('int8 needs calibration=[...], inputs like those to come')
+    if len(job.inputs) > 1:
+        raise EngineError("int8 of a network of several inputs is in the engine 'native' alone")
+    images = [x if isinstance(x, Tensor) else x[0] for x in job.calibration]
+    shape = job.inputs[0].shape
+    if not job.dynamic and (other := next((x.shape for x in images if x.shape != shape), None)):
+        raise EngineError(f'calibration has an input {tuple(other)}; expected {tuple(shape)}, as the example is')
+    return images
 
 
 @contextmanager

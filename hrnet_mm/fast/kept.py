@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from .. import __version__
 from ..cache import cache_folder
@@ -165,7 +166,7 @@ def _state(job: Job) -> list[tuple[str, Tensor]]:
 
 def _digest(job: Job) -> str:
     digest = hashlib.sha256(json.dumps([_where(job), *_form(job)]).encode())
-    for x in (*(x for _, x in _state(job)), *job.calibration):
+    for x in (*(x for _, x in _state(job)), *pytree.tree_leaves(job.calibration)):
         digest.update(x.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
 

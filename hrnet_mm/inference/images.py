@@ -1,6 +1,7 @@
 """Resumable prediction on any number of images in any number of processes."""
 
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -24,13 +25,14 @@ from .predictor import Predictor, UnreadableError
 __all__ = ['predict_images']
 
 _SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.pgm', '.ppm', '.tif', '.tiff', '.webp'}
+_DEFAULT_OUT = Path('work_dirs', 'predict')
 _SHOWN_ERRORS = 10
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 def predict_images(
     paths: Sequence[Path],
-    out: Path,
+    out: Path | None,
     model: str | os.PathLike[str],
     weights: str | os.PathLike[str] | None = None,
     score: float = 0.3,
@@ -47,7 +49,8 @@ def predict_images(
 
     Args:
         paths: Images, and folders whose images are all used, at any depth.
-        out: The folder for predictions and pictures; an interrupted run continues there.
+        out: The folder for predictions and pictures; an interrupted run continues there. None: work_dirs/predict, or
+            the first of work_dirs/predict_2, ... that holds no predictions of another model.
         model: See `open_network`; the network needs a config, its own or the checkpoint's.
         weights: See `open_network`.
         score: The lowest score that is drawn, and that boxes of `boxes_file` must have.
@@ -73,14 +76,14 @@ def predict_images(
         predict_images([Path('images')], Path('predictions'), 'weights.pth', score=0.5)
         ```
     """
-    images = _find(paths, out)
+    images = _find(paths)
     rank, processes = _join(launcher)
     opened = open_network(model, weights, device=_device(), raw=raw)
     predictor = Predictor(opened)
     boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
-    _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
+    out = _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
     with closing(Predictions(out / 'shards', rank, processes)) as predictions:
         # round_up would repeat images to make the shares equal.
         share = DefaultSampler(images, shuffle=False, seed=0, round_up=False)
@@ -113,13 +116,14 @@ def predict_images(
     return len(errors) < len(images)
 
 
-def _find(given: Sequence[Path], out: Path) -> list[Path]:
-    """Return all images once, in the same order in every process."""
+def _find(given: Sequence[Path]) -> list[Path]:
+    """Return all images once, in the same order in every process, without the pictures of predictions."""
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():
-            below = (p for p in sorted(path.rglob('*')) if p.suffix.lower() in _SUFFIXES)
-            found.update(dict.fromkeys(p for p in below if out.absolute() not in p.absolute().parents))
+            outputs = {note.parent for note in path.rglob('model.json') if (note.parent / 'shards').is_dir()}
+            images = (p for p in sorted(path.rglob('*')) if p.suffix.lower() in _SUFFIXES)
+            found.update(dict.fromkeys(p for p in images if outputs.isdisjoint(p.parents)))
         elif path.exists():
             found[path] = None
         else:
@@ -159,16 +163,29 @@ def _device() -> str:
     return device
 
 
-def _claim(out: Path, files: Sequence[Path], score: float | None) -> None:
-    """Record the model and its files in the output folder, or check that they are the recorded ones."""
+def _claim(out: Path | None, files: Sequence[Path], score: float | None) -> Path:
+    """Record the model and its files in the output folder, or check that they are the recorded ones.
+
+    Returns:
+        The folder; without a given one, the first default that is free or theirs.
+    """
     hashes = {file.name: _sha256(file) for file in files}
     about = json.dumps({'files': hashes, 'score': score})
-    note = out / 'model.json'
-    out.mkdir(parents=True, exist_ok=True)
-    if note.exists() and note.read_text() != about:
+    folders = [out] if out else map(_numbered, itertools.count(1))
+    for folder in folders:
+        note = folder / 'model.json'
+        if not note.exists() or note.read_text() == about:
+            break
+    else:
         raise UserError(f'{out} holds predictions of another model: {note.read_text()}; choose another --out')
+    folder.mkdir(parents=True, exist_ok=True)
     with written_aside(note) as aside:
         aside.write_text(about)
+    return folder
+
+
+def _numbered(number: int) -> Path:
+    return _DEFAULT_OUT if number == 1 else _DEFAULT_OUT.with_name(f'{_DEFAULT_OUT.name}_{number}')
 
 
 def _sha256(path: Path) -> str:

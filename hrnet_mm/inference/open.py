@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,16 @@ from mmengine.config import Config
 from torch import nn
 
 from ..errors import UserError
-from ..factory import create_model, fill_network, infer_network, list_models, random_parts
+from ..factory import create_model, fill_network, infer_arch, infer_network, list_models, random_parts
 from ..models.archs import ARCHS, get_arch
 from ..models.dense import DenseNetwork
 from ..models.hrnet import HRNet
 from ..models.network import READOUTS, HRNetModel
 from ..registry import class_of, scope_of
+from ..weights import ModelSpec
 from ..weights.convert import Conversion
 from ..weights.io import CheckpointError
-from ..weights.load import Checkpoint, converted, fill, fill_backbone, read_source
+from ..weights.load import Checkpoint, converted, fill, fill_backbone, part, read_source
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD, WEIGHTS
 
 __all__ = ['LIBRARIES', 'OpenedNetwork', 'Preprocessing', 'open_network']
@@ -59,6 +60,7 @@ class OpenedNetwork:
         checkpoint: The checkpoint; None for random weights.
         conversion: The conversion of the weights, for a network of this package.
         metadata: The data set's metadata, such as names of classes or keypoints, in the library's form.
+        spec: The model specification in the checkpoint.
         random: Which of neck and head are random although there is a checkpoint.
     """
 
@@ -70,6 +72,7 @@ class OpenedNetwork:
     checkpoint: Checkpoint | None = None
     conversion: Conversion | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    spec: ModelSpec | None = None
     random: Sequence[str] = ()
 
     def require_filled(self) -> None:
@@ -97,6 +100,26 @@ class OpenedNetwork:
         checkpoint = self.checkpoint.path if self.checkpoint is not None else None
         return [Path(file) for file in (config, checkpoint) if file is not None]
 
+    def export_metadata(self, size: Sequence[int]) -> dict[str, Any]:
+        """Return what an exported file says on the network, as JSON values.
+
+        Args:
+            size: Height and width of the exported network's input.
+
+        Returns:
+            The model specification for this size; without one, what is known of its fields.
+        """
+        if self.spec is not None:
+            return replace(self.spec, input_size=(int(size[0]), int(size[1]))).to_json()
+        known: dict[str, Any] = {'input_size': list(size)}
+        has_weight = self.checkpoint is not None and self.checkpoint.weight is not None
+        if self.config is not None or has_weight:  # otherwise ImageNet's, a mere custom
+            known |= {'mean': list(self.preprocessing.mean), 'std': list(self.preprocessing.std)}
+        names = self.metadata.get('keypoint_id2name') or {}
+        known |= {'classes': list(self.metadata.get('classes') or ()), 'keypoints': [names[i] for i in sorted(names)]}
+        known['skeleton'] = [[int(end) for end in link] for link in self.metadata.get('skeleton_links') or ()]
+        return {name: value for name, value in known.items() if value}
+
     def as_tensors(self) -> nn.Module:
         """Return the network as a module on tensors; of a library's model, the backbone, neck and dense head."""
         if self.config is None:
@@ -117,8 +140,9 @@ def open_network(
 ) -> OpenedNetwork:
     """Open a network and read each of its files once.
 
-    If a checkpoint holds its config, the network is the config's model. Otherwise it is this package's network,
-    inferred from the checkpoint's keys. A name or a config without a checkpoint has random weights.
+    If a checkpoint holds a model specification, as all do that this package trains for a task, the network is the
+    library's model for it. If it holds its config, the network is the config's model. Otherwise it is this package's
+    network, inferred from the checkpoint's keys. A name or a config without a checkpoint has random weights.
 
     Args:
         what: A name that `hrnet-mm list` shows, such as 'hrnetv1_w32', or 'w32' for the backbone alone; a checkpoint (a
@@ -127,7 +151,7 @@ def open_network(
         config: The config, if `what` is a checkpoint that does not hold it.
         device: The device, such as 'cuda'.
         num_classes: Classes, keypoints or landmarks of a named network. Default: the checkpoint's number.
-        use_config: Whether to use a config that the checkpoint holds.
+        use_config: Whether to use a model specification or a config that the checkpoint holds.
         raw: Whether to load the raw weights where a moving average of them stands beside.
 
     Returns:
@@ -193,6 +217,8 @@ def _of_name(name: str, readout: str, checkpoint: Checkpoint | None, num_classes
         inferred = infer_network(conversion.state_dict)
         its_readout = inferred.name.partition('_')[0]
         settings['in_channels'] = inferred.in_channels
+        if readout:
+            settings['pyramid_channels'] = inferred.pyramid_channels
         if num_classes is None and its_readout == readout:
             num_classes = inferred.num_classes
         if not readout and its_readout == 'hrnetv2':
@@ -222,6 +248,8 @@ def _preprocessing(readout: str, checkpoint: Checkpoint | None) -> Preprocessing
 
 
 def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> OpenedNetwork:
+    if use_config and (spec := checkpoint.spec) is not None:
+        return _of_spec(spec, name, checkpoint)
     if use_config and checkpoint.holds_config:
         from .stored_config import stored_config
 
@@ -244,10 +272,29 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
     report = fill_network(model, name, conversion, checkpoint.weight, whole=True)
     preprocessing = _preprocessing(model.readout, checkpoint)
     meta = checkpoint.meta.get('dataset_meta') or {}
-    return OpenedNetwork(model, model.name, report, preprocessing, None, checkpoint, conversion, meta)
+    return OpenedNetwork(model, model.name, report, preprocessing, None, checkpoint, conversion, meta, checkpoint.spec)
 
 
-def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> OpenedNetwork:
+def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwork:
+    from ..tasks import config_of
+
+    its_arch = infer_arch(part(checkpoint.state_dict(), 'backbone'))
+    try:
+        # Before anything is built: an architecture may be as large as the author of the file wants.
+        if get_arch(spec.arch) != its_arch:
+            raise CheckpointError(
+                f'the model specification has the network {spec.network}, but the weights are of another architecture: '
+                'give a config that you trust, and the file as its weights'
+            )
+        config = config_of(spec)
+    except UserError as error:
+        raise CheckpointError(f'{checkpoint.path}: {error}') from None
+    opened = _of_config(config, name, checkpoint, has_names=True)
+    return replace(opened, preprocessing=replace(opened.preprocessing, size=spec.input_size), spec=spec)
+
+
+def _of_config(config: Config, name: str, checkpoint: Checkpoint | None, has_names: bool = False) -> OpenedNetwork:
+    """Build the model; its labels are called as in the checkpoint's metadata, unless the config `has_names`."""
     from mmengine.registry import MODELS, DefaultScope
 
     scope = scope_of(config)
@@ -263,7 +310,8 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None) -> Open
     if checkpoint is not None:
         count = fill(model, checkpoint.state_dict(), str(checkpoint.path))
         choice = f', {checkpoint.choice}' if checkpoint.choice else ''
-        report, metadata = f'{count} keys loaded from {checkpoint.path}{choice}', checkpoint.meta.get('dataset_meta')
+        report = f'{count} keys loaded from {checkpoint.path}{choice}'
+        metadata = None if has_names else checkpoint.meta.get('dataset_meta')
     if not metadata and config.get('test_dataloader') is not None:
         metadata = _meta_of(data_set(config), scope)
     norm = {key: buffer.flatten().tolist() for key, buffer in model.data_preprocessor.named_buffers()}
@@ -289,5 +337,6 @@ def _meta_of(dataset: Mapping[str, Any], scope: str) -> dict[str, Any]:
     if scope == 'mmpose':
         from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-        meta = parse_pose_metainfo(meta)
+        # Whose data sets use their own only without one in the config.
+        meta = parse_pose_metainfo(dict(dataset.get('metainfo') or meta))
     return meta

@@ -29,6 +29,7 @@ class HRNetModel(nn.Module):
         num_classes: The number of classes, keypoints or landmarks; 0 for no head. Default: 1000 for 'hrnet', otherwise
             0.
         in_channels: The channels of the input.
+        pyramid_channels: The channels of each map of 'hrnetv2p'.
         **kwargs: Arguments of `HRNet`. `fuse_upsample` is 'bilinear' by default for 'hrnetv2', as its checkpoints were
             trained, and 'nearest' otherwise.
 
@@ -46,7 +47,14 @@ class HRNetModel(nn.Module):
         torch.Size([1, 19, 16, 32])
     """
 
-    def __init__(self, name: str, num_classes: int | None = None, in_channels: int = 3, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        num_classes: int | None = None,
+        in_channels: int = 3,
+        pyramid_channels: int = 256,
+        **kwargs: Any,
+    ) -> None:
         super().__init__()
         readout, _, arch = name.partition('_')
         if readout not in READOUTS or not arch:
@@ -67,7 +75,7 @@ class HRNetModel(nn.Module):
             self.neck = HRFuseScales(channels)
             channels = self.neck.out_channels
         elif readout == 'hrnetv2p':
-            self.neck = HRNetV2pFPN(channels)
+            self.neck = HRNetV2pFPN(channels, pyramid_channels)
             channels = self.neck.out_channels
             if self.num_classes:
                 raise UserError('hrnetv2p returns a pyramid for detectors and has no head; leave num_classes out')

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..data import prepare_digits
 from ..datasets import Folder
+from ..weights import CheckpointError, ModelSpec
 from . import pictures
-from .base import Metric, Task
+from .base import Metric, Task, steps
 
 __all__ = ['TASK']
 
@@ -18,26 +19,44 @@ _SIDES = 64, 128  # least and most, of the network's input
 _SHOWN_IN_TILE = 25
 
 
-def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
-    config.data_preprocessor.num_classes = config.model.head.num_classes = len(folder.classes)
+def _measure(folder: Folder) -> dict[str, Any]:
     least, most = _SIDES
     shorter = float(np.median([min(image['width'], image['height']) for image in folder.train['images']]))
     side = min(max(32 * round(shorter / 32), least), most)
-    config.train_dataloader.dataset.pipeline = [
-        {'type': 'LoadImageFromFile'},
-        {'type': 'RandomResizedCrop', 'scale': side, 'crop_ratio_range': (0.4, 1.0)},
-        {'type': 'RandomFlip', 'prob': 0.5},
-        {'type': 'PackInputs'},
-    ]
-    config.test_dataloader.dataset.pipeline = [
-        {'type': 'LoadImageFromFile'},
-        {'type': 'ResizeEdge', 'scale': round(side * 8 / 7)},
-        {'type': 'CenterCrop', 'crop_size': side},
-        {'type': 'PackInputs'},
-    ]
+    return {
+        'classes': folder.classes,
+        'input_size': (side, side),
+        'resize': {'shorter_side': round(side * 8 / 7)},
+    }
+
+
+def _configure(config: Any, spec: ModelSpec) -> None:
+    config.data_preprocessor.num_classes = config.model.head.num_classes = len(spec.classes)
+    side = spec.input_size[0]
+    if spec.input_size != (side, side):
+        raise CheckpointError(f'the model specification has the input_size {spec.input_size}; expected equal sides')
+    if spec.resize:
+        config.train_dataloader.dataset.pipeline = [
+            {'type': 'LoadImageFromFile'},
+            {'type': 'RandomResizedCrop', 'scale': side, 'crop_ratio_range': (0.4, 1.0)},
+            {'type': 'RandomFlip', 'prob': 0.5},
+            {'type': 'PackInputs'},
+        ]
+        config.test_dataloader.dataset.pipeline = [
+            {'type': 'LoadImageFromFile'},
+            {'type': 'ResizeEdge', 'scale': int(spec.resized_by('shorter_side'))},
+            {'type': 'CenterCrop', 'crop_size': side},
+            {'type': 'PackInputs'},
+        ]
     for loader in (config.train_dataloader, config.test_dataloader):
-        loader.dataset.ann_file = _write_list(Path(loader.dataset.ann_file))
-        loader.dataset.update(classes=list(folder.classes), data_prefix='')
+        for step in steps(loader, 'Resize'):
+            step.scale = side
+        loader.dataset.classes = list(spec.classes)
+
+
+def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.update(ann_file=_write_list(Path(loader.dataset.ann_file)), data_prefix='')
 
 
 def _write_list(file: Path) -> str:
@@ -76,12 +95,15 @@ TASK = Task(
     title='classification, HRNet-C',
     about=('classification, HRNet-C', '5,000 handwritten digits, 4,000 -> 1,000'),
     config='hrnet-c_digits.py',
+    readout='hrnet',
     libraries=('mmpretrain',),
     annotations='classes',
     prepare=prepare_digits,
     targets={'top-1': 95.0},
     metrics=lambda evaluator: (Metric('top-1', 'accuracy/top1'),),
-    adapt=_adapt,
+    measure=_measure,
+    configure=_configure,
+    use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,
     draw=_draw,

@@ -7,13 +7,13 @@ from typing import Any
 from ..data import prepare_faces
 from ..datasets import Folder
 from .base import Metric, Task
-from .keypoints import adapt_keypoints, draw_keypoints, measure_mean_points
+from .keypoints import configure_keypoints, draw_keypoints, measure_keypoints, measure_mean_points, use_keypoints
 
 __all__ = ['TASK']
 
 
-def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
-    adapt_keypoints(config, folder, work_dir)
+def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
+    use_keypoints(config, work_dir)
     config.test_evaluator = {'type': 'NME', 'norm_mode': 'use_norm_item', 'norm_item': 'bbox_size'}
 
 
@@ -29,12 +29,15 @@ TASK = Task(
     title='faces, HRNetV2',
     about=('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
     config='td-hm_hrnetv2_faces.py',
+    readout='hrnetv2',
     libraries=('mmpose', 'pycocotools'),
     annotations='keypoints',
     prepare=prepare_faces,
     targets={'NME': 5.0},
     metrics=lambda evaluator: (Metric('NME', 'NME', 100, is_error=True),),
-    adapt=_adapt,
+    measure=measure_keypoints,
+    configure=configure_keypoints,
+    use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,
     draw=draw_keypoints,

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..data import prepare_nuclei
 from ..datasets import Folder
+from ..weights import ModelSpec
 from . import pictures
 from .base import Metric, Task, steps
-from .regions import adapt_regions, draw_regions
+from .regions import configure_regions, draw_regions, measure_regions, use_regions
 
 __all__ = ['TASK']
 
@@ -22,21 +23,31 @@ def _metrics(evaluator: Any) -> tuple[Metric, ...]:
     return (*_BOXES, *_MASKS) if 'segm' in evaluator.metric else _BOXES
 
 
-def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
+def _measure(folder: Folder) -> dict[str, Any]:
+    return {'classes': folder.classes, 'masks': folder.has_masks, **measure_regions(folder)}
+
+
+def _configure(config: Any, spec: ModelSpec) -> None:
     """Mask R-CNN becomes Faster R-CNN where there are no masks."""
-    config.model.roi_head.bbox_head.num_classes = len(folder.classes)
-    if folder.has_masks:
-        config.model.roi_head.mask_head.num_classes = len(folder.classes)
+    config.model.roi_head.bbox_head.num_classes = len(spec.classes)
+    if spec.masks:
+        config.model.roi_head.mask_head.num_classes = len(spec.classes)
     else:
         config.model.type = 'FasterRCNN'
         for name in ('mask_roi_extractor', 'mask_head'):
             del config.model.roi_head[name]
         config.test_evaluator.metric = ['bbox']
-    adapt_regions(config, folder)
+    configure_regions(config, spec)
     for loader in (config.train_dataloader, config.test_dataloader):
         for step in steps(loader, 'LoadAnnotations'):
-            step.with_mask = folder.has_masks
-        loader.dataset.update(metainfo={'classes': folder.classes}, data_prefix={'img': ''})
+            step.with_mask = spec.masks
+        loader.dataset.metainfo = {'classes': spec.classes}
+
+
+def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
+    use_regions(config)
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.data_prefix = {'img': ''}
     config.test_evaluator.ann_file = config.test_dataloader.dataset.ann_file
 
 
@@ -69,12 +80,15 @@ TASK = Task(
     title='instances, HRNetV2p',
     about=('instance segmentation, Mask R-CNN on HRNetV2p', '125 nuclei of a microscopy image, left 3/4 -> right 1/4'),
     config='mask-rcnn_hrnetv2p_nuclei.py',
+    readout='hrnetv2p',
     libraries=('mmdet',),
     annotations='boxes',
     prepare=prepare_nuclei,
     targets={'box AP50': 50.0, 'mask AP50': 50.0},
     metrics=_metrics,
-    adapt=_adapt,
+    measure=_measure,
+    configure=_configure,
+    use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,
     draw=_draw,

@@ -1,4 +1,4 @@
-"""Parts of the tasks of keypoints: the change to a folder, the trivial baseline, the drawing."""
+"""Parts of the tasks of keypoints: the change to a model specification, the trivial baseline, the drawing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,37 +10,88 @@ import numpy as np
 
 from ..data.rendered.face_shapes import LINES as FACE_LINES
 from ..data.rendered.face_shapes import NUM_POINTS
-from ..datasets.content import Content, Folder, Points
-from ..datasets.points import partners, points_metainfo
+from ..datasets.content import Content, Folder
+from ..datasets.points import partners
+from ..weights import ModelSpec
 from . import pictures
 from .base import SHOWN_IMAGES, steps
 
-__all__ = ['adapt_keypoints', 'draw_keypoints', 'measure_mean_points']
+__all__ = ['configure_keypoints', 'draw_keypoints', 'measure_keypoints', 'measure_mean_points', 'use_keypoints']
 
 _AREA = 160 * 160  # pixels of a network's input
+_SIGMA = 0.05  # mmpose requires sigmas; the metrics used here do not
+_LEFT, _RIGHT, _MIDDLE = [0, 255, 0], [255, 128, 0], [51, 153, 255]
 
 
-def adapt_keypoints(config: Any, folder: Folder, work_dir: Path) -> None:
-    """Change a top-down config to a folder's keypoints and to the shape of its boxes."""
+def measure_keypoints(folder: Folder) -> dict[str, Any]:
+    """The keypoints, their pairs by left and right in their names, and an input in the shape of the boxes."""
     assert folder.points is not None
-    _write_points(config, folder.points, work_dir.resolve() / 'points.py')
-    head, count = config.model.head, len(folder.points.names)
-    width, height = _input_size(folder)
+    names = folder.points.names
+    partner = partners(folder.points) or {}
+    pairs = ((names.index(name), names.index(other)) for name, other in partner.items())
+    whole = all(box[2:] == [image['width'], image['height']] for box, image in _boxes(folder))
+    return {
+        'input_size': _input_size(folder),
+        'resize': {'box_padding': 1.0 if whole else 1.25},  # there is nothing around a box of the whole image
+        'classes': tuple(one['name'] for one in folder.train['categories'] if one.get('keypoints')),
+        'keypoints': names,
+        'skeleton': folder.points.links,
+        'flip_pairs': tuple(pair for pair in pairs if pair[0] < pair[1]),
+        'sigmas': (_SIGMA,) * len(names),
+    }
+
+
+def configure_keypoints(config: Any, spec: ModelSpec) -> None:
+    """Change a top-down config to the keypoints and the input of a model specification."""
+    head, (height, width) = config.model.head, spec.input_size
     for codec in (head.decoder, *(step.encoder for step in steps(config.train_dataloader, 'GenerateTarget'))):
         codec.update(input_size=(width, height), heatmap_size=(width // 4, height // 4))
-    head.out_channels = count
-    can_mirror = partners(folder.points) is not None
-    config.model.test_cfg.flip_test = can_mirror
-    whole = all(box[2:] == [image['width'], image['height']] for box, image in _boxes(folder))
+    head.out_channels = len(spec.keypoints)
+    config.model.test_cfg.flip_test = bool(spec.flip_pairs)
     for loader in (config.train_dataloader, config.test_dataloader):
         for step in steps(loader, 'TopdownAffine'):
             step.input_size = (width, height)
-        if whole:  # there is nothing around the box
-            for step in steps(loader, 'GetBBoxCenterScale'):
-                step.padding = 1.0
-        if not can_mirror:
+        for step in steps(loader, 'GetBBoxCenterScale'):
+            step.padding = spec.resized_by('box_padding')
+        if not spec.flip_pairs:
             loader.dataset.pipeline = [step for step in loader.dataset.pipeline if step.type != 'RandomFlip']
-        loader.dataset.update(type='CocoDataset', data_prefix={'img': ''})
+        loader.dataset.metainfo = _metainfo(spec)
+
+
+def use_keypoints(config: Any, work_dir: Path) -> None:
+    """Change a config to COCO files, with the keypoints described to mmpose in a file.
+
+    mmengine prints a config that holds 200 keypoints in half a minute.
+    """
+    file = work_dir.resolve() / 'points.py'
+    file.write_text(f'dataset_info = {config.train_dataloader.dataset.metainfo.to_dict()!r}\n')
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.update(type='CocoDataset', data_prefix={'img': ''}, metainfo={'from_file': str(file)})
+
+
+def _metainfo(spec: ModelSpec) -> dict[str, Any]:
+    """The metainfo of mmpose's data sets, in COCO's colors: one for the left, one for the right, one for the middle."""
+    names = spec.keypoints
+    partners = {index: names[other] for pair in spec.flip_pairs for index, other in (pair, pair[::-1])}
+    first = {index for index, _ in spec.flip_pairs}
+    color = [_MIDDLE if i not in partners else _LEFT if i in first else _RIGHT for i in range(len(names))]
+    return {
+        'dataset_name': 'folder',
+        'keypoint_info': {
+            i: {'id': i, 'name': name, 'swap': partners.get(i, ''), 'type': '', 'color': color[i]}
+            for i, name in enumerate(names)
+        },
+        'skeleton_info': {
+            i: {
+                'id': i,
+                'link': (names[start], names[end]),
+                'color': color[start] if color[start] == color[end] else _MIDDLE,
+            }
+            for i, (start, end) in enumerate(spec.skeleton)
+        },
+        'joint_weights': [1.0] * len(names),
+        'sigmas': list(spec.sigmas or (_SIGMA,) * len(names)),
+    }
 
 
 def measure_mean_points(runner: Any, key: str) -> float:
@@ -67,19 +118,12 @@ def draw_keypoints(
     return files, tiles[0]
 
 
-def _write_points(config: Any, points: Points, file: Path) -> None:
-    """Describe the points to mmpose in a file: mmengine prints a config that holds 200 of them in half a minute."""
-    file.write_text(f'dataset_info = {points_metainfo(points)!r}\n')
-    for loader in (config.train_dataloader, config.test_dataloader):
-        loader.dataset.metainfo = {'from_file': str(file)}
-
-
 def _input_size(folder: Folder) -> tuple[int, int]:
-    """Width and height in multiples of 16, of the median box's shape, but not longer than thrice the shorter side."""
+    """Height and width in multiples of 16, of the median box's shape, but not longer than thrice the shorter side."""
     width, height = folder.median_box
     shape = math.sqrt(min(max(width / max(height, 1), 1 / 3), 3))
     side = math.sqrt(_AREA)
-    return 16 * round(side * shape / 16), 16 * round(side / shape / 16)
+    return 16 * round(side / shape / 16), 16 * round(side * shape / 16)
 
 
 def _boxes(folder: Folder) -> list[tuple[list[float], Content]]:

@@ -7,7 +7,7 @@ from typing import Any
 from ..data import prepare_people
 from ..datasets import Folder
 from .base import Metric, Task
-from .keypoints import adapt_keypoints, draw_keypoints, measure_mean_points
+from .keypoints import configure_keypoints, draw_keypoints, measure_keypoints, measure_mean_points, use_keypoints
 
 __all__ = ['TASK']
 
@@ -17,8 +17,8 @@ _METRICS = {  # by the evaluator's type
 }
 
 
-def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
-    adapt_keypoints(config, folder, work_dir)
+def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
+    use_keypoints(config, work_dir)
     config.test_evaluator = {'type': 'PCKAccuracy', 'thr': 0.05}
 
 
@@ -34,12 +34,15 @@ TASK = Task(
     title='pose, HRNetV1',
     about=('human pose, top-down on HRNetV1', '1,500 images of rendered people -> 300 others'),
     config='td-hm_hrnetv1_people.py',
+    readout='hrnetv1',
     libraries=('mmpose', 'pycocotools'),
     annotations='keypoints',
     prepare=prepare_people,
     targets={'OKS AP': 10.0},
     metrics=lambda evaluator: _METRICS[evaluator.type],
-    adapt=_adapt,
+    measure=measure_keypoints,
+    configure=configure_keypoints,
+    use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,
     draw=draw_keypoints,

@@ -1,18 +1,24 @@
-"""Parts of the tasks of regions: the change to the size of a folder's objects, and the drawing."""
+"""Parts of the tasks of regions: the size of objects, flips, and the drawing."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..datasets.content import Folder
+from ..weights import ModelSpec
 from . import pictures
-from .base import SHOWN_IMAGES
+from .base import CROP, SHOWN_IMAGES, steps
 
-__all__ = ['adapt_regions', 'crop_side', 'draw_regions']
+__all__ = ['configure_regions', 'draw_regions', 'measure_regions', 'use_regions']
 
 # Objects are resized so that the median one has the size that the demonstration's networks and anchors are made for.
 _MEDIAN_SIDE = 48
-_CROP = 256
+_LEAST_CROP = 32
+
+
+def measure_regions(folder: Folder) -> dict[str, Any]:
+    """The factor by which images are resized, and the size of a training crop after it."""
+    return {'input_size': (CROP, CROP), 'resize': {'scale_factor': CROP / crop_side(folder)}}
 
 
 def crop_side(folder: Folder) -> int:
@@ -22,22 +28,25 @@ def crop_side(folder: Folder) -> int:
     """
     if folder.median_side is None:
         shorter = folder.median_short_side
-        return max(32, round(min(shorter, max(_CROP, shorter / 2))))
-    return max(32, round(_CROP * folder.median_side / _MEDIAN_SIDE))
+        return max(_LEAST_CROP, round(min(shorter, max(CROP, shorter / 2))))
+    return max(_LEAST_CROP, round(CROP * folder.median_side / _MEDIAN_SIDE))
 
 
-def adapt_regions(config: Any, folder: Folder) -> None:
-    """Change crops, sizes and flips to a folder's objects."""
-    crop = crop_side(folder)
+def configure_regions(config: Any, spec: ModelSpec) -> None:
+    """Change crops and sizes."""
+    factor = spec.resized_by('scale_factor')
+    crop = round(CROP / factor)
     for loader in (config.train_dataloader, config.test_dataloader):
-        for step in loader.dataset.pipeline:
-            if step.type == 'RandomCrop':
-                step.crop_size = (crop, crop)
-            elif step.type == 'Resize':
-                step.scale_factor = _CROP / crop
-            elif step.type == 'RandomFlip':
-                # Cells have no upper side, but most things have one.
-                step.update(prob=0.5, direction='horizontal')
+        for step in steps(loader, 'RandomCrop'):
+            step.crop_size = (crop, crop)
+        for step in steps(loader, 'Resize'):
+            step.scale_factor = factor
+
+
+def use_regions(config: Any) -> None:
+    """Flip images to the side only: cells have no upper side, but most things have one."""
+    for step in steps(config.train_dataloader, 'RandomFlip'):
+        step.update(prob=0.5, direction='horizontal')
 
 
 def draw_regions(

@@ -12,22 +12,31 @@ from ..data import prepare_nuclei
 from ..datasets.content import Content, Folder
 from ..datasets.labels import UNLABELED, label_array, read_labels
 from ..datasets.masks import draw_masks
+from ..weights import ModelSpec
 from . import pictures
 from .base import Metric, Task
-from .regions import adapt_regions, draw_regions
+from .regions import configure_regions, draw_regions, measure_regions, use_regions
 
 __all__ = ['TASK']
 
 
-def _adapt(config: Any, folder: Folder, work_dir: Path) -> None:
-    classes = ('background', *folder.classes)
-    config.model.decode_head.num_classes = len(classes)
-    adapt_regions(config, folder)
+def _measure(folder: Folder) -> dict[str, Any]:
+    return {'classes': ('background', *folder.classes), **measure_regions(folder)}
+
+
+def _configure(config: Any, spec: ModelSpec) -> None:
+    config.model.decode_head.num_classes = len(spec.classes)
+    configure_regions(config, spec)
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.metainfo = {'classes': spec.classes}
+
+
+def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
+    use_regions(config)
     for loader, content in ((config.train_dataloader, folder.train), (config.test_dataloader, folder.val)):
         content = _with_labels(folder, content, work_dir / 'labels')
         Path(loader.dataset.ann_file).write_text(json.dumps(content))
-        prefix = {'img_path': '', 'seg_map_path': ''}
-        loader.dataset.update(type='CocoSegDataset', metainfo={'classes': classes}, data_prefix=prefix)
+        loader.dataset.update(type='CocoSegDataset', data_prefix={'img_path': '', 'seg_map_path': ''})
 
 
 def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
@@ -75,12 +84,15 @@ TASK = Task(
     title='segmentation, HRNetV2',
     about=('semantic segmentation, FCN on HRNetV2', 'the same image'),
     config='fcn_hrnetv2_nuclei.py',
+    readout='hrnetv2',
     libraries=('mmseg', 'pycocotools'),
     annotations='regions',
     prepare=prepare_nuclei,
     targets={'mIoU': 85.0},
     metrics=lambda evaluator: (Metric('mIoU', 'mIoU'),),
-    adapt=_adapt,
+    measure=_measure,
+    configure=_configure,
+    use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,
     draw=_draw,

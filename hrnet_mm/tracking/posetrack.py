@@ -78,7 +78,10 @@ def in_places(keypoints: Array, scores: Array, names: Sequence[str]) -> tuple[Ar
         UserError: Another joint is missing.
     """
     if missing := sorted(set(EVALUATED) - set(names) - {'head_bottom', 'head_top'}):
-        raise UserError(f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}')
+        raise UserError(
+            f'PoseTrack evaluates {", ".join(missing)}, which are not among {", ".join(names)}; give a network of the '
+            'joints of persons'
+        )
     placed, placed_scores = np.zeros((len(keypoints), len(JOINTS), 2)), np.zeros((len(keypoints), len(JOINTS)))
     for place, name in enumerate(JOINTS):
         if name in names:

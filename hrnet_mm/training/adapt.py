@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import Folder
-from ..models.archs import get_arch
 from ..tasks import TASKS
+from ..weights import ModelSpec
+from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ['adapt']
 
-_IMAGENET = {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}
 
-
-def adapt(config: Any, name: str, folder: Folder, work_dir: Path, arch: str | None, pretrained: str | None) -> None:
+def adapt(
+    config: Any, name: str, folder: Folder, work_dir: Path, arch: str | None, pretrained: str | None
+) -> ModelSpec:
     """Change a task's config to a folder.
 
     Args:
@@ -24,10 +25,23 @@ def adapt(config: Any, name: str, folder: Folder, work_dir: Path, arch: str | No
         arch: The architecture in place of the config's.
         pretrained: A checkpoint of the backbone: a path, an address or a published name.
 
+    Returns:
+        The specification of the model.
+
     Raises:
         UserError: The architecture is unknown.
     """
     task = TASKS[name]
+    spec = ModelSpec(
+        task=name,
+        network=f'{task.readout}_{arch or config.model.backbone.arch}',
+        mean=folder.mean if pretrained is None else IMAGENET_MEAN,
+        std=folder.std if pretrained is None else IMAGENET_STD,
+        **task.measure(folder),
+    )
+    task.apply(config, spec)
+    if pretrained is not None:
+        config.model.backbone.init_cfg = {'type': 'Pretrained', 'checkpoint': pretrained}
     for loader, part, content in (
         (config.train_dataloader, 'train', folder.train),
         (config.test_dataloader, 'val', folder.val),
@@ -35,13 +49,5 @@ def adapt(config: Any, name: str, folder: Folder, work_dir: Path, arch: str | No
         file = work_dir.resolve() / f'{part}.json'
         file.write_text(json.dumps(content))
         loader.dataset.update(ann_file=str(file), data_root=str(folder.path.resolve()))
-    task.adapt(config, folder, work_dir)
-    if arch is not None:
-        config.model.backbone.arch = arch
-        task.use_arch(config.model, arch, get_arch(arch).out_channels)
-    preprocessor = config.get('data_preprocessor') or config.model.data_preprocessor
-    preprocessor.update(mean=list(folder.mean), std=list(folder.std))
-    if pretrained is not None:
-        config.model.backbone.init_cfg = {'type': 'Pretrained', 'checkpoint': pretrained}
-        preprocessor.update(_IMAGENET)
-    preprocessor[task.swap_channels] = True
+    task.use_folder(config, folder, work_dir)
+    return spec

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..tasks import TASKS
+from ..tasks import TASKS, check_installed, config_path
 from .job import Job
-from .runs import check_installed, config_path
 
 _DATA = Path('data', 'demo')  # as the configs say
 

@@ -1,5 +1,6 @@
 """Messages to and from the process that trains one task."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,11 @@ class Own:
     arch: str | None = None
     pretrained: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The folder's name, without what a file's name should not have."""
+        return re.sub(r'[^\w.-]+', '_', self.folder.path.resolve().name).strip('._') or 'folder'
+
 
 @dataclass(frozen=True)
 class Job:
@@ -49,6 +55,11 @@ class Job:
     iterations: int | None = None
     own: Own | None = None
     targets: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its files: the config's, or that of the task and the folder."""
+        return self.config.stem if self.own is None else f'{self.task}_{self.own.name}'
 
     @property
     def log(self) -> Path:

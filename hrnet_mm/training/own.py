@@ -6,13 +6,15 @@ from typing import Any
 
 from rich.console import Console
 
-from ..datasets import read_folder
+from ..datasets import Annotations, Folder, find_annotations, read_folder
+from ..errors import UserError
 from ..models.archs import get_arch
-from ..tasks import TASKS, fitting_tasks
+from ..tasks import TASKS, check_installed, config_path, fitting_tasks
 from .job import Job, Own
-from .runs import check_installed, config_path, run_jobs
+from .runs import run_jobs
 
 MINUTES = 5.0
+_SHOWN_LABELS = 20
 
 
 def train_folder(
@@ -81,9 +83,68 @@ def own_jobs(
     check_installed(tasks)
     jobs = []
     for task in tasks:
-        own = Own(read_folder(path, TASKS[task].annotations, form), **settings)
-        console.print(f'{task}: {own.folder.about}; {own.folder.split}', markup=False, highlight=False, soft_wrap=True)
+        own = Own(_read(path, task, form), **settings)
+        for line in (f'{own.folder.about}; {own.folder.split}', _labels(own.folder)):
+            console.print(f'{task}: {line}', highlight=False, soft_wrap=True, markup=False)
         for warning in own.folder.warnings:
             console.print(f'{task}: warning: {warning}', highlight=False, soft_wrap=True, markup=False)
         jobs.append(Job(task, config_path(task), work_dir / task, seed, iterations=iterations, own=own))
     return jobs
+
+
+def choose_task(path: Path, form: str | None = None) -> tuple[str, str]:
+    """Choose the task that a folder is labeled for.
+
+    Args:
+        path: The folder.
+        form: The annotation format, in place of a search.
+
+    Returns:
+        The task, and a sentence on the choice.
+
+    Raises:
+        UserError: The labels are for several tasks, or of no known format.
+    """
+    fitting = fitting_tasks(path, form)
+    if len(fitting) > 1:
+        raise UserError(
+            f'{path} is labeled for {" and for ".join(fitting)}: name one of them, as in hrnet-mm train {fitting[0]} '
+            f'--data {path}, or train all with hrnet-mm demo --data {path}'
+        )
+    (task,) = fitting
+    others = [name for name in _tasks_of(TASKS[task].annotations) if name != task]
+    also = f'; {" and ".join(others)} would fit too' if others else ''
+    return task, f'{path} is labeled for {task}, which is trained{also}'
+
+
+def _tasks_of(annotations: Annotations) -> list[str]:
+    return [name for name, task in TASKS.items() if task.annotations == annotations]
+
+
+def _read(path: Path, task: str, form: str | None) -> Folder:
+    """Read a folder for a task.
+
+    Raises:
+        UserError: It cannot be; the sentence names the tasks that its labels are for, if these are others.
+    """
+    try:
+        return read_folder(path, TASKS[task].annotations, form)
+    except UserError as error:
+        try:
+            fitting = [name for kind in find_annotations(path, form) for name in _tasks_of(kind)]
+        except UserError:
+            raise error from None
+        if task in fitting:
+            raise
+        raise UserError(f'{path} is labeled for {" and for ".join(fitting)}, not for {task}: {error}') from None
+
+
+def _labels(folder: Folder) -> str:
+    """The classes or keypoints, and how often each occurs."""
+    kind, unit = ('keypoints', 'points') if folder.points else ('classes', 'objects')
+    if not folder.train['annotations'] or folder.has_semantic:
+        unit = 'images'
+    counts = [f'{name} {train} + {val}' for name, (train, val) in folder.counts.items()]
+    rest = f' and {len(counts) - _SHOWN_LABELS} others' if len(counts) > _SHOWN_LABELS else ''
+    shown = ', '.join(counts[:_SHOWN_LABELS])
+    return f'{len(counts)} {kind}, with the {unit} for training + validation: {shown}{rest}'

@@ -1,13 +1,12 @@
 """Runs of jobs, each in a process of its own, and the table of their results."""
 
-import importlib.util
 import json
 import math
 import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import rich.progress
 from rich.console import Console
 from rich.table import Table
 
-from ..config.zoo import configs_folder
 from ..errors import UserError
 from ..tasks import TASKS
 from ..weights.tables import write_rows
@@ -69,7 +67,7 @@ def run_jobs(
         for file in (*result.pictures, result.weights):
             console.print(f'  {file}', highlight=False, soft_wrap=True)
     files = _write(work_dir, rows, {**about, 'seconds': round(seconds, 1)})
-    grid = grid or work_dir / 'five_tasks.png'
+    grid = grid or work_dir / f'{_name_of(jobs)}.png'
     write_grid(grid, {TASKS[task].title: result.tile for task, (result, _) in results.items()})
     for file in (grid, *files):
         console.print(f'  {file}', highlight=False, soft_wrap=True)
@@ -85,23 +83,11 @@ def run_jobs(
     return not missed
 
 
-def check_installed(tasks: Iterable[str]) -> None:
-    """Check that the libraries of tasks are installed.
-
-    Raises:
-        UserError: One is missing.
-    """
-    for task in tasks:
-        for module in TASKS[task].libraries:
-            if importlib.util.find_spec(module) is None:
-                raise UserError(
-                    f'{task} needs {module}, which is not installed; in a checkout, bash tools/install.sh installs it'
-                )
-
-
-def config_path(task: str) -> Path:
-    """A task's config in the checkout or, if the package is installed from a wheel, in what MIM reads."""
-    return configs_folder() / 'demo' / TASKS[task].config
+def _name_of(jobs: Sequence[Job]) -> str:
+    """The name of the picture of all jobs: their tasks and their folder."""
+    own = jobs[0].own
+    tasks = 'five_tasks' if len(jobs) == len(TASKS) and own is None else '_'.join(job.task for job in jobs)
+    return tasks if own is None else f'{tasks}_{own.name}'
 
 
 def _run(job: Job, console: Console) -> Result:

@@ -11,7 +11,8 @@ from mmengine.hooks import Hook
 from ..engine import read_config, train
 from ..tasks import TASKS, Metric
 from ..tasks.pictures import write_tile
-from ..weights.io import written_aside
+from ..weights import ModelSpec
+from ..weights.io import SPEC_KEY, written_aside
 from .adapt import adapt
 from .job import Job, Measure, Own, Progress, Result
 
@@ -27,8 +28,9 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     if job.holdout:
         use_holdout(config)
     iterations, minutes = job.iterations, None
+    spec = None
     if job.own is not None:
-        adapt(config, job.task, job.own.folder, job.work_dir, job.own.arch, job.own.pretrained)
+        spec = adapt(config, job.task, job.own.folder, job.work_dir, job.own.arch, job.own.pretrained)
         iterations, minutes = iterations or _iterations(job.own, config.train_dataloader.batch_size), job.own.minutes
     if minutes is not None:
         hooks.append(_Deadline(60 * minutes, config.pop('param_scheduler').eta_max))
@@ -36,7 +38,8 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     elif iterations is not None:
         config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
 
-    runner = train(config, job.work_dir, hooks=hooks, data_checked=job.own is not None)
+    hooks.append(_Specify(lambda metainfo: spec or task.describe(job.task, config, metainfo)))
+    runner = train(config, job.work_dir, hooks=hooks, data_checked=job.own is not None, name=f'{job.name}.py')
     weights = job.work_dir / 'weights.pth'
     with written_aside(weights) as aside:
         runner.save_checkpoint(str(aside.parent), aside.name, save_optimizer=False, save_param_scheduler=False)
@@ -110,6 +113,16 @@ class _Report(Hook):
         shown = TASKS[self.job.task].shown_images
         if shown is None or len(self.predictions) < shown:
             self.predictions += outputs
+
+
+class _Specify(Hook):
+    """Hook that writes the model specification into every checkpoint."""
+
+    def __init__(self, specify: Callable[[Mapping[str, Any]], ModelSpec]) -> None:
+        self.specify = specify
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint[SPEC_KEY] = self.specify(runner.train_dataloader.dataset.metainfo).to_json()
 
 
 class _Deadline(Hook):

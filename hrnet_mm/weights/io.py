@@ -25,6 +25,7 @@ from torch import Tensor
 from ..errors import UserError
 
 __all__ = [
+    'SPEC_KEY',
     'CheckpointError',
     'chosen_weights',
     'openmmlab_classes',
@@ -35,6 +36,9 @@ __all__ = [
     'write_checkpoint',
     'written_aside',
 ]
+
+SPEC_KEY = 'hrnet_mm'
+"""Where a file has the model specification (`weights.spec`)."""
 
 _SAFE_SINCE = (2, 10)
 """Before torch 2.10, a crafted file could corrupt memory despite `weights_only=True` (CVE-2026-24747)."""
@@ -70,7 +74,8 @@ def read_checkpoint(path: str | os.PathLike[str], sha256: str | None = None, tru
             The content that a file may have is the same either way.
 
     Returns:
-        A state dict, or the dict of a training checkpoint.
+        A state dict, or the dict of a training checkpoint; of a safetensors file whose header has a model
+        specification, a dict of both.
 
     Raises:
         CheckpointError: The file is missing, empty or damaged, has another hash, or holds more than data.
@@ -116,12 +121,16 @@ def _require_hash(path: Path, expected: str) -> None:
         raise CheckpointError(f'{path} has sha256 {digest.hexdigest()}, expected {expected}; download it again')
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path)
+        with safe_open(path, 'pt') as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            spec = (file.metadata() or {}).get(SPEC_KEY)
+        return tensors if spec is None else {'state_dict': tensors, SPEC_KEY: json.loads(spec)}
+    except RecursionError:
+        raise CheckpointError(f'{path} has a header that is nested without end; save it again') from None
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         raise CheckpointError(f'{path} is a damaged safetensors file ({error}); download or save it again') from error
 
@@ -309,7 +318,10 @@ def require_finite(state_dict: Mapping[str, Tensor], path: str | os.PathLike[str
 
 
 def write_checkpoint(
-    path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str],
+    state_dict: Mapping[str, Tensor],
+    metadata: Mapping[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write tensors to a file atomically: `path` is always the old file or the complete new one.
 
@@ -317,6 +329,7 @@ def write_checkpoint(
         path: The file; by torch.save if its name ends in `.pth`, otherwise as safetensors.
         state_dict: The tensors by name.
         metadata: Text or JSON values for the header of a safetensors file.
+        spec: The model specification, as JSON values.
 
     Returns:
         The path.
@@ -339,13 +352,12 @@ def write_checkpoint(
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if path.suffix == '.pth':
-                torch.save(tensors, aside)
+                torch.save(tensors if spec is None else {'state_dict': tensors, SPEC_KEY: dict(spec)}, aside)
             else:
                 # safetensors has no views, so storage that two names share is written twice.
                 tensors = {name: value.clone() for name, value in tensors.items()}
-                save_file(
-                    tensors, aside, {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
-                )
+                header = {**(metadata or {}), **({SPEC_KEY: spec} if spec is not None else {})}
+                save_file(tensors, aside, {k: v if isinstance(v, str) else json.dumps(v) for k, v in header.items()})
         except (RuntimeError, SafetensorError) as error:  # raised by both writers if the disk is full
             raise OSError(str(error)) from error
     return path

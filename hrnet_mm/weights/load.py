@@ -15,7 +15,8 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..errors import UserError, did_you_mean
 from .convert import Conversion, convert, detect
-from .io import CheckpointError, chosen_weights, read_checkpoint, require_finite
+from .io import SPEC_KEY, CheckpointError, chosen_weights, read_checkpoint, require_finite
+from .spec import ModelSpec
 from .zoo import WEIGHTS, Weight, get_weight
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     'open_checkpoint',
     'part',
     'read_source',
+    'read_spec',
     'report',
     'resolve',
     'unwrapped',
@@ -127,6 +129,17 @@ class Checkpoint:
         """Whether the metadata contain the text of a config."""
         return isinstance(self.meta.get('cfg', self.meta.get('config')), str)
 
+    @property
+    def spec(self) -> ModelSpec | None:
+        """The model specification; None if the file has none.
+
+        Raises:
+            CheckpointError: It is not one that this version reads.
+        """
+        if not isinstance(self.content, Mapping) or SPEC_KEY not in self.content:
+            return None
+        return ModelSpec.from_json(self.content[SPEC_KEY], self.path)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return the tensors by their names in the file.
 
@@ -155,6 +168,21 @@ def read_source(source: str | os.PathLike[str], raw: bool = False) -> Checkpoint
     """
     path, weight = resolve(f'hrnet://{source}' if source in WEIGHTS else source)
     return Checkpoint(path, read_checkpoint(path, weight.sha256 if weight else None), weight, raw)
+
+
+def read_spec(source: str | os.PathLike[str]) -> ModelSpec | None:
+    """Read the model specification of a checkpoint: its task, the preprocessing of images, names of its outputs.
+
+    Args:
+        source: A path or a URL.
+
+    Returns:
+        The specification; None if the file has none, as files of other programs.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read, or the specification is not one that this version reads.
+    """
+    return read_source(source).spec
 
 
 def open_checkpoint(source: str | os.PathLike[str], raw: bool = False) -> tuple[Conversion, Weight | None]:

@@ -24,7 +24,7 @@ from PIL import Image
 from hrnet_mm.annotations import Report
 from hrnet_mm.datasets import check_folder, find_annotations, read_folder
 from hrnet_mm.datasets.content import color_statistics
-from hrnet_mm.training import runs
+from hrnet_mm.tasks import config_path
 from hrnet_mm.training.adapt import adapt
 
 FIRST = 'annotations'
@@ -107,7 +107,7 @@ def test_perfect_answers_score_one_whatever_the_ids(tmp_path):
     folder = write_regions(tmp_path / 'mine')
     edit('val', change)(folder)
     (tmp_path / 'out').mkdir()
-    config = Config.fromfile(runs.config_path('instances'))
+    config = Config.fromfile(config_path('instances'))
     adapt(config, 'instances', read_folder(folder, 'boxes'), tmp_path / 'out', None, None)
     truth = COCO(config.test_evaluator.ann_file)
     answers = [{**one, 'score': 1.0} for one in truth.dataset['annotations']]
@@ -620,7 +620,7 @@ def test_two_images_of_one_stem_have_labels_of_their_own(tmp_path):
     folder = changed(tmp_path, lambda coco: coco['images'][1].update(file_name='0.jpg'))
     shutil.copy(folder / 'images' / '1.png', folder / 'images' / '0.jpg')
     (tmp_path / 'out').mkdir()
-    config = Config.fromfile(runs.config_path('segmentation'))
+    config = Config.fromfile(config_path('segmentation'))
     adapt(config, 'segmentation', read_folder(folder, 'regions'), tmp_path / 'out', None, None)
     images = json.loads(Path(config.train_dataloader.dataset.ann_file).read_text())['images']
     assert len({image['seg_file_name'] for image in images}) == 4

@@ -92,6 +92,35 @@ def test_code_runs(page, tmp_path, monkeypatch):
         exec(compile(block, str(page), 'exec'), namespace)
 
 
+@pytest.mark.slow
+def test_printed_lines_about_own_images_run(tmp_path, monkeypatch):
+    """As printed, on the folder that the page makes, but with a small network for one pass through the images."""
+    from hrnet_mm.training import runs
+    from hrnet_mm.training.worker import train_and_test
+
+    def run(job, console):
+        job.work_dir.mkdir(parents=True, exist_ok=True)
+        return train_and_test(job, lambda progress: None)
+
+    page = ROOT / 'docs' / 'tutorials' / 'own_images.md'
+    monkeypatch.setattr(runs, '_run', run)  # in this process
+    monkeypatch.chdir(tmp_path)
+    first, *_ = blocks(page, 'python')
+    exec(compile(first, str(page), 'exec'), {'__name__': 'page'})
+    given = {'DIR': 'dots', 'IMAGE': 'dots/images/0.png', 'w18': 'test-w8', '--minutes': '--epochs', '20': '1'}
+    added = {'demo': ['--iterations', '1'], 'train': ['--arch', 'test-w8', '--epochs', '1']}
+    called = []
+    for words in command_lines(page):
+        argv = [given.get(word, word) for word in words]
+        if '--arch' not in argv:
+            argv += added.get(argv[0], [])
+        assert cli.main(argv) == 0, argv
+        called.append(argv[0])
+    assert called == ['train', 'train', 'demo', 'check', 'predict', 'streams', 'verify-checkpoint', 'export', 'convert']
+    assert Path('work_dirs/predict/predictions.jsonl').is_file()
+    assert Path('work_dirs/own/pose_dots.png').is_file()
+
+
 def test_every_tutorial_and_how_to_has_code():
     assert len(WITH_CODE) == len([page for page in PAGES if page.parent.name in ('tutorials', 'how_to')]) == 13
 

@@ -69,6 +69,20 @@ def test_workers_do_not_matter(library, loop, tiny_config, tmp_path):
 
 
 @pytest.mark.slow
+def test_faster_reading_does_not_matter(tiny_config, tmp_path):
+    digests = []
+    for faster in (False, True):
+        config = augmented_config('mmpose', tiny_config, tmp_path, num_workers=2)
+        if faster:
+            loader = config.train_dataloader
+            loader.collate_fn = {'type': 'hrnet_mm.block_collate'}
+            (flip,) = (i for i, step in enumerate(loader.dataset.pipeline) if step['type'] == 'RandomFlip')
+            loader.dataset.pipeline.insert(flip + 1, {'type': 'hrnet_mm.ContiguousImage'})
+        digests.append(digest(config))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
 def test_with_stock_mmengine_they_do(tiny_config, tmp_path):
     """The reason for the seeding; if this fails, mmengine has become deterministic."""
     digests = [digest(augmented_config('mmpretrain', tiny_config, tmp_path, workers, stock=True)) for workers in (0, 2)]

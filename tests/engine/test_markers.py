@@ -7,11 +7,11 @@ from mmengine.registry import HOOKS, LOOPS, MODELS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
 from hrnet_mm.config.consistency import contradictions
-from hrnet_mm.engine import SafeCheckpointHook
+from hrnet_mm.engine import SafeCheckpointHook, SafeLoggerHook
 from hrnet_mm.engine import resume as resume_module
 from hrnet_mm.engine.markers import drop_markers
 from hrnet_mm.engine.resume import resumable_loop
-from hrnet_mm.engine.runner import _safe
+from hrnet_mm.engine.runner import _replaced
 from hrnet_mm.models import HRNet
 from hrnet_mm.registry import class_of, scope_of, type_name
 
@@ -84,10 +84,18 @@ def test_the_library_of_a_config(config, scope):
     assert scope_of(config) == scope
 
 
-@pytest.mark.parametrize('kind', ['CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook])
-def test_the_checkpoint_hook_is_replaced_however_it_is_named(kind):
-    hook = _safe(ConfigDict(type=kind, interval=3, _scope_='mmengine'))
-    assert hook['type'] is SafeCheckpointHook
+@pytest.mark.parametrize(
+    ('kind', 'ours'),
+    [
+        ('CheckpointHook', SafeCheckpointHook),
+        ('mmengine.CheckpointHook', SafeCheckpointHook),
+        (CheckpointHook, SafeCheckpointHook),
+        ('LoggerHook', SafeLoggerHook),
+    ],
+)
+def test_a_hook_is_replaced_however_it_is_named(kind, ours):
+    hook = _replaced(ConfigDict(type=kind, interval=3, _scope_='mmengine'))
+    assert hook['type'] is ours
     assert HOOKS.build(hook).interval == 3
 
 

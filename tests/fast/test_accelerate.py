@@ -163,7 +163,7 @@ def test_refusals_say_why(network: Any) -> None:
     model = network('hrnetv1_test_w4')
     with pytest.raises(EngineError, match='CUDA graphs need'):
         accelerate(model, X, engine='cudagraph')
-    with pytest.raises(EngineError, match='int8 needs onnxruntime or openvino'):
+    with pytest.raises(EngineError, match='int8 needs native, onnxruntime or openvino'):
         accelerate(model, X, 'int8', engine='eager')
     with pytest.raises(ValueError, match='are NaN or infinite'):
         accelerate(model, X * float('nan'), engine='eager')
@@ -400,6 +400,30 @@ def test_methods_work_or_are_refused() -> None:
     model.double()
     with pytest.raises(UserError, match=r'accelerated on cpu in torch.float32 and is now on cpu in torch.float64'):
         fast(X)
+
+
+def test_it_takes_the_place_of_a_part(network: Any) -> None:
+    """An accelerated backbone can be assigned where the network had its own."""
+    model = network('hrnetv1_test-w4', num_classes=2)
+    other = {n: v * 1.01 if v.is_floating_point() else v for n, v in model.state_dict().items()}
+    plain, names = deepcopy(model), list(model.state_dict())
+    model.backbone = fast = accelerate(model.backbone, X, engine='eager')
+    assert isinstance(fast, nn.Module)
+    assert model.backbone is fast
+    assert list(model.state_dict()) == names
+    assert [name for name, _ in model.named_parameters()] == [name for name, _ in plain.named_parameters()]
+    torch.testing.assert_close(model.eval()(X), plain(X), rtol=1e-4, atol=1e-5)
+    for one in (model, plain):
+        one.load_state_dict(other)  # which the engine follows
+    torch.testing.assert_close(model.to('cpu')(X), plain(X), rtol=1e-4, atol=1e-4)
+    assert torch.equal(nn.Sequential(fast)(X)[0], fast(X)[0])
+    with pytest.raises(UserError, match='cannot be trained; train the network itself'):
+        model.train()
+    with pytest.raises(UserError, match='cannot be copied or pickled'):
+        deepcopy(model)
+    model.double()
+    with pytest.raises(UserError, match=r'is now on cpu in torch\.float64'):
+        model(X.double())
 
 
 def test_a_library_model_computes_with_its_weights() -> None:

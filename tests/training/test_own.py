@@ -32,8 +32,8 @@ from rich.console import Console
 from hrnet_mm.cli import main
 from hrnet_mm.datasets import read_folder
 from hrnet_mm.datasets.points import mirrored
-from hrnet_mm.tasks import TASKS, fitting_tasks
-from hrnet_mm.tasks.regions import crop_side
+from hrnet_mm.tasks import TASKS, config_path, fitting_tasks
+from hrnet_mm.tasks.regions import measure_regions
 from hrnet_mm.training import runs
 from hrnet_mm.training.adapt import adapt
 from hrnet_mm.training.job import Failure, Job
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 
 def adapted(path, task, work_dir, arch=None, pretrained=None):
     work_dir.mkdir()
-    config = Config.fromfile(runs.config_path(task))
+    config = Config.fromfile(config_path(task))
     adapt(config, task, read_folder(path, TASKS[task].annotations), work_dir, arch, pretrained)
     return config
 
@@ -131,7 +131,8 @@ def test_regions_are_measured(tmp_path):
     assert folder.classes == ('square', 'disc')  # in the order of the ids
     assert (folder.has_masks, folder.has_semantic) == (True, False)
     assert folder.median_side == pytest.approx(20, abs=1)
-    assert crop_side(folder) == pytest.approx(107, abs=6)  # 20 pixels become 48 as 107 become 256
+    factor = measure_regions(folder)['resize']['scale_factor']
+    assert 256 / factor == pytest.approx(107, abs=6)  # 20 pixels become 48 as 107 become 256
     red, green, blue = folder.mean
     assert red > green
     assert blue > green
@@ -481,6 +482,7 @@ def test_folder_of_no_known_layout(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('argv', 'message'),
     [
+        ([], 'neither a config nor --data DIR, a folder of labeled images, is given; give one'),
         (['pose'], 'pose is a task and needs --data DIR'),
         (['poses', '--data', 'DIR'], "--data needs a task instead of a config, got 'poses'; did you mean 'pose'?"),
         (['pose', '--data', 'DIR', '--epochs', '3', '--minutes', '1'], '--epochs and --minutes both say how long'),
@@ -493,6 +495,53 @@ def test_folder_of_no_known_layout(tmp_path, capsys):
 def test_bad_arguments(capsys, argv, message):
     assert main(['train', *argv]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('task', 'write', 'message'),
+    [
+        ('segmentation', write_classes, 'is labeled for classification, not for segmentation: '),
+        ('pose', write_regions, 'is labeled for instances and for segmentation, not for pose: '),
+        ('instances', write_animals_coco, 'is labeled for pose and for faces, not for instances: '),
+        (None, write_regions, 'is labeled for instances and for segmentation: name one of them, as in hrnet-mm train'),
+        (None, Path.mkdir, 'holds no annotations of a known format'),
+    ],
+)
+def test_another_task_is_named_where_the_labels_are_for_it(tmp_path, capsys, task, write, message):
+    write(tmp_path / 'mine')
+    assert main(['train', *([task] if task else []), '--data', str(tmp_path / 'mine')]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('write', 'sentence', 'labels'),
+    [
+        (
+            write_animals_deeplabcut,
+            'mine is labeled for pose, which is trained; faces would fit too',
+            'pose: 3 keypoints, with the points for training + validation: left_ear 8 + 2, right_ear 8 + 2, tail 7 + 2',
+        ),
+        (
+            write_classes,
+            'mine is labeled for classification, which is trained',
+            'classification: 2 classes, with the images for training + validation: dark 8 + 2, light 4 + 1',
+        ),
+        (
+            lambda folder: write_regions(folder, with_masks=False),
+            'mine is labeled for instances, which is trained',
+            'instances: 2 classes, with the objects for training + validation: square 4 + 2, disc 4 + 2',
+        ),
+    ],
+)
+def test_the_labels_choose_the_task_and_are_counted(tmp_path, capsys, monkeypatch, write, sentence, labels):
+    monkeypatch.setattr('hrnet_mm.training.own.run_jobs', lambda *_: None)
+    write(tmp_path / 'mine')
+    assert main(['train', '--data', str(tmp_path / 'mine')]) == 0
+    first, _, third, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith(sentence)
+    assert third == labels
 
 
 def test_training_that_dies_is_told(tmp_path, monkeypatch):

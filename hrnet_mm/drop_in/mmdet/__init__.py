@@ -6,7 +6,7 @@ import mmdet.models  # noqa: F401  # mmdet must register its own HRNet first: th
 from mmdet.registry import MODELS
 
 from ... import models
-from . import heads, official  # noqa: F401  # imported for their registration
+from . import heads, masks, official  # noqa: F401  # imported for their registration
 
 __all__ = ['HRNet']
 

@@ -22,7 +22,9 @@ _LINK = '-shared -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL'  # the
 
 INSTRUCTION_SETS = {
     'amx': ('x86_64', 'amx.cpp', f'{_AVX512} -mavx512bf16 -mamx-tile -mamx-bf16'),
+    'avx512vnni': ('x86_64', 'vector.cpp', f'{_AVX512} -mavx512vnni'),
     'avx512': ('x86_64', 'vector.cpp', _AVX512),
+    'avxvnni': ('x86_64', 'vector.cpp', '-mavx2 -mfma -mavxvnni'),
     'avx2': ('x86_64', 'vector.cpp', '-mavx2 -mfma'),
     'neon': ('aarch64', 'vector.cpp', ''),
 }

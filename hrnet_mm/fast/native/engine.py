@@ -5,7 +5,7 @@ This module records a network and adds its operations to a program; amx.cpp and 
 
 import ctypes
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,17 +20,26 @@ from .build import BuildError
 from .library import instruction_sets
 from .lowering import KNOWN, Axis, Conv, Input, Op, Output, Sum, lower
 from .memory import Memory
+from .quantize import Bytes, quantize
 from .trace import trace
 from .vector import Vectors
 
 __all__ = ['PRECISIONS', 'NativeEngine', 'compile_native']
 
-PRECISIONS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1}
+PRECISIONS = {
+    'fp32': ('amx', 'avx512', 'avx2', 'neon'),
+    'bf16x3': ('amx',),
+    'bf16': ('amx',),
+    'int8': ('avx512vnni', 'avxvnni', 'avx2'),
+}
+"""The instruction sets that have kernels of each precision, the most able first."""
+
+_PARTS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1, 'int8': 0}
 """The bfloat16 numbers that add up to a float32 on a matrix unit: three are exact, two keep 17 of its 24 bits."""
 
 
 def compile_native(
-    model: nn.Module, *examples: Tensor, precision: str = 'fp32', instructions: str | None = None
+    model: nn.Module, *examples: Tensor, precision: str = 'fp32', instructions: str | None = None, **int8: Any
 ) -> 'NativeEngine':
     """Compile a network for inputs of the examples' shapes; see `NativeEngine`.
 
@@ -42,7 +51,7 @@ def compile_native(
     engines, failed = [], None
     for name in rivals:
         try:
-            engines.append(NativeEngine(model, *examples, precision=precision, instructions=name))
+            engines.append(NativeEngine(model, *examples, precision=precision, instructions=name, **int8))
         except BuildError as error:
             failed = error
     if failed and not engines:
@@ -63,11 +72,15 @@ class NativeEngine:
         model: The network, in evaluation mode.
         examples: Its inputs, float32 `(N, C, H, W)` each.
         precision: 'fp32' is as exact as float32; 'bf16x3' keeps 17 of 24 bits of the factors and 'bf16' 8 of them, and
-            both need AMX.
-        instructions: 'amx', 'avx512', 'avx2' or 'neon' (default: the most able one of this CPU).
+            both need AMX; 'int8' quantizes the convolutions that bear it, with AVX2 or VNNI.
+        instructions: A key of `INSTRUCTION_SETS` (default: the most able one of this CPU).
+        calibration: For 'int8', inputs like those to come, by which the ranges of activations are found; of any batch
+            and size.
+        quantized: In place of that, the `quantized` of another engine of the same network.
 
     Attributes:
         instructions: The instruction set that computes.
+        quantized: How quantized convolutions read their inputs, by their numbers among the operations.
 
     Raises:
         ValueError: The engine does not know the precision, an input or an operator, or this CPU lacks the instructions.
@@ -76,7 +89,13 @@ class NativeEngine:
     """
 
     def __init__(
-        self, model: nn.Module, *examples: Tensor, precision: str = 'fp32', instructions: str | None = None
+        self,
+        model: nn.Module,
+        *examples: Tensor,
+        precision: str = 'fp32',
+        instructions: str | None = None,
+        calibration: Sequence[Tensor | Sequence[Tensor]] = (),
+        quantized: Mapping[int, Bytes] | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'unknown precision {precision!r}; the native engine has {", ".join(PRECISIONS)}')
@@ -94,14 +113,21 @@ class NativeEngine:
         self._shapes = [tuple(x.shape) for x in examples]
         self._output_shapes = [op.shape for op in ops if isinstance(op, Output)]
         self._kernels = library.library(self.instructions)
-        parts = PRECISIONS[precision]
+        self.quantized = dict(quantized or {})
+        if precision == 'int8' and quantized is None:
+            self.quantized = self._quantize(folded, calibration)
+        if any(given.largest != self._kernels.hrnet_mm_largest_byte() for given in self.quantized.values()):
+            raise ValueError(
+                f'quantized for other kernels than those of {self.instructions}, whose bytes have another range'
+            )
         self._layout: Matrix | Vectors
         if self.instructions == 'amx':
-            self._layout = Matrix(parts)
+            self._layout = Matrix(_PARTS[precision])
         else:
-            self._layout = Vectors(ops, self._kernels.hrnet_mm_lanes(), self._kernels.hrnet_mm_vectors())
+            size = self._kernels.hrnet_mm_lanes(), self._kernels.hrnet_mm_vectors()
+            self._layout = Vectors(ops, *size, {ops[i]: given for i, given in self.quantized.items()})
         self._memory = Memory(ops, self._layout)  # kept: the program holds addresses in it
-        self._program = self._kernels.hrnet_mm_program(len(examples), len(self._output_shapes), parts)
+        self._program = self._kernels.hrnet_mm_program(len(examples), len(self._output_shapes), _PARTS[precision])
         weakref.finalize(self, self._kernels.hrnet_mm_free, self._program)
         self._names = [_name(op) for op in ops]
         for op in ops:
@@ -127,6 +153,26 @@ class NativeEngine:
         costs = (ctypes.c_double * len(self._names))()
         self._kernels.hrnet_mm_costs(self._program, costs)
         return list(zip(self._names, costs, strict=True))
+
+    def _quantize(self, folded: nn.Module, calibration: Sequence[Tensor | Sequence[Tensor]]) -> dict[int, Bytes]:
+        batches = [(xs,) if isinstance(xs, Tensor) else tuple(xs) for xs in calibration]
+        channels = [shape[1] for shape in self._shapes]
+        given = {tuple(x.shape[1] if x.dim() == 4 else 0 for x in xs) for xs in batches}
+        if given != {tuple(channels)}:
+            raise ValueError(
+                'int8 needs calibration=[...], inputs (N, C, H, W) like those to come with C = '
+                f'{", ".join(map(str, channels))}, got {sorted(given) or "none"}'
+            )
+        lowered: dict[Any, list[Op]] = {}
+        for xs in batches:
+            size = tuple(x.shape[2:] for x in xs)
+            if size not in lowered:
+                graph, constants, _ = trace(folded, tuple(x[:1].contiguous() for x in xs), KNOWN)
+                lowered[size] = lower(graph, constants)
+        with torch.inference_mode():
+            return quantize(
+                [(lowered[tuple(x.shape[2:] for x in xs)], xs) for xs in batches], self._kernels.hrnet_mm_largest_byte()
+            )
 
     def _call(self, function: str, xs: Sequence[Tensor], number: int) -> list[Tensor]:
         outputs = [torch.empty(shape) for shape in self._output_shapes]
@@ -174,4 +220,4 @@ def _name(op: Op) -> str:
 
 
 def _able(precision: str) -> list[str]:
-    return [name for name in instruction_sets() if name == 'amx' or precision == 'fp32']
+    return [name for name in instruction_sets() if name in PRECISIONS.get(precision, ())]

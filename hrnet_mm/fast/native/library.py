@@ -3,7 +3,8 @@
 import ctypes
 import platform
 from collections.abc import Sequence
-from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
+from contextlib import suppress
+from ctypes import POINTER, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ class Map(ctypes.Structure):
         ('step', c_int64),
         ('full', c_void_p),
         ('part', c_void_p * 3),
+        ('bytes', c_void_p),
+        ('inverse', c_float),
+        ('zero', c_int32),
     ]
 
 
@@ -57,6 +61,7 @@ class Convolution(ctypes.Structure):
         ('residual', Map),
         ('weight', c_void_p),
         ('bias', c_void_p),
+        ('scales', c_void_p),
         ('relu', c_int32),
         ('kernel', c_int32),
         ('stride', c_int32),
@@ -93,11 +98,25 @@ def instruction_sets() -> list[str]:
     if machine not in ('x86_64', 'amd64'):
         return []
     able = torch.backends.cpu.get_cpu_capability()  # type: ignore[no-untyped-call]
-    found = {'AVX512': ['avx512', 'avx2'], 'AVX2': ['avx2']}.get(able, [])
+    found = {'AVX512': ['avx512vnni', 'avx512', 'avxvnni', 'avx2'], 'AVX2': ['avxvnni', 'avx2']}.get(able, [])
+    flags = _cpu_flags()
+    found = [name for name in found if _NEEDED_FLAG.get(name, '') in flags]
     # The first asks the CPU; the second the kernel, for the whole process.
     if 'avx512' in found and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx():
         found.insert(0, 'amx')
     return found
+
+
+_NEEDED_FLAG = {'avx512vnni': 'avx512_vnni', 'avxvnni': 'avx_vnni'}
+"""What Linux calls an ability of which PyTorch says nothing."""
+
+
+def _cpu_flags() -> set[str]:
+    with suppress(OSError):
+        for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
+            if line.startswith('flags'):
+                return {'', *line.split()}
+    return {''}
 
 
 @cache

@@ -107,6 +107,11 @@ class Conv(Op):
         kernel = self.weight.shape[-1]
         return self.stride == 1 and kernel in (1, 3) and self.padding == kernel // 2
 
+    @property
+    def may_filter(self) -> bool:
+        """Whether Winograd's minimal filtering can compute it."""
+        return self.is_direct and self.weight.shape[-1] == 3
+
 
 @dataclass(eq=False)
 class Sum(Op):
@@ -302,6 +307,12 @@ class _Lowering:
             raise _unknown(node)
         return self._resampled(node, x, lambda eye, i: F.avg_pool1d(eye, x.shape[2 + i]))
 
+    def _view(self, node: fx.Node, x: Map, size: Sequence[int]) -> Map:
+        n, c, h, w = x.shape
+        if tuple(node.meta['val'].shape) not in ((n, c), x.shape) or (h, w) != (1, 1):
+            raise _unknown(node)
+        return x  # a vector is a map of one pixel
+
     def _resampled(self, node: fx.Node, x: Map, along: Any) -> _Pending:
         axes = [_axis(along(torch.eye(x.shape[2 + i])[None], i)[0]) for i in (0, 1)]
         return _Pending(_shape(node), terms=[Term(x, *axes)])
@@ -338,6 +349,7 @@ _RULES: dict[Any, Any] = {
     _ATEN.upsample_bilinear2d.vec: _Lowering._resize,
     _ATEN.avg_pool2d.default: _Lowering._avg_pool,
     _ATEN.mean.dim: _Lowering._mean,
+    _ATEN.view.default: _Lowering._view,
     _ATEN.split_with_sizes.default: _Lowering._split,
     _ATEN.cat.default: _Lowering._cat,
     operator.getitem: _Lowering._getitem,

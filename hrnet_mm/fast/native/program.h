@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -37,8 +38,11 @@ inline void pause_thread() {
 struct Map {
   int32_t images, height, width, channels;
   int64_t step;      // numbers from one pixel to the next: more than `channels` where the map is a slice of another
-  float* full;       // pixel (0, 0) of the first image, or null if the map is split
+  float* full;       // pixel (0, 0) of the first image, or null if nothing reads the map as it is
   uint16_t* part[3]; // the same values as sums of bfloat16 numbers, smallest last
+  uint8_t* bytes;    // the values as `value * inverse + zero`, rounded, or null
+  float inverse;     // of the scale
+  int32_t zero;
 };
 
 struct Axis { // which inputs make each output of a row or column, and their weights
@@ -61,6 +65,7 @@ struct Convolution {
   Map in, out, residual; // without a residual, this one is all zeros
   const void* weight;
   const float* bias;
+  const float* scales; // of the sums of each output of bytes, or null for numbers
   int32_t relu, kernel, stride, padding;
   int32_t depth; // numbers of an input pixel that have weights
   int32_t tile;  // outputs along the side of a tile of Winograd's, or zero

@@ -3,7 +3,8 @@
 // A 3x3 convolution of stride 1 is computed by Winograd's minimal filtering (Lavin, Gray, "Fast Algorithms for
 // Convolutional Neural Networks", CVPR 2016): tiles of 2x2 or 4x4 outputs need 16 or 36 products for each pair of
 // channels, where the sum as it is written needs 36 or 144. Other convolutions are sums as written. Both end in one
-// kernel: rows of numbers times a panel of weights, in registers.
+// kernel: rows of numbers times a panel of weights, in registers. In eight bits, a sum as written takes four inputs at a
+// time, and needs as many steps as Winograd's.
 //
 // Maps lie in memory as NHWC. Channels are padded with zeros to whole vectors.
 
@@ -22,9 +23,52 @@ constexpr int kLanes = 4, kRows = 6, kVectors = 4; // 24 of 32
 typedef float Vec __attribute__((vector_size(kLanes * 4)));
 typedef float Unaligned __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 
+typedef int32_t IntVec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t UnalignedInts __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
 inline Vec load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
+inline IntVec load(const int32_t* from) { return *reinterpret_cast<const UnalignedInts*>(from); }
 inline void store(float* to, Vec x) { *reinterpret_cast<Unaligned*>(to) = x; }
 inline Vec relu(Vec x) { return x < 0 ? Vec{} : x; } // NaN stays NaN
+
+// The largest byte of a map, and the sum of products of four bytes with four signed ones in each lane.
+#if defined(__AVX512VNNI__)
+constexpr int kLargestByte = 255;
+inline void add_product(IntVec& sum, int32_t bytes, IntVec weights) {
+  sum = IntVec(_mm512_dpbusd_epi32(__m512i(sum), _mm512_set1_epi32(bytes), __m512i(weights)));
+}
+#elif defined(__AVXVNNI__)
+constexpr int kLargestByte = 255;
+inline void add_product(IntVec& sum, int32_t bytes, IntVec weights) {
+  sum = IntVec(_mm256_dpbusd_avx_epi32(__m256i(sum), _mm256_set1_epi32(bytes), __m256i(weights)));
+}
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+constexpr int kLargestByte = 127; // two products of seven bits and eight fit into 16 bits
+inline void add_product(IntVec& sum, int32_t bytes, IntVec weights) {
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(bytes), __m256i(weights));
+  sum += IntVec(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+#else
+constexpr int kLargestByte = 0; // none
+inline void add_product(IntVec&, int32_t, IntVec) {}
+#endif
+
+inline void add_product(Vec& sum, float a, Vec b) { sum += a * b; }
+
+#if defined(__AVX512F__)
+inline void store_bytes(uint8_t* to, Vec x) {
+  const __m512i whole = _mm512_max_epi32(_mm512_cvtps_epi32(__m512(x)), __m512i{});
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtusepi32_epi8(whole));
+}
+#elif defined(__AVX2__)
+inline void store_bytes(uint8_t* to, Vec x) {
+  const __m256i whole = _mm256_min_epi32(_mm256_cvtps_epi32(__m256(x)), _mm256_set1_epi32(kLargestByte));
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(words, words));
+}
+#else
+inline void store_bytes(uint8_t*, Vec) {}
+#endif
 
 constexpr int64_t kCache = 384 << 10;    // bytes of the second-level cache for a block's transformed inputs and outputs
 constexpr int kLine = 16;                // numbers of a line of the cache
@@ -39,25 +83,34 @@ const float* zeros() {
 
 inline int64_t pixels(const Map& map) { return int64_t(map.images) * map.height * map.width; }
 
-inline float* pixel(const Map& map, int image, int y, int x) {
-  return map.full + ((int64_t(image) * map.height + y) * map.width + x) * map.step;
+inline int64_t place(const Map& map, int image, int y, int x) {
+  return ((int64_t(image) * map.height + y) * map.width + x) * map.step;
 }
 
-// sums[r][n] += rows[r][k] * panel[k][n] for all k.
-template <int R, int N> struct Sums {
-  Vec at[R][N];
+inline float* pixel(const Map& map, int image, int y, int x) { return map.full + place(map, image, y, x); }
 
-  template <typename Rows> void add(const Rows& rows, const float* panel, int64_t depth) {
+// Writes a map's channels of one pixel, as numbers, bytes or both.
+inline void write(const Map& map, int64_t at, Vec x) {
+  if (map.full) store(map.full + at, x);
+  if (map.bytes) store_bytes(map.bytes + at, x * map.inverse + float(map.zero));
+}
+
+// sums[r][n] += rows[r][k] * panel[k][n] for all k; of numbers, or of four bytes each.
+template <typename Number, int R, int N> struct Sums {
+  typedef std::remove_cvref_t<decltype(load(static_cast<const Number*>(nullptr)))> Vector;
+  Vector at[R][N];
+
+  template <typename Rows> void add(const Rows& rows, const Number* panel, int64_t depth) {
     for (int64_t k = 0; k < depth; k++, panel += N * kLanes) {
-      Vec b[N];
+      Vector b[N];
 #pragma GCC unroll 4
       for (int n = 0; n < N; n++) b[n] = load(panel + n * kLanes);
       for (int n = 0; n < N * kLanes; n += kLine) __builtin_prefetch(panel + kAhead + n);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
-        const float a = rows(r, k);
+        const Number a = rows(r, k);
 #pragma GCC unroll 4
-        for (int n = 0; n < N; n++) at[r][n] += a * b[n];
+        for (int n = 0; n < N; n++) add_product(at[r][n], a, b[n]);
       }
     }
   }
@@ -74,33 +127,48 @@ template <int R = kRows, int N = kVectors, typename F> inline void with_size(int
 
 // A convolution, with what follows its sums.
 struct Conv : Op, Convolution {
-  const float* weights;
   int vectors; // of an output pixel
   int groups;  // of `kVectors` vectors
 
   explicit Conv(const Convolution& from)
-      : Convolution(from), weights(static_cast<const float*>(from.weight)), vectors(out.channels / kLanes),
-        groups((vectors + kVectors - 1) / kVectors) {}
+      : Convolution(from), vectors(out.channels / kLanes), groups((vectors + kVectors - 1) / kVectors) {}
 
   int width(int group) const { return std::min(kVectors, vectors - group * kVectors); }
 
   // The panels of a group, one for each tap or point.
-  const float* panels(int group, int count) const {
-    return weights + int64_t(group) * kVectors * kLanes * count * depth;
+  template <typename Number> const Number* panels(int group, int count) const {
+    return static_cast<const Number*>(weight) + int64_t(group) * kVectors * kLanes * count * depth;
   }
 
   void finish(Vec x, int64_t at, int channel) const {
     x += load(bias + channel);
     if (residual.full) x += load(residual.full + at * residual.step + channel);
-    store(out.full + at * out.step + channel, Convolution::relu ? ::relu(x) : x);
+    write(out, at * out.step + channel, Convolution::relu ? ::relu(x) : x);
+  }
+
+  void finish(IntVec x, int64_t at, int channel) const {
+    finish(__builtin_convertvector(x, Vec) * load(scales + channel), at, channel);
   }
 };
 
-// The sum as it is written.
-struct Direct final : Conv {
+// The sum as it is written, of numbers or of four bytes at a time.
+template <typename Number> struct Direct final : Conv {
   static constexpr int kBlock = 8 * kRows; // pixels of a unit
+  const Number* map;                       // the input
+  int64_t step;
+  std::vector<Number> border; // what lies beyond the map's border
 
-  using Conv::Conv;
+  explicit Direct(const Convolution& from) : Conv(from) {
+    if constexpr (std::is_same_v<Number, float>) {
+      map = in.full;
+      step = in.step;
+      border.assign(depth, 0);
+    } else {
+      map = reinterpret_cast<const Number*>(in.bytes);
+      step = in.step / 4;
+      border.assign(depth, in.zero * 0x01010101);
+    }
+  }
 
   int units() const override { return int((pixels(out) + kBlock - 1) / kBlock) * groups; }
 
@@ -113,25 +181,25 @@ struct Direct final : Conv {
   }
 
   void block(int64_t first, int rows, int group) const {
-    const float* images[kRows];
+    const Number* images[kRows];
     int ys[kRows], xs[kRows];
     for (int r = 0; r < rows; r++) {
       const int64_t row = (first + r) / out.width;
-      images[r] = pixel(in, int(row / out.height), 0, 0);
+      images[r] = map + row / out.height * in.height * in.width * step;
       ys[r] = int(row % out.height) * stride - padding;
       xs[r] = int((first + r) % out.width) * stride - padding;
     }
-    const float* panel = panels(group, kernel * kernel);
+    const Number* panel = panels<Number>(group, kernel * kernel);
     with_size(rows, width(group), [&]<int R, int N>() {
-      Sums<R, N> sums{};
+      Sums<Number, R, N> sums{};
       for (int dy = 0; dy < kernel; dy++)
         for (int dx = 0; dx < kernel; dx++, panel += int64_t(depth) * N * kLanes) {
-          const float* from[R];
+          const Number* from[R];
 #pragma GCC unroll 16
           for (int r = 0; r < R; r++) {
             const int y = ys[r] + dy, x = xs[r] + dx;
             const bool inside = unsigned(y) < unsigned(in.height) && unsigned(x) < unsigned(in.width);
-            from[r] = inside ? images[r] + (int64_t(y) * in.width + x) * in.step : zeros();
+            from[r] = inside ? images[r] + (int64_t(y) * in.width + x) * step : border.data();
           }
           sums.add([&](int r, int64_t k) { return from[r][k]; }, panel, depth);
         }
@@ -271,13 +339,13 @@ template <int S> struct Winograd final : Conv {
   void multiply(const float* inputs, float* outputs, int count, int group) const {
     const int n_vectors = width(group);
     const int64_t panel = int64_t(depth) * n_vectors * kLanes;
-    const float* weights = panels(group, kPoints);
+    const float* weights = panels<float>(group, kPoints);
     for (int point = 0; point < kPoints; point++, weights += panel) {
       const float* from = inputs + point * input_pitch();
       float* to = outputs + point * output_pitch();
       for (int first = 0; first < count; first += kRows)
         with_size(std::min(kRows, count - first), n_vectors, [&]<int R, int N>() {
-          Sums<R, N> sums{};
+          Sums<float, R, N> sums{};
           const float* a = from + int64_t(first) * depth;
           const int64_t stride = depth;
           sums.add([&](int r, int64_t k) { return a[r * stride + k]; }, weights, depth);
@@ -337,11 +405,11 @@ struct Sum final : Op {
           for (int i = y * t.y.taps; i < (y + 1) * t.y.taps; i++)
             for (int j = x * t.x.taps; j < (x + 1) * t.x.taps; j++)
               taps.emplace_back(pixel(t.map, image, t.y.index[i], t.x.index[j]), t.y.weight[i] * t.x.weight[j]);
-        float* to = pixel(out, image, y, x);
+        const int64_t to = place(out, image, y, x);
         for (int c = 0; c < out.channels; c += kLanes) {
           Vec sum = taps[0].second * load(taps[0].first + c);
           for (size_t i = 1; i < taps.size(); i++) sum += taps[i].second * load(taps[i].first + c);
-          store(to + c, with_relu ? relu(sum) : sum);
+          write(out, to + c, with_relu ? relu(sum) : sum);
         }
       }
     }
@@ -363,9 +431,14 @@ struct Input final : Op {
     for (int unit = begin; unit < end; unit++) {
       const int image = unit / out.height, y = unit % out.height;
       const float* from = *source + int64_t(image) * channels * plane + int64_t(y) * out.width;
-      float* to = pixel(out, image, y, 0);
-      for (int x = 0; x < out.width; x++, from++, to += out.step)
-        for (int c = 0; c < channels; c++) to[c] = from[c * plane];
+      int64_t at = place(out, image, y, 0);
+      for (int x = 0; x < out.width; x++, from++, at += out.step)
+        for (int c = 0; c < channels; c++) {
+          const float value = from[c * plane];
+          if (out.full) out.full[at + c] = value;
+          if (out.bytes)
+            out.bytes[at + c] = uint8_t(std::clamp(std::nearbyint(value * out.inverse) + float(out.zero), 0.f, float(kLargestByte)));
+        }
     }
   }
 };
@@ -406,6 +479,8 @@ HRNET_MM_EXPORT int hrnet_mm_lanes() { return kLanes; }
 
 HRNET_MM_EXPORT int hrnet_mm_vectors() { return kVectors; }
 
+HRNET_MM_EXPORT int hrnet_mm_largest_byte() { return kLargestByte; }
+
 HRNET_MM_EXPORT void hrnet_mm_input(Program* program, int level, const Map* out, int index, int channels) {
   program->add(level, new Input(*out, channels, &program->sources[index]));
 }
@@ -420,7 +495,8 @@ HRNET_MM_EXPORT void hrnet_mm_sum(Program* program, int level, const Map* out, i
 }
 
 HRNET_MM_EXPORT void hrnet_mm_conv(Program* program, int level, const Convolution* conv) {
-  if (conv->tile == 4) program->add(level, new Winograd<4>(*conv));
+  if (conv->scales) program->add(level, new Direct<int32_t>(*conv));
+  else if (conv->tile == 4) program->add(level, new Winograd<4>(*conv));
   else if (conv->tile == 2) program->add(level, new Winograd<2>(*conv));
-  else program->add(level, new Direct(*conv));
+  else program->add(level, new Direct<float>(*conv));
 }

@@ -1,5 +1,6 @@
 """Maps and weights as vector.cpp reads them."""
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor
 
 from . import library
-from .lowering import Conv, Input, Map, Op, Sum
+from .lowering import Conv, Input, Map, Op, Output, Sum
 from .memory import Memory
+from .quantize import Bytes, quantized_weight
 
 __all__ = ['Vectors']
 
@@ -22,8 +24,11 @@ _FROM_MEMORY = 12
 class Vectors:
     """Maps whose channels fill whole vectors: every slice of a map begins with one, and zeros follow its channels."""
 
-    def __init__(self, ops: list[Op], lanes: int, vectors: int) -> None:
+    def __init__(self, ops: list[Op], lanes: int, vectors: int, quantized: Mapping[Conv, Bytes]) -> None:
         self._lanes, self._group = lanes, lanes * vectors
+        self._quantized = quantized
+        self._bytes = {op.source.root: given for op, given in quantized.items()}  # the maps that are read as bytes
+        self._full = {m.root for op in ops for m in self._in_numbers(op)}
         self._cuts: dict[Map, set[int]] = {}  # where a root's slices begin and end
         self._places: dict[Map, list[int]] = {}  # of a root's channels in a pixel
         self._inputs = {op.out for op in ops if isinstance(op, Input)}
@@ -39,12 +44,11 @@ class Vectors:
 
     def kind(self, root: Map) -> Any:
         """Maps share a buffer if they are as large; an input writes no zeros behind its channels, and has its own."""
-        return root if root in self._inputs else self.sizes(root)
+        return root if root in self._inputs else (self.sizes(root), self._numbers(root))
 
     def sizes(self, root: Map) -> tuple[int, int, int]:
         """The bytes of a map."""
-        n, _, h, w = root.shape
-        return 1, 0, n * h * w * self._step(root) * 4
+        return 1, 0, self._numbers(root) + (self._places_of(root) if root in self._bytes else 0)
 
     def positions(self, m: Map) -> list[int]:
         """The places of a map's channels in a pixel."""
@@ -56,11 +60,19 @@ class Vectors:
         n, _, h, w = m.shape
         first, last = self._positions(m)[0], self._positions(m)[-1]
         filled = last - first + 1 if m.root in self._narrow else self._padded(last - first + 1)
-        return library.Map(n, h, w, filled, self._step(m.root), memory[m.root][0] + 4 * first)
+        placed = library.Map(n, h, w, filled, self._step(m.root))
+        if m.root in self._full:
+            placed.full = memory[m.root][0] + 4 * first
+        if given := self._bytes.get(m.root):
+            placed.bytes = memory[m.root][0] + self._numbers(m.root) + first
+            placed.inverse, placed.zero = 1 / given.scale, given.zero
+        return placed
 
     def weights(self, op: Conv, memory: Memory) -> dict[str, Any]:
         """A convolution's weights and bias, and how it is computed."""
         inputs, outputs = self.positions(op.source), self.positions(op.out)
+        if given := self._quantized.get(op):
+            return self._weights_of_bytes(op, given, memory)
         tile = self._tile(op)
         depth = self._padded(inputs[-1] + 1) if tile else inputs[-1] + 1
         if depth > _MOST_CHANNELS:
@@ -68,29 +80,56 @@ class Vectors:
         points = _transformed(op.weight, tile) if tile else op.weight.flatten(2).permute(2, 1, 0)
         weight = torch.zeros(len(points), depth, self._padded(outputs[-1] + 1))
         weight[:, torch.tensor(inputs)[:, None], torch.tensor(outputs)] = points.float()
-        bias = torch.zeros(weight.shape[2])
-        bias[outputs] = op.bias.float()
-        panels = torch.cat([panel.flatten() for panel in weight.split(self._group, dim=2)])
+        panels, bias = self._panels(weight), self._placed(op.bias, outputs)
         return {'weight': memory.hold(panels), 'bias': memory.hold(bias), 'depth': depth, 'tile': tile}
+
+    def _weights_of_bytes(self, op: Conv, given: Bytes, memory: Memory) -> dict[str, Any]:
+        inputs, outputs = self.positions(op.source), self.positions(op.out)
+        depth = inputs[-1] + 1 + -(inputs[-1] + 1) % 4
+        whole, scale = quantized_weight(op.weight)
+        scale = scale * given.scale
+        weight = torch.zeros(op.weight[0, 0].numel(), depth, self._padded(outputs[-1] + 1), dtype=torch.int8)
+        points = whole.flatten(2).permute(2, 1, 0)
+        weight[:, torch.tensor(inputs)[:, None], torch.tensor(outputs)] = points.to(torch.int8)
+        fours = weight.unflatten(1, (-1, 4)).transpose(2, 3).contiguous().view(torch.int32)[..., 0]
+        bias = op.bias.double() + given.shift - given.zero * scale * whole.flatten(1).double().sum(1)
+        return {
+            'weight': memory.hold(self._panels(fours)),
+            'bias': memory.hold(self._placed(bias, outputs)),
+            'scales': memory.hold(self._placed(scale, outputs)),
+            'depth': depth // 4,
+        }
+
+    def _panels(self, weight: Tensor) -> Tensor:
+        """In the order in which they are read, from `(points, inputs, outputs)`."""
+        return torch.cat([panel.flatten() for panel in weight.split(self._group, dim=2)])
+
+    def _placed(self, x: Tensor, positions: list[int]) -> Tensor:
+        placed = torch.zeros(self._padded(positions[-1] + 1))
+        placed[positions] = x.float()
+        return placed
 
     def _tile(self, op: Conv) -> int:
         """The tile of Winograd's filtering that needs the fewest products, or 0 where the sum as written does."""
-        if not self._may_filter(op) or op.source.root in self._narrow:
+        if not op.may_filter or op.source.root in self._narrow:
             return 0
         n, _, h, w = op.out.shape
         rows = {0: (9, n * h * w)}
         rows |= {tile: ((tile + 2) ** 2, n * -(-h // tile) * -(-w // tile)) for tile in (2, 4)}
         return min(rows, key=lambda tile: rows[tile][0] * max(rows[tile][1], _FROM_MEMORY))
 
-    @staticmethod
-    def _may_filter(op: Conv) -> bool:
-        return op.is_direct and op.weight.shape[-1] == 3
-
     def _in_vectors(self, op: Op) -> list[Map]:
-        """The maps that an operation reads in whole vectors."""
+        """The maps that an operation reads in whole vectors, or four bytes at a time."""
         if isinstance(op, Conv):
-            return [*_alike(op), *([op.source] if self._may_filter(op) and op.source.shape[1] >= self._lanes else [])]
+            wide = op in self._quantized or (op.may_filter and op.source.shape[1] >= self._lanes)
+            return [*_alike(op), *([op.source] if wide else [])]
         return _alike(op)
+
+    def _in_numbers(self, op: Op) -> list[Map]:
+        """The maps that an operation reads as float32 numbers."""
+        if isinstance(op, Output):
+            return [op.out]
+        return [*_alike(op), *([op.source] if isinstance(op, Conv) and op not in self._quantized else [])]
 
     def _align(self, a: Map, b: Map) -> bool:
         """Give two maps that are added the same cuts; whether one has got more."""
@@ -111,6 +150,14 @@ class Vectors:
                 start = first if m.root in self._narrow else self._padded(places[-1] + 1 if places else 0)
                 places += range(start, start + end - first)
         return places[m.channel : m.channel + m.shape[1]]
+
+    def _places_of(self, root: Map) -> int:
+        n, _, h, w = root.shape
+        return n * h * w * self._step(root)
+
+    def _numbers(self, root: Map) -> int:
+        """The bytes of a map's float32 numbers."""
+        return 4 * self._places_of(root) if root in self._full else 0
 
     def _step(self, root: Map) -> int:
         places = self._positions(root)
