@@ -504,7 +504,7 @@ def test_bad_arguments(capsys, argv, message):
         ('pose', write_regions, 'is labeled for instances and for segmentation, not for pose: '),
         ('instances', write_animals_coco, 'is labeled for pose and for faces, not for instances: '),
         (None, write_regions, 'is labeled for instances and for segmentation: name one of them, as in hrnet-mm train'),
-        (None, Path.mkdir, 'holds no annotations of a known format'),
+        (None, Path.mkdir, 'fits no annotation format: saw no files'),
     ],
 )
 def test_another_task_is_named_where_the_labels_are_for_it(tmp_path, capsys, task, write, message):
