@@ -6,14 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..annotations import Report
 from ..annotations.clutter import is_clutter
 from .content import Annotations, Content
-
-if TYPE_CHECKING:
-    from .writing import Target
 
 __all__ = ['IMAGE_SUFFIXES', 'Files', 'Format', 'Parts', 'head']
 
@@ -101,7 +98,8 @@ class Format:
         kinds: From the folder and those files, the kinds that they hold, the one that tells most first.
         read: From the folder, those files and the kind of annotations that is needed (None for all there are), the
             checked content; the report takes the findings.
-        write: Writes content into a folder and counts what the format cannot hold; None if it is read only.
+        write: Writes content into a `writing.Target`, which counts what the format cannot hold; None if it is read
+            only.
         unpack: Writes the images that the files themselves or videos have, with the labels, into a folder of the same
             format, and returns whether there were any; None if labels are always of images.
         near: From the files of a folder that fits no format, the number of files that hint at this one and what is
@@ -115,7 +113,7 @@ class Format:
     find: Callable[[Files], list[Path]]
     kinds: Callable[[Path, Sequence[Path]], list[Annotations]]
     read: Callable[[Path, Sequence[Path], Annotations | None, Report], Parts]
-    write: Callable[[Parts, 'Target'], None] | None = None
+    write: Callable[[Parts, Any], None] | None = None
     unpack: Callable[[Path, Sequence[Path], Path], bool] | None = None
     near: Callable[[Files], tuple[int, str] | None] = lambda files: None
     yields: tuple[str, ...] = ()

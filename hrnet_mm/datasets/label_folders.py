@@ -32,16 +32,8 @@ _NAME_ENDS = re.compile(
     r'(_leftImg8bit|_gtFine_label(Train)?Ids|_mask|_masks|_label|_labels|_gt|_seg|_img|_image|_L)$', re.IGNORECASE
 )
 _LISTS = (
-    *(
-        'label_colors.txt',
-        'labelmap.txt',
-        'class_dict.csv',
-        'classes.txt',
-        'class_names.txt',
-        'labels.txt',
-        'codes.txt',
-    ),
-    'classes.csv',
+    *('label_colors.txt', 'labelmap.txt', 'class_dict.csv', 'classes.csv'),
+    *('classes.txt', 'class_names.txt', 'labels.txt', 'codes.txt'),
 )
 _BACKGROUND = {'background', '_background_', '__background__', 'bg'}
 _VOID = {'void', 'unlabeled', 'unlabelled', 'ignore', 'ignored', '__ignore__', '_ignore_', 'unknown'}

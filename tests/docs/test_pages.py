@@ -12,6 +12,7 @@ import yaml
 
 import hrnet_mm
 from hrnet_mm import cli
+from hrnet_mm.datasets import FORMATS
 from hrnet_mm.fast.choose import APPLIED
 from hrnet_mm.fast.engines import ENGINES
 from hrnet_mm.models import ARCHS
@@ -21,7 +22,14 @@ from hrnet_mm.weights.key_maps import LAYOUTS
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 WITH_CODE = [page for page in PAGES if page.parent.name in ('tutorials', 'how_to') and '```python' in page.read_text()]
-TABLES = {'ARCHS': ARCHS, 'LAYOUTS': LAYOUTS, 'ENGINES': ENGINES, 'APPLIED': APPLIED, 'TASKS': TASKS}
+TABLES = {
+    'ARCHS': ARCHS,
+    'LAYOUTS': LAYOUTS,
+    'ENGINES': ENGINES,
+    'APPLIED': APPLIED,
+    'TASKS': TASKS,
+    'FORMATS': FORMATS,
+}
 
 
 def name(page):
@@ -114,7 +122,7 @@ def test_printed_lines_about_own_images_run(tmp_path, monkeypatch):
 
 
 def test_every_tutorial_and_how_to_has_code():
-    assert len(WITH_CODE) == len([page for page in PAGES if page.parent.name in ('tutorials', 'how_to')]) == 13
+    assert len(WITH_CODE) == len([page for page in PAGES if page.parent.name in ('tutorials', 'how_to')]) == 14
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name)

@@ -14,7 +14,7 @@ from own_folders import write_regions, write_semantic
 
 from hrnet_mm.cli import main
 from hrnet_mm.datasets import read_folder
-from hrnet_mm.tasks import TASKS, fitting_tasks
+from hrnet_mm.tasks import TASKS, config_path, fitting_tasks
 from hrnet_mm.tasks.regions import crop_side
 from hrnet_mm.training import runs
 from hrnet_mm.training.adapt import adapt
@@ -24,7 +24,7 @@ from hrnet_mm.training.worker import train_and_test
 def adapted(path, task, work_dir):
     """What the library reads: the config's files, without their places."""
     work_dir.mkdir(parents=True)
-    config = Config.fromfile(runs.config_path(task))
+    config = Config.fromfile(config_path(task))
     adapt(config, task, read_folder(path, TASKS[task].annotations), work_dir, None, None)
     return config
 
