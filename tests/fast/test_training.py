@@ -1,4 +1,4 @@
-"""Layers in training by the native kernels, against float64 and against PyTorch, on every instruction set of this CPU."""
+"""Layers in training by the native kernels, against float64 and PyTorch, on every instruction set of this CPU."""
 
 import copy
 import os
@@ -155,7 +155,7 @@ class Regression(nn.Module):
 
 def train(model, steps, size=(64, 48)):
     """The losses of a training on images that depend on the step alone."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
     losses = []
     for step in range(steps):
         optimizer.zero_grad()
@@ -169,17 +169,18 @@ def train(model, steps, size=(64, 48)):
 @pytest.mark.slow
 @pytest.mark.parametrize('arch', ['test-w16', 'test-w18'])
 def test_the_same_training_over_50_steps(instructions, arch):
+    """At a rate at which rounding does not grow: at 1e-3, fp32 leaves fp64 by 2 % in 50 steps, with PyTorch as well."""
     torch.manual_seed(0)
     plain = Regression(arch)
     native = copy.deepcopy(plain)
     keys = list(native.state_dict())
     assert accelerate_training(native).startswith(f'native training ({instructions}): ')
     expected = train(plain, 50)
-    assert expected[-1] < 0.9 * expected[0], 'it learns'
-    torch.testing.assert_close(train(native, 50), expected, rtol=1e-4, atol=0)
+    assert expected[-1] < 0.95 * expected[0], 'it learns'
+    torch.testing.assert_close(train(native, 50), expected, rtol=1e-5, atol=0)
     assert list(native.state_dict()) == keys, 'checkpoints keep their names'
     for name, value in plain.state_dict().items():
-        assert (native.state_dict()[name] - value).norm() <= 1e-4 * value.norm(), name
+        torch.testing.assert_close(native.state_dict()[name], value, rtol=1e-4, atol=1e-4, msg=name)
 
 
 def test_whole_networks_have_the_same_gradients(instructions):
@@ -232,9 +233,8 @@ def test_inference_is_that_of_pytorch(instructions):
 
 
 def test_pytorch_computes_the_rest(instructions):
-    model = nn.Sequential(
-        nn.Conv2d(16, 16, 3, padding=1), nn.Conv2d(16, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, padding=1, groups=2)
-    )
+    conv = partial(nn.Conv2d, 16, 16, 3, padding=1, bias=False)
+    model = nn.Sequential(conv(), conv(stride=2), conv(groups=2))
     assert accelerate_training(model) == f'native training ({instructions}): 1 of 3 convolutions, 0 of 0 batch norms'
     x = torch.randn(2, 16, 8, 8)
     assert type(model[0](x).grad_fn).__name__ == '_ConvolutionBackward'

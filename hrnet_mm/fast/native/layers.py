@@ -221,10 +221,11 @@ def _filters(weight: Tensor, turned: bool = False) -> _Filters:
 
 
 def _convolved(x: Tensor, weight: Tensor, turned: bool = False) -> Tensor:
+    x = _whole(x)
     n, _, h, w = x.shape
     filters = _filters(weight, turned)
     y = torch.empty((n, _padded(filters.outputs), h, w), memory_format=torch.channels_last)
-    kernels()[0].hrnet_mm_convolve(_map(_whole(x)), _map(y), filters, _tile(x, weight), torch.get_num_threads())
+    kernels()[0].hrnet_mm_convolve(_map(x), _map(y), filters, _tile(x, weight), torch.get_num_threads())
     return y[:, : filters.outputs].contiguous(memory_format=torch.channels_last)
 
 
