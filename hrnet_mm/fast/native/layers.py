@@ -168,6 +168,7 @@ class _Norm(torch.autograd.Function):
 def _computable(x: Tensor, weight: Tensor) -> bool:
     return (
         not is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined]
         and type(x) is Tensor
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == 'cpu'
