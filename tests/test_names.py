@@ -32,7 +32,14 @@ SCOPED = {  # what `type='hrnet_mm.NAME'` builds without an import line, by the 
     'MODELS': CLASSES,
     'HOOKS': [
         *('ChannelsLastHook', 'CheckLoadedHook', 'CompileHook', 'CurvesHook', 'MemoryGuardHook', 'RankWatchHook'),
-        *('ResumeHook', 'SafeCheckpointHook', 'SafeLoggerHook', 'SampleHook', 'StopOnNonFiniteHook'),
+        *(
+            'NativeTrainingHook',
+            'ResumeHook',
+            'SafeCheckpointHook',
+            'SafeLoggerHook',
+            'SampleHook',
+            'StopOnNonFiniteHook',
+        ),
         'TensorBoardHook',
     ],
     'RUNNERS': ['ReliableRunner'],

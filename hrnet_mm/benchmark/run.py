@@ -14,6 +14,8 @@ from ..fast.compare import TOLERANCES, difference
 from ..fast.engines import ENGINES
 from ..fast.graphs import EngineError, Job
 from ..fast.machine import machine
+from ..fast.native.layers import kernels
+from ..fast.training import accelerate_training
 from ..inference import open_network
 from ..models.cost import macs
 from ..models.dense import MapsAsInputs
@@ -176,13 +178,17 @@ def inference(
 
 def _training(name: str, network: nn.Module, engine: str, precision: str, inputs: tuple[Tensor, ...]) -> Subject:
     """A training step: forward, the mean square of the outputs as loss, backward, Adam (fused but for `plain`)."""
-    if engine not in (PLAIN, 'eager', 'compile'):
-        raise EngineError('training runs in plain, eager (channels_last) or compile')
+    if engine not in (PLAIN, 'eager', 'compile', 'native'):
+        raise EngineError('training runs in plain, eager (channels_last), compile or native')
     if precision not in ('fp32', 'bf16'):
         raise EngineError('training is timed in fp32 and bf16')
+    if engine == 'native' and kernels()[0] is None:
+        raise EngineError(f'there are no native kernels, because {kernels()[1]}')
     own = deepcopy(network).train()
     memory_format = torch.contiguous_format if engine == PLAIN else torch.channels_last
     own, images = own.to(memory_format=memory_format), [x.contiguous(memory_format=memory_format) for x in inputs]
+    if engine == 'native':
+        accelerate_training(own)
     forward: Callable[..., Any] = torch.compile(own) if engine == 'compile' else own
     optimizer = torch.optim.Adam(own.parameters(), lr=1e-4, fused=engine != PLAIN)
 

@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'{", ".join(PEERS)}, or a config such as mmpose::...; ratios refer to the first (default: none)',
     )
     parser.add_argument('--part', choices=['neck', 'head'], help='measure only the neck or head, on branch outputs')
-    parser.add_argument('--train', action='store_true', help='time training steps; engines: plain, compile, with :bf16')
+    parser.add_argument(
+        '--train', action='store_true', help='time training steps; engines: plain, eager, compile, native; with :bf16'
+    )
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
     parser.add_argument('--threads', type=int, help="the number of PyTorch's threads (default: unchanged)")
     parser.add_argument('--repeats', type=int, default=20, help='timed calls of each network (default: 20)')

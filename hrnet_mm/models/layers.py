@@ -259,12 +259,19 @@ class _Block(NormNames, nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None if in_channels == out_channels else conv_norm(in_channels, out_channels, 1, 1, **cfgs)
 
-    def _residual(self, x: Tensor) -> Tensor:
+    def _residual(self, x: Tensor, shortcut: Tensor) -> Tensor:
         raise NotImplementedError
 
     def _forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        out: Tensor = self.relu(self._residual(x) + shortcut)
+        return self._residual(x, x if self.downsample is None else self.downsample(x))
+
+    def _normalized(self, norm: nn.Module, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """ReLU of `norm(x)`, or of its sum with a shortcut."""
+        fused = getattr(norm, 'with_relu', None)  # of hrnet_mm.fast.accelerate_training
+        if fused is not None:
+            out: Tensor = fused(norm, x, shortcut)
+        else:
+            out = self.relu(norm(x) if shortcut is None else norm(x) + shortcut)
         return out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -294,10 +301,9 @@ class BasicBlock(_Block):
         self.conv2 = build_conv(conv_cfg, channels, channels, 3)
         self.bn2 = build_norm(norm_cfg, channels)
 
-    def _residual(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))
-        out: Tensor = self.bn2(self.conv2(x))
-        return out
+    def _residual(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        x = self._normalized(self.bn1, self.conv1(x))
+        return self._normalized(self.bn2, self.conv2(x), shortcut)
 
     @property
     def last_norm(self) -> nn.Module:
@@ -331,11 +337,10 @@ class Bottleneck(_Block):
         self.conv3 = build_conv(conv_cfg, channels, out_channels, 1)
         self.bn3 = build_norm(norm_cfg, out_channels)
 
-    def _residual(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        out: Tensor = self.bn3(self.conv3(x))
-        return out
+    def _residual(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        x = self._normalized(self.bn1, self.conv1(x))
+        x = self._normalized(self.bn2, self.conv2(x))
+        return self._normalized(self.bn3, self.conv3(x), shortcut)
 
     @property
     def last_norm(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Faster steps give the same losses: channels_last, compiled, recomputed; bf16 stays finite and close."""
+"""Faster steps give the same losses: channels_last, compiled, native, recomputed; bf16 stays finite and close."""
 
 import math
 from copy import deepcopy
@@ -87,6 +87,17 @@ def test_the_same_losses_over_50_steps(
     assert fast_model.seen.is_contiguous(memory_format=torch.channels_last), 'the activations follow the weights'
 
 
+def test_native_layers(start: Regression, tmp_path: Path) -> None:
+    """Where there are no kernels, PyTorch computes them."""
+    plain = losses(tmp_path / 'plain', deepcopy(start), 4)
+    model = deepcopy(start)
+    keys = list(model.state_dict())
+    native = losses(tmp_path / 'native', model, 4, hooks=[dict(type='hrnet_mm.NativeTrainingHook')])
+    torch.testing.assert_close(torch.tensor(native), torch.tensor(plain), rtol=1e-4, atol=0)
+    assert list(model.state_dict()) == keys, 'checkpoints keep their names'
+    assert model.seen.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.slow
 # Dynamo looks at every attribute of a tensor that it meets between two compiled parts.
 @pytest.mark.filterwarnings('ignore:The .grad attribute of a Tensor')
@@ -96,8 +107,12 @@ def test_compiled_parts_are_whole_graphs(start: Regression, tmp_path: Path) -> N
     plain = losses(tmp_path / 'plain', deepcopy(start), 4)
     model = deepcopy(start)
     keys = list(model.state_dict())
-    hook = dict(type='hrnet_mm.CompileHook', options=dict(backend='aot_eager'))
-    compiled = losses(tmp_path / 'compiled', model, 4, hooks=[hook])
+    # Beside native layers, whose place a graph takes.
+    hooks = [
+        dict(type='hrnet_mm.NativeTrainingHook'),
+        dict(type='hrnet_mm.CompileHook', options={'backend': 'aot_eager'}),
+    ]
+    compiled = losses(tmp_path / 'compiled', model, 4, hooks=hooks)
     torch.testing.assert_close(torch.tensor(compiled), torch.tensor(plain), rtol=1e-4, atol=0)
     assert list(model.state_dict()) == keys, 'checkpoints keep their names'
     assert model.backbone._compiled_call_impl is not None

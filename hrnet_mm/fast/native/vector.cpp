@@ -500,3 +500,5 @@ HRNET_MM_EXPORT void hrnet_mm_conv(Program* program, int level, const Convolutio
   else if (conv->tile == 2) program->add(level, new Winograd<2>(*conv));
   else program->add(level, new Direct<float>(*conv));
 }
+
+#include "training.h"
