@@ -33,7 +33,7 @@ measure hrnetv2_w48 --num-classes 19 --size 512 1024 --part head --against mmseg
   --engines plain eager compile openvino native native-bf16x3 --repeats 7
 measure hrnetv2p_w32 --size 800 1216 --part neck --against mmdet mmdet@openvino \
   --engines plain eager compile openvino native native-bf16x3 openvino:bf16 native:bf16 --repeats 5
-measure hrnetv1_w32 --batch 8 --train --against mmpose --engines plain eager eager:bf16 compile compile:bf16 --repeats 4
+measure hrnetv1_w32 --batch 8 --train --against mmpose --engines plain eager native eager:bf16 compile compile:bf16 --repeats 4
 
 # Whole networks of the other libraries.
 measure hrnet_w32 --size 224 224 --against timm timm@openvino mmpretrain resnet50 resnet50@openvino \
