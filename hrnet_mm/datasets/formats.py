@@ -299,12 +299,15 @@ def _completed(
 def _with_areas(content: Content) -> Content:
     """The content with the area of each object, which metrics need, where there is none that can be true."""
     annotations = []
+    # Masks beside label images, and those that some objects lack, are not used, and so have not been checked.
+    with_masks = all(one.get('segmentation') for one in content['annotations'])
+    with_masks &= not any('label_image' in image for image in content['images'])
     for one in content['annotations']:
         if not one.get('bbox'):
             continue  # label images are read in place of objects
         most, given = one['bbox'][2] * one['bbox'][3], one.get('area')
         if type(given) not in (int, float) or not 0 < given <= 2 * most:
-            given = area(one['segmentation']) if one.get('segmentation') else most
+            given = area(one['segmentation']) if with_masks else most
         annotations.append({**one, 'area': round(given, 6) or most})
     return {**content, 'annotations': annotations}
 
