@@ -41,7 +41,7 @@ _PARTS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1, 'int8': 0}
 def compile_native(
     model: nn.Module, *examples: Tensor, precision: str = 'fp32', instructions: str | None = None, **int8: Any
 ) -> 'NativeEngine':
-    """Compile a network for inputs of the examples' shapes; see `NativeEngine`.
+    """Compile a network for inputs of the examples' shapes; see `NativeEngine`, which takes `int8` too.
 
     Where a CPU's matrix unit and its vector unit have the precision, the network is compiled for both, and the one
     whose operations take less time is kept. A compiler that is too old for the matrix unit leaves the other.
