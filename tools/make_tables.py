@@ -76,6 +76,7 @@ def tables():
             'peers': peers(read_rows(MEASURED / 'speed_peers.csv')),
             'int8': int8(read_rows(MEASURED / 'speed_peers.csv')),
             'int8-metrics': int8_metrics([*read_rows(MEASURED / 'int8.csv'), *read_rows(MEASURED / 'int8_avx2.csv')]),
+            'training': training(read_rows(MEASURED / 'speed_training.csv')),
             'gpu': gpus(read_rows(MEASURED / 'gpu.csv')),
             **reading(read_rows(MEASURED / 'data_speed.csv')),
         },
@@ -134,13 +135,14 @@ def beside_busy(rows):
 
 PEERS = ('eager', 'compile', 'openvino', 'onnxruntime', 'mnn', 'ncnn')
 INT8 = ('ncnn', 'native', 'onnxruntime:int8', 'openvino:int8', 'native:int8')
+TRAINED = ('plain', 'eager', 'compile', 'native', 'eager:bf16', 'compile:bf16')
 
 
 def runs(rows, with_int8):
     """Return a caption for each machine, and its runs: of each, the row of the library and those of the engines."""
     machines = defaultdict(list)
     for row in rows:
-        if row['engine'] == 'plain':  # the library, with which a run begins
+        if row['against'].startswith(f'{row["model"]}@plain'):  # the library, with which a run begins
             machines[row['device']].append({'first': row})
         else:
             engine = row['engine'] if row['precision'] == 'fp32' else f'{row["engine"]}:{row["precision"]}'
@@ -165,6 +167,19 @@ def int8(rows):
     """Return the same for runs with eight bits, beside the fastest other engine of each precision."""
     head = ('network', 'threads', *INT8, 'over the best fp32', 'over the best int8', 'difference')
     return captioned(head, int8_peer, runs(rows, with_int8=True))
+
+
+def training(rows):
+    """Return the same for training steps, in milliseconds and by their ratio to the library's."""
+    head = ('network, batch', 'threads', 'library', *TRAINED)
+    return captioned(head, trained, runs(rows, with_int8=False))
+
+
+def trained(run):
+    first = run['first']
+    times = (f'{float(run[n]["median_ms"]):.0f} ({float(run[n]["ratio"]):.2f})' if n in run else '-' for n in TRAINED)
+    library = f'{first["model"]} {float(first["median_ms"]):.0f}'
+    return f'{network_of(run)}, {first["batch"]}', first['threads'], library, *times
 
 
 def captioned(head, row_of, machines):
