@@ -17,7 +17,7 @@ from .models.archs import ARCHS
 __all__ = ['HRNetEncoder', 'register']
 
 
-class HRNetEncoder(nn.Module, EncoderMixin):  # type: ignore[misc]
+class HRNetEncoder(nn.Module, EncoderMixin):
     """Encoder of segmentation_models_pytorch: the image, the map of the first convolution, and the branches.
 
     Args:
@@ -38,10 +38,11 @@ class HRNetEncoder(nn.Module, EncoderMixin):  # type: ignore[misc]
                 'so leave it at 32 (as in Unet, FPN, UPerNet)'
             )
         name = f'hrnet_{arch}'
-        self.features: Any = create_model(name, pretrained, features_only=True, out_indices=range(depth))
+        features: Any = create_model(name, pretrained, features_only=True, out_indices=range(depth))
+        self.features = features
         self._pretrained = pretrained is not None
         self._depth, self._in_channels, self._output_stride = depth, 3, output_stride
-        self._out_channels = [3, *self.features.feature_info.channels()]
+        self._out_channels = [3, *features.feature_info.channels()]
 
     def set_in_channels(self, in_channels: int, pretrained: bool = True) -> None:
         """Change the first convolution; pretrained weights are spread over its channels."""
