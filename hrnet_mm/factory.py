@@ -3,13 +3,14 @@
 import fnmatch
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from .errors import UserError
 from .models.archs import ARCHS, EXPANSION, Arch, Stage, get_arch
+from .models.features import Features
 from .models.network import READOUTS, HRNetModel
 from .weights.convert import Conversion
 from .weights.io import CheckpointError
@@ -56,6 +57,7 @@ def create_model(
     features_only: bool = False,
     *,
     raw: bool = False,
+    out_indices: Sequence[int] | None = None,
     **kwargs: Any,
 ) -> nn.Module:
     """Create a network by name.
@@ -69,9 +71,11 @@ def create_model(
         num_classes: The number of classes, keypoints or landmarks. Default: 1000 for 'hrnet', otherwise no head.
         in_channels: The channels of the input.
         features_only: Whether to return the backbone alone, with the pyramid of 'hrnetv2p'. Its outputs are tuples of
-            maps, described by its attributes `out_channels` and `strides`.
+            maps, described by its attributes `out_channels` and `strides`, or `feature_info` as in timm.
         raw: Whether to load the raw weights of a training checkpoint that holds a moving average of them too, which is
             loaded otherwise.
+        out_indices: With `features_only`, for 'hrnet' and 'hrnetv1': the maps to return, in a list, by timm's numbers:
+            0 is `(N, 64, H/2, W/2)`, and 1 to 4 are the branches, finest first.
         **kwargs: Arguments of `HRNet`, such as `frozen_stages` or `norm_eval`, and `pyramid_channels` of 'hrnetv2p'.
 
     Returns:
@@ -90,6 +94,8 @@ def create_model(
         >>> backbone.strides
         (4, 8, 16, 32, 64)
     """
+    if out_indices is not None and not features_only:
+        raise UserError('out_indices chooses maps of the backbone; give features_only=True too')
     opened = None
     if os.fspath(name).endswith(('.pth', '.safetensors')):
         if pretrained is not None:
@@ -110,6 +116,10 @@ def create_model(
         model.eval()
     if not features_only:
         return model
+    if out_indices is not None:
+        if model.readout not in ('hrnet', 'hrnetv1'):
+            raise UserError(f'out_indices chooses branches, and {model.name} combines them; use hrnet_ARCH')
+        return Features(model.backbone, out_indices).train(model.training)
     return model if model.readout == 'hrnetv2p' else model.backbone  # the pyramid is its neck
 
 

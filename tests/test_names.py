@@ -86,7 +86,7 @@ def test_arguments():
     def arguments(function):
         return list(inspect.signature(function).parameters)
 
-    create = ['name', 'pretrained', 'num_classes', 'in_channels', 'features_only', 'raw', 'kwargs']
+    create = ['name', 'pretrained', 'num_classes', 'in_channels', 'features_only', 'raw', 'out_indices', 'kwargs']
     assert arguments(hrnet_mm.create_model) == create
     assert arguments(hrnet_mm.list_models)[0] == 'pattern'
     assert arguments(accelerate)[:4] == ['model', 'example', 'precision', 'engine']

@@ -20,6 +20,7 @@ from ..errors import ArgumentError, UserError, did_you_mean
 from ..registry import MODELS, type_name
 from ..weights.load import load_backbone
 from .archs import STEM_CHANNELS, Arch, Stage, get_arch
+from .features import FeatureInfo
 from .layers import BLOCKS, BasicBlock, Bottleneck, Config, NormNames, build_conv, build_norm, conv_norm, resize
 
 __all__ = ['DEFAULT_INIT', 'ExchangeUnit', 'HRModule', 'HRNet', 'Transition']
@@ -275,6 +276,11 @@ class HRNet(NormNames, BaseModule):
         self.stage4 = stage(4, stage4)
         self._freeze()
 
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """The description of the outputs with the methods of timm's class; they have the numbers from 1 on."""
+        return FeatureInfo(self.out_channels, self.strides, 'stage4')
+
     def forward(self, x: Tensor) -> Maps:
         """Compute the maps of the branches.
 
@@ -284,8 +290,16 @@ class HRNet(NormNames, BaseModule):
         Returns:
             One map for each entry of `out_channels`, finest first.
         """
-        x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H/2, W/2)
-        x = self.relu(self.bn2(self.conv2(x)))  # (N, 64, H/4, W/4)
+        return self.forward_rest(self.forward_first(x))
+
+    def forward_first(self, x: Tensor) -> Tensor:
+        """Compute the map of the first convolution, `(N, 64, H/2, W/2)`."""
+        half: Tensor = self.relu(self.bn1(self.conv1(x)))
+        return half
+
+    def forward_rest(self, half: Tensor) -> Maps:
+        """Compute the maps of the branches from the map of the first convolution."""
+        x = self.relu(self.bn2(self.conv2(half)))  # (N, 64, H/4, W/4)
         xs: Maps = (self.layer1(x),)  # one branch, 256 channels
         xs = self.stage2(self.transition1(xs))  # H/4, H/8
         xs = self.stage3(self.transition2(xs))  # H/4, H/8, H/16

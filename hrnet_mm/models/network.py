@@ -8,6 +8,7 @@ from mmengine.model import initialize
 from torch import Tensor, nn
 
 from ..errors import UserError, did_you_mean
+from .features import FeatureInfo
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import StreamMix
 from .readouts import HRFuseScales, HRNetV1, HRNetV2, HRNetV2pFPN
@@ -82,6 +83,11 @@ class HRNetModel(nn.Module):
         self.out_channels = channels
         self.strides = self.backbone.strides if self.neck is None else self.neck.strides
         self.head = _head(self.backbone, readout, channels[0], self.num_classes) if self.num_classes else None
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """The description of the maps of `forward_features` with the methods of timm's class; numbers from 1 on."""
+        return FeatureInfo(self.out_channels, self.strides, 'backbone' if self.neck is None else 'neck')
 
     def init_weights(self) -> None:
         """Initialize all weights as the official classification code does (Kaiming)."""

@@ -17,6 +17,7 @@ from ..errors import UserError, did_you_mean
 from ..registry import MODELS
 from ..weights.load import absent_biases
 from .archs import Arch, get_arch
+from .features import FeatureInfo
 from .hrnet import DEFAULT_INIT, HRNet, Maps
 from .layers import Bottleneck, Config, StreamMix, build_conv, build_norm, checkpointed, resize
 
@@ -118,6 +119,11 @@ class HRNetV2p(HRNet):
         _need_all_branches(self)
         self.pyramid = HRNetV2pFPN(self.out_channels, **(pyramid or {}))
         self.out_channels, self.strides = self.pyramid.out_channels, self.pyramid.strides
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """The description of the pyramid's maps with the methods of timm's class; they have the numbers from 1 on."""
+        return FeatureInfo(self.out_channels, self.strides, 'pyramid')
 
     def init_weights(self) -> None:
         """Initialize like HRNet; the pyramid stays random if the checkpoint of `init_cfg` has none."""
