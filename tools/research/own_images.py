@@ -58,6 +58,8 @@ class Set:
         measure: From the held-out part and the answers, the metrics, the first of which is the one to compare.
         peers: The methods beside hrnet_mm.
         size: The side of the images that ultralytics takes, in pixels: the longer one, in its steps of 32.
+        is_cropped: Whether all methods get the labeled boxes, cut out, for images. Whole, the faces are aligned so well
+            that the mean face is nearly right.
     """
 
     task: str
@@ -66,6 +68,7 @@ class Set:
     measure: Callable[[Mapping[str, Any], Answers, Path], dict[str, float]]
     peers: tuple[str, ...]
     size: int
+    is_cropped: bool = False
 
 
 def point_errors(truth: Mapping[str, Any], answers: Answers, folder: Path) -> dict[str, float]:
@@ -156,7 +159,7 @@ def region_overlap(truth: Mapping[str, Any], answers: Answers, folder: Path) -> 
 
 SETS = {
     'openfield': Set('pose', 'pose_mouse/openfield', 'val', point_errors, ('ultralytics',), 640),
-    'frl189': Set('faces', 'faces_frl189', 'val', face_errors, ('ultralytics',), 640),
+    'frl189': Set('faces', 'faces_frl189', 'val', face_errors, ('ultralytics',), 640, True),
     'nuclei': Set('segmentation', 'nuclei_dsb2018', 'val', region_overlap, ('torchvision',), 320),
     'instances': Set('instances', 'nuclei_dsb2018', 'val', average_precisions, ('ultralytics',), 320),
     'bccd': Set('instances', 'bccd', 'test', average_precisions, ('ultralytics',), 640),
@@ -190,6 +193,8 @@ def run(name: str, method: str, minutes: float, images: int, seed: int, args: ar
     """Train, predict and measure, unless the table has the rows."""
     one = SETS[name]
     data = Path(os.environ.get('HRNET_MM_DATA', 'data/learn'), one.folder)
+    if one.is_cropped:
+        data = crop_set(data, one.held_out, args.work_dir / f'{name}_crops')
     content = json.loads((data / 'train.json').read_text())
     labeled = min(images or len(content['images']), len(content['images']))
     pretrained = Path(args.pretrained).name if args.pretrained and method == 'hrnet_mm' else ''
@@ -237,26 +242,46 @@ def run(name: str, method: str, minutes: float, images: int, seed: int, args: ar
         {**key, 'metric': metric, 'value': f'{value:.2f}', 'seconds': f'{seconds:.0f}', 'version': version, **machine()}
         for metric, value in metrics.items()
     ]
-    append_rows(args.csv, rows)
+    append_rows(args.csv, rows, list(rows[0]))
     print(key, {metric: round(value, 2) for metric, value in metrics.items()}, f'{seconds:.0f} s', flush=True)
+
+
+def crop_set(data: Path, held_out: str, folder: Path) -> Path:
+    """Write a set whose images are the labeled boxes of another's, and return its folder."""
+    for part in ('train', held_out):
+        if (file := folder / f'{part}.json').exists():
+            continue
+        content = json.loads((data / f'{part}.json').read_text())
+        images = {image['id']: image for image in content['images']}
+        for one in content['annotations']:
+            image = images[one['image_id']]
+            x, y, width, height = (max(round(value), 0) for value in one['bbox'])
+            pixels = cv2.imread(str(data / 'images' / image['file_name']))[y : y + height, x : x + width]
+            image['height'], image['width'] = pixels.shape[:2]
+            one['bbox'] = [0, 0, image['width'], image['height']]
+            one['area'] = image['width'] * image['height']
+            for i in range(0, len(one['keypoints']), 3):
+                one['keypoints'][i] -= x
+                one['keypoints'][i + 1] -= y
+            (folder / 'images').mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str((folder / 'images' / image['file_name']).with_suffix('.png')), pixels)
+            image['file_name'] = str(Path(image['file_name']).with_suffix('.png'))
+        file.write_text(json.dumps(content))
+    return folder
 
 
 def make_folder(one: Set, content: Any, data: Path, count: int, seed: int, folder: Path) -> Path:
     """Write a folder of so many labeled images, of which a fifth are for validation; the rest of the set is not there.
 
-    Keypoints are of whole images, in which ultralytics looks for the object, too.
+    The box of every object with keypoints is the whole image.
     """
     has_labels = {annotation['image_id'] for annotation in content['annotations']}
     images = [image for image in content['images'] if image['id'] in has_labels or not content['annotations']]
     chosen = random.Random(seed).sample(images, min(count, len(images)))  # noqa: S311
     first = max(1, round(_VALIDATION * len(chosen)))
     for part, some in (('val', chosen[:first]), ('train', chosen[first:])):
-        sizes = {image['id']: (image['width'], image['height']) for image in some}
-        annotations = [dict(entry) for entry in content['annotations'] if entry['image_id'] in sizes]
-        for entry in annotations:
-            if 'keypoints' in entry and one.task == 'faces':
-                entry['bbox'] = [0, 0, *sizes[entry['image_id']]]
-                entry['area'] = math.prod(sizes[entry['image_id']])
+        ids = {image['id'] for image in some}
+        annotations = [entry for entry in content['annotations'] if entry['image_id'] in ids]
         for image in some:
             copies = ['images/' + image['file_name']]
             if one.task == 'segmentation':
