@@ -501,4 +501,6 @@ HRNET_MM_EXPORT void hrnet_mm_conv(Program* program, int level, const Convolutio
   else program->add(level, new Direct<float>(*conv));
 }
 
+#include "weights.h"
+
 #include "training.h"
