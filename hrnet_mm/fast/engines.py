@@ -122,23 +122,28 @@ def _native(job: Job, fp32: str = 'fp32') -> Run:
     from .native import compile_native, read_quantized, write_quantized
 
     file = job.files / 'native.pt'
+    plan = job.files / f'native{"" if fp32 == "fp32" else f"-{fp32}"}.json'
+    is_planned = plan.is_file()
     try:
-        int8: dict[str, Any] = {}
-        if job.precision == 'int8':
-            int8 = {'quantized': read_quantized(file)} if file.is_file() else {'calibration': job.calibration}
-        network = compile_native(job.folded, *job.inputs, precision=able[job.precision], **int8)
-        if 'calibration' in int8:
+        kept: dict[str, Any] = {}
+        if job.precision == 'fp32':
+            kept = {'plan': plan}
+        elif job.precision == 'int8':
+            kept = {'quantized': read_quantized(file)} if file.is_file() else {'calibration': job.calibration}
+        model = job.module if is_planned else job.folded
+        network = compile_native(model, *job.inputs, precision=able[job.precision], **kept)
+        if 'calibration' in kept:
             write_quantized(network.quantized, file)
     except (CheckpointError, OSError, RuntimeError, TypeError, ValueError) as error:
         # There is no compiler, it lacks an operator, or the file is of other kernels.
         raise EngineError(str(error).strip().splitlines()[0]) from error
-    return _NativeRun(network)
+    return _NativeRun(network, ['plan of an earlier start'] if is_planned else [])
 
 
 class _NativeRun:
-    def __init__(self, network: 'NativeEngine') -> None:
+    def __init__(self, network: 'NativeEngine', applied: list[str]) -> None:
         self._network = network
-        self.applied = [_UNITS[network.instructions]]
+        self.applied = [_UNITS[network.instructions], *applied]
         if network.quantized:
             self.applied.append(f'{len(network.quantized)} convolutions in int8')
 

@@ -8,14 +8,14 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 from typing_extensions import Self
 
 from ..errors import UserError
 from ..models.hrnet import HRModule, HRNet, Maps
 from ..models.layers import BasicBlock, Bottleneck, StreamMix, is_compiling
 
-__all__ = ['Folded', 'fold']
+__all__ = ['Folded', 'fold', 'folded_parameters']
 
 
 def fold(module: nn.Module, concurrent: bool = False) -> 'Folded':
@@ -94,17 +94,45 @@ class Folded(nn.Module):
             return getattr(self.__dict__['source'], name)
 
 
+def folded_parameters(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The parameters and buffers of a module's folded form by their names, without making it.
+
+    Returns:
+        Them, but for the weights with a batch norm behind them: these are the module's own; and the factors of those
+        weights, `(outputs, 1, 1, 1)` each.
+    """
+    found, factors = {**dict(module.named_parameters()), **dict(module.named_buffers())}, {}
+    with torch.no_grad():
+        for path, part in module.named_modules():
+            prefix = f'{path}.' if path else ''
+            for name, conv, _, norm in _foldable(part):
+                ones = torch.ones_like(conv.weight[:, :1, :1, :1])
+                given = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                factor, bias = fuse_conv_bn_weights(ones, conv.bias, *given)
+                found[f'{prefix}{name}.bias'], factors[f'{prefix}{name}.weight'] = bias, factor
+    return found, factors
+
+
 def _folded(network: nn.Module, concurrent: bool) -> nn.Module:
     for module in list(network.modules()):
-        if _is_chain(module):
-            for (name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
-                if _is_conv(conv) and isinstance(norm, _BatchNorm) and norm.running_mean is not None:
-                    setattr(module, name, fuse_conv_bn_eval(conv, norm))
-                    setattr(module, norm_name, nn.Identity())
+        for name, conv, norm_name, norm in _foldable(module):
+            setattr(module, name, fuse_conv_bn_eval(conv, norm))
+            setattr(module, norm_name, nn.Identity())
         for name, child in module.named_children():
             if concurrent and isinstance(child, HRModule):
                 setattr(module, name, _Concurrent(child))
     return network
+
+
+def _foldable(module: nn.Module) -> list[tuple[str, nn.Conv2d, str, _BatchNorm]]:
+    """The convolutions among a module's children that have a batch norm behind them, with the names of both."""
+    if not _is_chain(module):
+        return []
+    return [
+        (name, conv, norm_name, norm)
+        for (name, conv), (norm_name, norm) in pairwise(module.named_children())
+        if _is_conv(conv) and isinstance(norm, _BatchNorm) and norm.running_mean is not None
+    ]
 
 
 def _is_chain(module: nn.Module) -> bool:

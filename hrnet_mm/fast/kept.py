@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from .. import __version__
@@ -24,6 +24,9 @@ from .machine import machine
 __all__ = ['Choices', 'Files']
 
 _LIBRARIES = ('MNN', 'ncnn', 'nncf', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'openvino', 'pnnx')
+_PLANNED = ('native', 'native-bf16x3')
+"""Engines whose files in fp32 have no weights."""
+
 _MOST_CHOICES = 200
 _MOST_BYTES = 2 << 30
 
@@ -87,7 +90,8 @@ class Choices:
 class Files:
     """The files from which engines were loaded at earlier starts, for the same network with the same weights.
 
-    Two networks whose weights and descriptions are equal may still differ, so outputs have to be compared.
+    The plans of the native engine have no weights, and hold for any. Two networks whose weights and descriptions are
+    equal may still differ, so outputs have to be compared.
 
     Args:
         job: The network.
@@ -101,8 +105,16 @@ class Files:
     def _digest(self) -> str:
         return _digest(self._job)
 
+    @cached_property
+    def _plan(self) -> str:
+        return hashlib.sha256(_text(self._job)).hexdigest()[:32]
+
+    def has_weights(self, engine: str) -> bool:
+        """Whether an engine's files are of the network's weights."""
+        return engine not in _PLANNED or self._job.precision != 'fp32'
+
     def _folder_of(self, engine: str) -> Path:
-        return self._place / f'{engine}-{self._digest}'
+        return self._place / f'{engine}-{self._digest if self.has_weights(engine) else self._plan}'
 
     def find(self, engine: str) -> Path | None:
         """The folder with an engine's files; None where there is none."""
@@ -156,16 +168,46 @@ def _form(job: Job) -> list[Any]:
     """What of a job, besides the values of its weights, decides how fast an engine is."""
     state = [(name, list(x.shape), str(x.dtype)) for name, x in _state(job)]
     inputs = [[list(x.shape), str(x.dtype)] for x in job.inputs]
-    network = hashlib.sha256(json.dumps([str(job.module), state]).encode()).hexdigest()[:16]
+    network = hashlib.sha256(json.dumps([_modules(job.module), state]).encode()).hexdigest()[:32]
     return [network, inputs, job.precision, job.dynamic]
+
+
+def _modules(network: nn.Module) -> list[Any]:
+    """The classes of a network's modules, and their settings: attributes that are plain values or functions."""
+    return [
+        [name, _name(type(module)), {k: _setting(v) for k, v in vars(module).items() if k not in _OF_EVERY_MODULE}]
+        for name, module in network.named_modules()
+    ]
+
+
+_OF_EVERY_MODULE = frozenset([*vars(nn.Module()), 'init_cfg', '_is_init'])
+"""Attributes that are no settings; the last two are mmengine's, and say how weights began."""
+
+
+def _setting(x: Any) -> Any:
+    if isinstance(x, str | int | float | None):
+        return x
+    if isinstance(x, Mapping):
+        return [[str(k), _setting(v)] for k, v in x.items()]
+    if isinstance(x, list | tuple):
+        return [_setting(v) for v in x]
+    return _name(x if callable(x) and hasattr(x, '__qualname__') else type(x))
+
+
+def _name(x: Any) -> str:
+    return f'{x.__module__}.{x.__qualname__}'
 
 
 def _state(job: Job) -> list[tuple[str, Tensor]]:
     return [*job.module.named_parameters(), *job.module.named_buffers()]
 
 
+def _text(job: Job) -> bytes:
+    return json.dumps([_where(job), *_form(job)]).encode()
+
+
 def _digest(job: Job) -> str:
-    digest = hashlib.sha256(json.dumps([_where(job), *_form(job)]).encode())
+    digest = hashlib.sha256(_text(job))
     for x in (*(x for _, x in _state(job)), *pytree.tree_leaves(job.calibration)):
         digest.update(x.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:32]

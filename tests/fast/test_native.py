@@ -283,7 +283,13 @@ def test_input_of_any_layout(network, instructions):
 
 
 def test_profile(instructions):
-    compiled = compile_native(nn.Conv2d(3, 8, 3, padding=1), torch.randn(1, 3, 8, 8))
+    x = torch.randn(1, 3, 8, 8)
+    compiled = compile_native(nn.Conv2d(3, 8, 3, padding=1), x)
+    with pytest.raises(ValueError, match='not called yet'):
+        compiled.profile()
+    y = compiled(x)
+    assert torch.equal(compiled(x), y), 'the second call measures too'
+    assert torch.equal(compiled(x), y)
     assert [name for name, _ in compiled.profile()] == ['input 3x8x8', 'conv 3x3 stride 1 3 to 8x8x8', 'output 8x8x8']
     assert all(seconds > 0 for _, seconds in compiled.profile())
 
@@ -317,6 +323,9 @@ def test_the_faster_unit_computes(monkeypatch, fast):
     class Compiled:
         def __init__(self, *_, precision, instructions):
             self.instructions = instructions
+
+        def __call__(self):
+            pass
 
         def profile(self):
             return [('conv', 1.0), ('sum', 0.5 if self.instructions == fast else 0.6)]

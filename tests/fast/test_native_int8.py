@@ -15,6 +15,7 @@ from hrnet_mm.fast.native.engine import PRECISIONS, NativeEngine, compile_native
 from hrnet_mm.fast.native.lowering import Output, lower
 from hrnet_mm.fast.native.quantize import evaluate, quantized_weight, read_quantized, write_quantized
 from hrnet_mm.fast.native.trace import trace
+from hrnet_mm.models.layers import resize
 
 
 @pytest.fixture(params=PRECISIONS['int8'])
@@ -169,6 +170,31 @@ def test_calibration_without_images_is_refused(instructions):
     for calibration, given in ((), 'none'), ([torch.rand(1, 3, 8, 8)], r'\[\(3,\)\]'):
         with pytest.raises(ValueError, match=rf'int8 needs calibration=.* with C = 16, got {given}'):
             NativeEngine(conv, x, precision='int8', calibration=calibration)
+
+
+class Resized(nn.Module):
+    """A map that is resized, unless it has that size already: then there is one operation less."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 1)
+
+    def forward(self, x):
+        return self.second(resize(self.first(x).relu(), (8, 8), 'nearest'))
+
+
+def test_calibration_at_a_size_with_other_operations_is_refused(instructions):
+    model, x = Resized().eval(), torch.rand(1, 3, 8, 8)
+    other, many = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 8, 8)
+    with pytest.raises(EngineError, match=r'has an input \(2, 3, 16, 16\), for which .* than for \(1, 3, 8, 8\)'):
+        accelerate(model, x, 'int8', 'native', calibration=[many, other], choice=False)
+    with pytest.raises(EngineError, match=r'than for \(2, 3, 16, 16\)'):
+        accelerate(model, other, 'int8', 'native', calibration=[x], choice=False)
+    for given, data in ((x, many), (other, torch.rand(1, 3, 12, 20))):
+        compiled = compile_native(model, given, precision='int8', calibration=[data])
+        assert len(compiled.quantized) == 1
+        with torch.no_grad():
+            assert (compiled(given) - model(given)).norm() < 0.05 * model(given).norm()
 
 
 def test_what_was_found_is_kept(instructions, tmp_path):

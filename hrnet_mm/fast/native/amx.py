@@ -49,7 +49,7 @@ class Matrix:
         """A convolution's weights and bias, and how it reads its input."""
         kernel, step, pitch = op.weight.shape[-1], op.source.root.shape[1], op.source.shape[3] + 1
         reach = range(-op.padding, kernel - op.padding)
-        weight = op.weight.permute(2, 3, 1, 0)  # row, column, input, output
+        weight = op.whole_weight.permute(2, 3, 1, 0)  # row, column, input, output
         if not op.is_direct:
             starts = [0]
             weight = weight.flatten(0, 2)[None]

@@ -51,7 +51,7 @@ def find(name: str) -> Path:
 def digest(name: str) -> str:
     """A short hash of what a library is built from."""
     _, source, flags = INSTRUCTION_SETS[name]
-    parts = [(_FOLDER / file).read_bytes() for file in ('program.h', 'training.h', source)]
+    parts = [(_FOLDER / file).read_bytes() for file in ('program.h', 'weights.h', 'training.h', source)]
     return hashlib.sha256(b'\0'.join([*parts, f'{_FLAGS} {flags}'.encode()])).hexdigest()[:16]
 
 

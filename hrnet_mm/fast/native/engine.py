@@ -5,7 +5,8 @@ This module records a network and adds its operations to a program; amx.cpp and 
 
 import ctypes
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
-from ..fold import Folded, fold
+from ..fold import Folded, fold, folded_parameters
 from . import library
 from .amx import Matrix
 from .build import BuildError
 from .library import instruction_sets
 from .lowering import KNOWN, Axis, Conv, Input, Op, Output, Sum, lower
 from .memory import Memory
+from .plan import read_plan, write_plan
 from .quantize import Bytes, quantize
 from .trace import trace
 from .vector import Vectors
@@ -33,6 +35,9 @@ PRECISIONS = {
     'int8': ('avx512vnni', 'avxvnni', 'avx2'),
 }
 """The instruction sets that have kernels of each precision, the most able first."""
+
+_MEASURED = 2
+"""Calls of an engine that measure its operations: the least time counts, because caches are empty at first."""
 
 _PARTS = {'fp32': 3, 'bf16x3': 2, 'bf16': 1, 'int8': 0}
 """The bfloat16 numbers that add up to a float32 on a matrix unit: three are exact, two keep 17 of its 24 bits."""
@@ -56,7 +61,7 @@ def compile_native(
             failed = error
     if failed and not engines:
         raise failed
-    return min(engines, key=lambda engine: sum(seconds for _, seconds in engine.profile()))
+    return engines[0] if len(engines) == 1 else min(engines, key=lambda engine: _seconds(engine, examples))
 
 
 class NativeEngine:
@@ -77,6 +82,7 @@ class NativeEngine:
         calibration: For 'int8', inputs like those to come, by which the ranges of activations are found; of any batch
             and size.
         quantized: In place of that, the `quantized` of another engine of the same network.
+        plan: A file that keeps the lowered network: it is read where it is there, and written otherwise.
 
     Attributes:
         instructions: The instruction set that computes.
@@ -96,6 +102,7 @@ class NativeEngine:
         instructions: str | None = None,
         calibration: Sequence[Tensor | Sequence[Tensor]] = (),
         quantized: Mapping[int, Bytes] | None = None,
+        plan: Path | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'unknown precision {precision!r}; the native engine has {", ".join(PRECISIONS)}')
@@ -106,16 +113,20 @@ class NativeEngine:
         if self.instructions not in able:
             raise ValueError(f'unknown instructions {instructions!r}; this CPU has {", ".join(able)} for {precision}')
         examples = tuple(x.contiguous() for x in examples)
-        is_folded = isinstance(model, Folded) or not any(isinstance(m, _BatchNorm) for m in model.modules())
-        folded = model if is_folded else fold(model)
-        graph, constants, self._structure = trace(folded, examples, KNOWN)
-        ops = lower(graph, constants)
+        if plan is not None and plan.is_file():
+            ops, self._structure = read_plan(plan, *folded_parameters(model))
+        else:
+            model = _folded(model)
+            graph, constants, self._structure = trace(model, examples, KNOWN)
+            ops = lower(graph, constants)
+            if plan is not None:
+                write_plan(ops, self._structure, folded_parameters(model)[0], plan)
         self._shapes = [tuple(x.shape) for x in examples]
         self._output_shapes = [op.shape for op in ops if isinstance(op, Output)]
         self._kernels = library.library(self.instructions)
         self.quantized = dict(quantized or {})
         if precision == 'int8' and quantized is None:
-            self.quantized = self._quantize(folded, calibration)
+            self.quantized = self._quantize(model, ops, calibration)
         if any(given.largest != self._kernels.hrnet_mm_largest_byte() for given in self.quantized.values()):
             raise ValueError(
                 f'quantized for other kernels than those of {self.instructions}, whose bytes have another range'
@@ -124,15 +135,14 @@ class NativeEngine:
         if self.instructions == 'amx':
             self._layout = Matrix(_PARTS[precision])
         else:
-            size = self._kernels.hrnet_mm_lanes(), self._kernels.hrnet_mm_vectors()
-            self._layout = Vectors(ops, *size, {ops[i]: given for i, given in self.quantized.items()})
+            self._layout = Vectors(ops, self._kernels, {ops[i]: given for i, given in self.quantized.items()})
         self._memory = Memory(ops, self._layout)  # kept: the program holds addresses in it
         self._program = self._kernels.hrnet_mm_program(len(examples), len(self._output_shapes), _PARTS[precision])
         weakref.finalize(self, self._kernels.hrnet_mm_free, self._program)
         self._names = [_name(op) for op in ops]
         for op in ops:
             self._add(op)
-        self._call('calibrate', examples, 2)
+        self._calls = 0
 
     def __call__(self, *xs: Tensor) -> Any:
         """The model's outputs for `xs`, in its own structure.
@@ -144,17 +154,33 @@ class NativeEngine:
             x.dtype != torch.float32 or x.device.type != 'cpu' for x in xs
         ):
             given = ', '.join(f'{x.dtype} {tuple(x.shape)} on {x.device}' for x in xs)
-            raise ValueError(f'the inputs are {given}; expected float32 {", ".join(map(str, self._shapes))} on the CPU')
-        outputs = self._call('run', tuple(x.contiguous() for x in xs), torch.get_num_threads())
+            raise ValueError(f'the inputs are {given}; expected float32 {_listed(self._shapes)} on the CPU')
+        xs = tuple(x.contiguous() for x in xs)
+        if self._calls < _MEASURED:
+            outputs = self._call('calibrate', xs, self._calls)
+            self._calls += 1
+        else:
+            outputs = self._call('run', xs, torch.get_num_threads())
         return pytree.tree_unflatten(outputs, self._structure)
 
     def profile(self) -> list[tuple[str, float]]:
-        """The operations in the order in which they run, each in words and with its seconds on one thread."""
+        """The operations in the order in which they run, each in words and with its seconds on one thread.
+
+        The first two calls of the engine measure them, one operation after another, and threads then share the
+        operations by them.
+
+        Raises:
+            ValueError: It was not called yet.
+        """
+        if not self._calls:
+            raise ValueError('the engine was not called yet, and has measured nothing')
         costs = (ctypes.c_double * len(self._names))()
         self._kernels.hrnet_mm_costs(self._program, costs)
         return list(zip(self._names, costs, strict=True))
 
-    def _quantize(self, folded: nn.Module, calibration: Sequence[Tensor | Sequence[Tensor]]) -> dict[int, Bytes]:
+    def _quantize(
+        self, folded: nn.Module, ops: list[Op], calibration: Sequence[Tensor | Sequence[Tensor]]
+    ) -> dict[int, Bytes]:
         batches = [(xs,) if isinstance(xs, Tensor) else tuple(xs) for xs in calibration]
         channels = [shape[1] for shape in self._shapes]
         given = {tuple(x.shape[1] if x.dim() == 4 else 0 for x in xs) for xs in batches}
@@ -169,6 +195,11 @@ class NativeEngine:
             if size not in lowered:
                 graph, constants, _ = trace(folded, tuple(x[:1].contiguous() for x in xs), KNOWN)
                 lowered[size] = lower(graph, constants)
+                if [_kind(op) for op in lowered[size]] != [_kind(op) for op in ops]:
+                    raise ValueError(
+                        f'calibration has an input {_listed(x.shape for x in xs)}, for which the network has other '
+                        f'operations than for {_listed(self._shapes)}; calibrate with inputs of that size'
+                    )
         with torch.inference_mode():
             return quantize(
                 [(lowered[tuple(x.shape[2:] for x in xs)], xs) for xs in batches], self._kernels.hrnet_mm_largest_byte()
@@ -217,6 +248,28 @@ def _name(op: Op) -> str:
         return f'{type(op).__name__.lower()} {c}x{h}x{w}'
     kernel = op.weight.shape[-1]
     return f'conv {kernel}x{kernel} stride {op.stride} {op.source.shape[1]} to {c}x{h}x{w}'
+
+
+def _listed(shapes: Iterable[Sequence[int]]) -> str:
+    return ', '.join(str(tuple(shape)) for shape in shapes)
+
+
+def _kind(op: Op) -> tuple[Any, ...]:
+    """What the same operation has in common at any size."""
+    if isinstance(op, Conv):
+        return Conv, op.weight.shape, op.stride, op.padding, op.residual is None, op.relu
+    return type(op), op.out.shape[1], *((len(op.terms), op.relu) if isinstance(op, Sum) else ())
+
+
+def _folded(model: nn.Module) -> nn.Module:
+    is_folded = isinstance(model, Folded) or not any(isinstance(m, _BatchNorm) for m in model.modules())
+    return model if is_folded else fold(model).network
+
+
+def _seconds(engine: NativeEngine, inputs: Sequence[Tensor]) -> float:
+    for _ in range(_MEASURED):
+        engine(*inputs)
+    return sum(seconds for _, seconds in engine.profile())
 
 
 def _able(precision: str) -> list[str]:

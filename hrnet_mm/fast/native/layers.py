@@ -5,7 +5,7 @@ traced as ever), in other types than float32 (which includes autocast), on a GPU
 """
 
 import ctypes
-from ctypes import POINTER, c_float, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_float, c_int, c_void_p
 from functools import cache
 from typing import Any
 
@@ -21,17 +21,6 @@ from .build import BuildError
 __all__ = ['convolve', 'kernels', 'normalize']
 
 _MOST_CHANNELS = 1 << 14  # as in vector.cpp
-
-
-class _Filters(ctypes.Structure):
-    """The weights of a convolution where PyTorch keeps them."""
-
-    _fields_ = [
-        ('full', c_void_p),
-        ('outputs', c_int32),
-        ('inputs', c_int32),
-        ('steps', c_int64 * 4),
-    ]
 
 
 class _NormForward(ctypes.Structure):
@@ -51,8 +40,8 @@ class _NormBackward(ctypes.Structure):
 
 
 _ARGUMENTS = {
-    'convolve': [POINTER(library.Map), POINTER(library.Map), POINTER(_Filters), c_int, c_int],
-    'filter_gradient': [POINTER(library.Map), POINTER(library.Map), POINTER(_Filters), c_int, c_int],
+    'convolve': [POINTER(library.Map), POINTER(library.Map), POINTER(library.Filters), c_int, c_int],
+    'filter_gradient': [POINTER(library.Map), POINTER(library.Map), POINTER(library.Filters), c_int, c_int],
     'normalize': [POINTER(_NormForward), c_int],
     'normalize_gradient': [POINTER(_NormBackward), c_int],
 }
@@ -213,12 +202,12 @@ def _map(x: Tensor | None) -> library.Map:
     return library.Map(n, h, w, c, c, x.data_ptr())
 
 
-def _filters(weight: Tensor, turned: bool = False) -> _Filters:
+def _filters(weight: Tensor, turned: bool = False) -> library.Filters:
     (outputs, inputs), (o, i, y, x) = weight.shape[:2], weight.stride()
     if not turned:
-        return _Filters(weight.data_ptr(), outputs, inputs, (o, i, y, x))
+        return library.Filters(weight.data_ptr(), outputs, inputs, (o, i, y, x))
     last = weight.data_ptr() + 2 * (y + x) * weight.element_size()
-    return _Filters(last, inputs, outputs, (i, o, -y, -x))
+    return library.Filters(last, inputs, outputs, (i, o, -y, -x))
 
 
 def _convolved(x: Tensor, weight: Tensor, turned: bool = False) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from ...cache import cache_folder
 from .build import BuildError, build, digest, find
 
-__all__ = ['Axis', 'Convolution', 'Map', 'Run', 'Term', 'instruction_sets', 'library', 'load']
+__all__ = ['Axis', 'Convolution', 'Filters', 'Map', 'Run', 'Term', 'instruction_sets', 'library', 'load']
 
 
 class Map(ctypes.Structure):
@@ -71,6 +71,18 @@ class Convolution(ctypes.Structure):
         ('gather', c_int32),
         ('run_count', c_int32),
         ('runs', POINTER(Run)),
+    ]
+
+
+class Filters(ctypes.Structure):
+    """The weights of a convolution where PyTorch keeps them."""
+
+    _fields_ = [
+        ('full', c_void_p),
+        ('outputs', c_int32),
+        ('inputs', c_int32),
+        ('steps', c_int64 * 4),
+        ('factor', c_void_p),
     ]
 
 

@@ -100,6 +100,12 @@ class Conv(Op):
     padding: int
     residual: Map | None
     relu: bool
+    factor: Tensor | None = None  # of the weights of each output
+
+    @property
+    def whole_weight(self) -> Tensor:
+        """The weights times their factor."""
+        return self.weight if self.factor is None else self.weight * self.factor
 
     @property
     def is_direct(self) -> bool:

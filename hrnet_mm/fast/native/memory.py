@@ -69,6 +69,10 @@ class Memory:
         memory.view(x.dtype).copy_(x.flatten())
         return memory.data_ptr()
 
+    def take(self, size: int) -> int:
+        """The address of `size` bytes to be written."""
+        return self._arena.take(size).data_ptr()
+
     def _find(self, op: Op, root: Map) -> list[int]:
         kind = self._layout.kind(root)
         slots = self._slots[kind]

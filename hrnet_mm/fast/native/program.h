@@ -224,20 +224,18 @@ class Program {
       for (const auto& op : level.ops) *to++ = op->cost;
   }
 
-  // Measures the operations one by one, for threads to share them by.
-  void calibrate(int repeats) {
+  // Runs and measures the operations one by one, for threads to share them by; `again` keeps what was less before.
+  void calibrate(bool again) {
     shares_ = 0;
     enter();
-    for (int repeat = 0; repeat < repeats; repeat++) {
-      Worker worker;
-      for (Level& level : levels_)
-        for (const auto& op : level.ops) {
-          const auto start = std::chrono::steady_clock::now();
-          op->run(0, op->units(), worker);
-          const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-          op->cost = repeat ? std::min(op->cost, time.count()) : time.count();
-        }
-    }
+    Worker worker;
+    for (Level& level : levels_)
+      for (const auto& op : level.ops) {
+        const auto start = std::chrono::steady_clock::now();
+        op->run(0, op->units(), worker);
+        const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+        op->cost = again ? std::min(op->cost, time.count()) : time.count();
+      }
     leave();
   }
 
@@ -273,10 +271,9 @@ HRNET_MM_EXPORT void hrnet_mm_run(Program* program, const float* const* sources,
   program->run(threads);
 }
 
-HRNET_MM_EXPORT void hrnet_mm_calibrate(Program* program, const float* const* sources, float* const* targets,
-                                        int repeats) {
+HRNET_MM_EXPORT void hrnet_mm_calibrate(Program* program, const float* const* sources, float* const* targets, int again) {
   program->set(sources, targets);
-  program->calibrate(repeats);
+  program->calibrate(again);
 }
 
 HRNET_MM_EXPORT void hrnet_mm_costs(const Program* program, double* to) { program->costs(to); }

@@ -82,10 +82,10 @@ def quantize(batches: Sequence[Batch], largest: int) -> dict[int, Bytes]:
             if i in scales:
                 assert isinstance(op, Conv)
                 x = _part(values, op.source)
-                weight, weight_scale = quantized_weight(op.weight)
+                weight, weight_scale = quantized_weight(op.whole_weight)
                 scale, zero = scales[i]
                 rounded = scale * ((x / scale + zero).round().clamp(0, largest) - zero)
-                exact = _convolved(op, x, op.weight)
+                exact = _convolved(op, x, op.whole_weight)
                 errors[i].add(_convolved(op, rounded, weight * weight_scale[:, None, None, None]) - exact, exact)
     return {
         i: Bytes(*scale, largest, -errors[i].mean) for i, scale in scales.items() if errors[i].signal >= _LEAST_SIGNAL
@@ -185,7 +185,7 @@ def _computed(op: Op, values: dict[Map, Tensor], inputs: Sequence[Tensor]) -> Te
     if isinstance(op, Input):
         return inputs[op.index]
     if isinstance(op, Conv):
-        y = _convolved(op, _part(values, op.source), op.weight)
+        y = _convolved(op, _part(values, op.source), op.whole_weight)
         y = y if op.residual is None else y + _part(values, op.residual)
     else:
         assert isinstance(op, Sum)

@@ -156,56 +156,75 @@ template <typename Number> struct Direct final : Conv {
   static constexpr int kBlock = 8 * kRows; // pixels of a unit
   const Number* map;                       // the input
   int64_t step;
-  std::vector<Number> border; // what lies beyond the map's border
+  std::vector<Number> border; // a row of a window that lies beyond the map's border
 
   explicit Direct(const Convolution& from) : Conv(from) {
     if constexpr (std::is_same_v<Number, float>) {
       map = in.full;
       step = in.step;
-      border.assign(depth, 0);
+      border.assign(kernel * step, 0);
     } else {
       map = reinterpret_cast<const Number*>(in.bytes);
       step = in.step / 4;
-      border.assign(depth, in.zero * 0x01010101);
+      border.assign(kernel * step, in.zero * 0x01010101);
     }
   }
 
   int units() const override { return int((pixels(out) + kBlock - 1) / kBlock) * groups; }
 
-  void run(int begin, int end, Worker&) const override {
+  void run(int begin, int end, Worker& worker) const override {
+    Number* edges = static_cast<Number*>(worker.reserve(kRows * kernel * step * sizeof(Number)));
+    worker.prepared = nullptr;
     for (int unit = begin; unit < end; unit++) {
       const int64_t first = int64_t(unit / groups) * kBlock, last = std::min(first + kBlock, pixels(out));
       for (int64_t at = first; at < last; at += kRows)
-        block(at, int(std::min<int64_t>(kRows, last - at)), unit % groups);
+        block(at, int(std::min<int64_t>(kRows, last - at)), unit % groups, edges);
     }
   }
 
-  void block(int64_t first, int rows, int group) const {
+  void block(int64_t first, int rows, int group, Number* edges) const {
     const Number* images[kRows];
     int ys[kRows], xs[kRows];
+    int x = int(first % out.width), y = int(first / out.width % out.height);
+    const Number* image = map + first / out.width / out.height * in.height * in.width * step;
     for (int r = 0; r < rows; r++) {
-      const int64_t row = (first + r) / out.width;
-      images[r] = map + row / out.height * in.height * in.width * step;
-      ys[r] = int(row % out.height) * stride - padding;
-      xs[r] = int((first + r) % out.width) * stride - padding;
+      images[r] = image;
+      ys[r] = y * stride - padding;
+      xs[r] = x * stride - padding;
+      if (++x < out.width) continue;
+      x = 0;
+      if (++y < out.height) continue;
+      y = 0;
+      image += int64_t(in.height) * in.width * step;
     }
     const Number* panel = panels<Number>(group, kernel * kernel);
+    // Where all of a pixel has weights, the taps of a row follow one another, and are one sum.
+    const int sums_of_row = step == depth ? 1 : kernel, length = depth * kernel / sums_of_row;
     with_size(rows, width(group), [&]<int R, int N>() {
       Sums<Number, R, N> sums{};
-      for (int dy = 0; dy < kernel; dy++)
-        for (int dx = 0; dx < kernel; dx++, panel += int64_t(depth) * N * kLanes) {
-          const Number* from[R];
+      for (int dy = 0; dy < kernel; dy++) {
+        const Number* from[R];
 #pragma GCC unroll 16
-          for (int r = 0; r < R; r++) {
-            const int y = ys[r] + dy, x = xs[r] + dx;
-            const bool inside = unsigned(y) < unsigned(in.height) && unsigned(x) < unsigned(in.width);
-            from[r] = inside ? images[r] + (int64_t(y) * in.width + x) * step : border.data();
-          }
-          sums.add([&](int r, int64_t k) { return from[r][k]; }, panel, depth);
+        for (int r = 0; r < R; r++) from[r] = window(images[r], ys[r] + dy, xs[r], edges + r * kernel * step);
+        for (int i = 0; i < sums_of_row; i++, panel += int64_t(length) * N * kLanes) {
+          sums.add([&](int r, int64_t k) { return from[r][k]; }, panel, length);
+#pragma GCC unroll 16
+          for (int r = 0; r < R; r++) from[r] += step;
         }
+      }
       for (int r = 0; r < R; r++)
         for (int n = 0; n < N; n++) finish(sums.at[r][n], first + r, (group * kVectors + n) * kLanes);
     });
+  }
+
+  // A row of a window from column x on; at the map's sides it is copied to `edge`.
+  const Number* window(const Number* image, int y, int x, Number* edge) const {
+    if (unsigned(y) >= unsigned(in.height)) return border.data();
+    const Number* row = image + (int64_t(y) * in.width + x) * step;
+    if (x >= 0 && x + kernel <= in.width) return row;
+    for (int dx = 0; dx < kernel; dx++)
+      std::copy_n(unsigned(x + dx) < unsigned(in.width) ? row + dx * step : border.data(), depth, edge + dx * step);
+    return edge;
   }
 };
 
@@ -500,5 +519,7 @@ HRNET_MM_EXPORT void hrnet_mm_conv(Program* program, int level, const Convolutio
   else if (conv->tile == 2) program->add(level, new Winograd<2>(*conv));
   else program->add(level, new Direct<float>(*conv));
 }
+
+#include "weights.h"
 
 #include "training.h"

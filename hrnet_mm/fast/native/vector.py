@@ -1,7 +1,7 @@
 """Maps and weights as vector.cpp reads them."""
 
+import ctypes
 from collections.abc import Mapping
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -24,8 +24,8 @@ _FROM_MEMORY = 12
 class Vectors:
     """Maps whose channels fill whole vectors: every slice of a map begins with one, and zeros follow its channels."""
 
-    def __init__(self, ops: list[Op], lanes: int, vectors: int, quantized: Mapping[Conv, Bytes]) -> None:
-        self._lanes, self._group = lanes, lanes * vectors
+    def __init__(self, ops: list[Op], kernels: Any, quantized: Mapping[Conv, Bytes]) -> None:
+        self._kernels, self._lanes = kernels, kernels.hrnet_mm_lanes()
         self._quantized = quantized
         self._bytes = {op.source.root: given for op, given in quantized.items()}  # the maps that are read as bytes
         self._full = {m.root for op in ops for m in self._in_numbers(op)}
@@ -77,32 +77,47 @@ class Vectors:
         depth = self._padded(inputs[-1] + 1) if tile else inputs[-1] + 1
         if depth > _MOST_CHANNELS:
             raise ValueError(f'the native engine reads maps of at most {_MOST_CHANNELS} channels, got {depth}')
-        points = _transformed(op.weight, tile) if tile else op.weight.flatten(2).permute(2, 1, 0)
-        weight = torch.zeros(len(points), depth, self._padded(outputs[-1] + 1))
-        weight[:, torch.tensor(inputs)[:, None], torch.tensor(outputs)] = points.float()
-        panels, bias = self._panels(weight), self._placed(op.bias, outputs)
-        return {'weight': memory.hold(panels), 'bias': memory.hold(bias), 'depth': depth, 'tile': tile}
+        weight = self._packed(op, depth, tile, memory)
+        return {'weight': weight, 'bias': memory.hold(self._placed(op.bias, outputs)), 'depth': depth, 'tile': tile}
+
+    def _packed(self, op: Conv, depth: int, tile: int, memory: Memory) -> int:
+        """The address of weights in the order in which kernels read them."""
+        weight, factor = op.weight.float().flatten(2), op.factor
+        inputs, outputs = self.positions(op.source), self.positions(op.out)
+        if (last := (outputs[-1] + 1, inputs[-1] + 1)) != weight.shape[:2]:  # there are zeros between channels
+            weight = weight.new_zeros(*last, weight.shape[2])
+            weight[torch.tensor(outputs)[:, None], torch.tensor(inputs)] = op.whole_weight.float().flatten(2)
+            factor = None
+        if weight.stride(2) != 1:
+            weight = weight.contiguous()
+        taps, vectors = weight.shape[2], self._padded(len(weight)) // self._lanes
+        address = memory.take(4 * ((tile + 2) ** 2 if tile else taps) * depth * vectors * self._lanes)
+        filters = library.Filters(weight.data_ptr(), *weight.shape[:2], (*weight.stride()[:2], 3, 1))
+        if factor is not None:
+            factor = factor.float().contiguous()
+            filters.factor = factor.data_ptr()
+        self._kernels.hrnet_mm_pack(
+            ctypes.byref(filters), taps, tile, depth, vectors, ctypes.c_void_p(address), torch.get_num_threads()
+        )
+        return address
 
     def _weights_of_bytes(self, op: Conv, given: Bytes, memory: Memory) -> dict[str, Any]:
         inputs, outputs = self.positions(op.source), self.positions(op.out)
         depth = inputs[-1] + 1 + -(inputs[-1] + 1) % 4
-        whole, scale = quantized_weight(op.weight)
+        whole, scale = quantized_weight(op.whole_weight)
         scale = scale * given.scale
         weight = torch.zeros(op.weight[0, 0].numel(), depth, self._padded(outputs[-1] + 1), dtype=torch.int8)
         points = whole.flatten(2).permute(2, 1, 0)
         weight[:, torch.tensor(inputs)[:, None], torch.tensor(outputs)] = points.to(torch.int8)
         fours = weight.unflatten(1, (-1, 4)).transpose(2, 3).contiguous().view(torch.int32)[..., 0]
+        group = self._lanes * self._kernels.hrnet_mm_vectors()
         bias = op.bias.double() + given.shift - given.zero * scale * whole.flatten(1).double().sum(1)
         return {
-            'weight': memory.hold(self._panels(fours)),
+            'weight': memory.hold(torch.cat([panel.flatten() for panel in fours.split(group, dim=2)])),
             'bias': memory.hold(self._placed(bias, outputs)),
             'scales': memory.hold(self._placed(scale, outputs)),
             'depth': depth // 4,
         }
-
-    def _panels(self, weight: Tensor) -> Tensor:
-        """In the order in which they are read, from `(points, inputs, outputs)`."""
-        return torch.cat([panel.flatten() for panel in weight.split(self._group, dim=2)])
 
     def _placed(self, x: Tensor, positions: list[int]) -> Tensor:
         placed = torch.zeros(self._padded(positions[-1] + 1))
@@ -173,24 +188,3 @@ def _alike(op: Op) -> list[Map]:
     if isinstance(op, Conv):
         return [] if op.residual is None else [op.residual]
     return [t.map for t in op.terms] if isinstance(op, Sum) else []
-
-
-@cache
-def _filter_matrix(tile: int) -> Tensor:
-    """The transform of a row of three weights; its points are those of vector.cpp, the last one infinity."""
-    points = {2: [0.0, 1.0, -1.0], 4: [0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)]}[tile]
-    rows = []
-    for p in points:
-        scale = 1.0
-        for q in points:
-            scale *= p - q if p != q else 1.0
-        rows.append([1 / scale, p / scale, p * p / scale])
-    return torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
-
-
-def _transformed(weight: Tensor, tile: int) -> Tensor:
-    """From `(outputs, inputs, 3, 3)` to `(points, inputs, outputs)`."""
-    matrix = _filter_matrix(tile)
-    return (torch.kron(matrix, matrix) @ weight.double().flatten(2).permute(2, 1, 0).flatten(1)).view(
-        -1, weight.shape[1], weight.shape[0]
-    )
