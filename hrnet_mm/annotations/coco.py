@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .headers import Header, read_headers
+from ..images import Header, read_headers
 from .report import Report, listed
 from .shapes import check_box, check_mask, check_points
 from .values import NUMBERS, are_numbers, by, hashable, is_id, is_side, short
@@ -168,7 +168,7 @@ class _Check:
             if isinstance(header, str):
                 self._error(
                     'image',
-                    f'{files[i]} is not an image that OpenCV can read ({header}); replace it, or take it out of '
+                    f'{files[i]} is not an image that can be read ({header}); replace it, or take it out of '
                     f'{self.file}',
                 )
             else:

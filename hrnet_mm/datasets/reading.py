@@ -325,7 +325,7 @@ def sized(path: Path, images: Sequence[Mapping[str, Any]], report: Report) -> li
     for image, header in zip(images, read_headers([path / image['file_name'] for image in images]), strict=True):
         if isinstance(header, str):
             report.error(
-                f'{path / image["file_name"]} is not an image that OpenCV can read ({header}); replace or remove it',
+                f'{path / image["file_name"]} is not an image that can be read ({header}); replace or remove it',
                 path,
                 'image',
             )

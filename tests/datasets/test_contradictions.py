@@ -23,7 +23,7 @@ from PIL import Image
 
 from hrnet_mm.annotations import Report
 from hrnet_mm.datasets import check_folder, find_annotations, read_folder
-from hrnet_mm.datasets.content import color_statistics
+from hrnet_mm.datasets.statistics import measure_images
 from hrnet_mm.tasks import config_path
 from hrnet_mm.training.adapt import adapt
 
@@ -707,13 +707,13 @@ def test_color_statistics_hold_one_image(tmp_path):
         cv2.imwrite(str(tmp_path / f'{i}.png'), pictures[-1])
         images.append({'file_name': f'{i}.png'})
     tracemalloc.start()
-    mean, std = color_statistics(tmp_path, {'images': images})
+    measured = measure_images(tmp_path, {'images': images}, {'images': []}, (), Report())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * pictures[-1].nbytes
     pixels = np.concatenate([picture.reshape(-1, 3)[:, ::-1] for picture in pictures]).astype(float)
-    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-9)
-    np.testing.assert_allclose(std, pixels.std(0), rtol=1e-9)
+    np.testing.assert_allclose(measured['mean'], pixels.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(measured['std'], pixels.std(0), rtol=1e-9)
 
 
 # The report
