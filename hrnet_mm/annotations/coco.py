@@ -282,6 +282,14 @@ class _Check:
         if not self.use.turns:
             header = Header(*header.stored)
         found = header.width, header.height
+        if self.use.is_own and header.is_before_turn(stated):
+            self.report.warning(
+                f'{where} is labeled as it is stored, {by(header.stored)}, and is turned by its EXIF orientation '
+                f'{header.orientation} when it is read; its labels are turned with it',
+                self.file,
+                'labels turned',
+            )
+            return float(header.stored[0]), float(header.stored[1])
         if contradiction := header.contradicts(stated):
             self._error('size', f'{where} is {by(stated)} pixels in the file, but {contradiction}')
             return None

@@ -100,12 +100,9 @@ def _statistics(files: Sequence[Path], bands: Bands | None) -> tuple[tuple[float
     """
     count, total, squares, least, greatest = 0, np.zeros(1), np.zeros(1), np.array(np.inf), np.array(-np.inf)
     for file in files:
-        planes = np.moveaxis(_read(file, bands), 2, 0)
-        mean, std = np.array([cv2.meanStdDev(np.ascontiguousarray(plane)) for plane in planes]).reshape(-1, 2).T
-        number = planes[0].size
+        number, mean, std, low, high = _measured(_read(file, bands))
         count, total, squares = count + number, total + number * mean, squares + number * (std**2 + mean**2)
-        least = np.minimum(least, [plane.min() for plane in planes])
-        greatest = np.maximum(greatest, [plane.max() for plane in planes])
+        least, greatest = np.minimum(least, low), np.maximum(greatest, high)
     mean = total / count
     variance = squares / count - mean**2
     wide = np.full(len(mean), 255.0) if bands is None or bands.dtype == 'uint8' else greatest - least
@@ -113,3 +110,10 @@ def _statistics(files: Sequence[Path], bands: Bands | None) -> tuple[tuple[float
     found = mean, np.sqrt(np.maximum(variance, floor**2)), least, greatest
     backwards = slice(None, None, -1 if len(mean) == 3 else 1)  # three channels are in memory as B, G, R
     return tuple(tuple(values[backwards].tolist()) for values in found)
+
+
+def _measured(pixels: Any) -> tuple[int, Any, Any, Any, Any]:
+    """The number of pixels of an image, and mean, standard deviation, least and greatest value of each channel."""
+    planes = np.moveaxis(pixels, 2, 0)
+    mean, std = np.array([cv2.meanStdDev(np.ascontiguousarray(plane)) for plane in planes]).reshape(-1, 2).T
+    return planes[0].size, mean, std, [plane.min() for plane in planes], [plane.max() for plane in planes]

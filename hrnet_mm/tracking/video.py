@@ -36,7 +36,7 @@ def read_frames(video: Path) -> Iterator[tuple[str, Image]]:
         for file in _files(video):
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise UserError(f'{file} is not an image that can be read')
+                raise UserError(f'{file} is not an image that OpenCV can read')
             yield str(file), np.asarray(image, dtype=np.uint8)
         return
     capture = cv2.VideoCapture(str(video))
