@@ -170,7 +170,8 @@ class ModelSpec:
                 f'{len(spec.std)} stds; expected a sigma for each keypoint, and a mean and a std for each channel'
             )
         ranges = spec.value_range if spec.bands else ()
-        if spec.bands and (max(spec.bands) > spec.file_bands or len(ranges) != channels):
+        are_pairs = len(ranges) == channels and all(isinstance(pair, tuple) for pair in ranges)
+        if spec.bands and (max(spec.bands) > spec.file_bands or not are_pairs):
             raise fail(
                 f'has the bands {list(spec.bands)} of {spec.file_bands} with the value_range '
                 f'{_shown(values.get("value_range"))}; expected bands of the file, and two numbers for each'

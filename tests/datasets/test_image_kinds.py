@@ -76,9 +76,7 @@ def test_nan_is_found_before_a_training(tmp_path):
     bad = np.ones((32, 40))
     bad[2, 3] = np.nan
     tifffile.imwrite(folder / 'dark' / '3.tif', bad)
-    with pytest.raises(
-        UserError, match=r'3\.tif: 1 of its values are not finite, the first in band 1 at row 3, column 4'
-    ):
+    with pytest.raises(UserError, match=r'3\.tif: 1 of its values are not finite, the first in band 1 at row 3'):
         read_folder(folder, 'classes')
 
 
