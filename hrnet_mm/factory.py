@@ -14,7 +14,7 @@ from .models.features import Features
 from .models.network import READOUTS, HRNetModel
 from .weights.convert import Conversion
 from .weights.io import CheckpointError
-from .weights.load import fill, open_checkpoint, part, report
+from .weights.load import adapt_stem, fill, open_checkpoint, part, report
 from .weights.zoo import WEIGHTS, Weight
 
 __all__ = [
@@ -69,7 +69,8 @@ def create_model(
         pretrained: The name of published weights ('w32-imagenet'), 'timm://hrnet_w32.ms_aug_in1k', a URL, or the path
             of a checkpoint in any known layout.
         num_classes: The number of classes, keypoints or landmarks. Default: 1000 for 'hrnet', otherwise no head.
-        in_channels: The channels of the input.
+        in_channels: The channels of the input. The first convolution of weights for three is summed for one channel,
+            or repeated and scaled for others, as in timm.
         features_only: Whether to return the backbone alone, with the pyramid of 'hrnetv2p'. Its outputs are tuples of
             maps, described by its attributes `out_channels` and `strides`, or `feature_info` as in timm.
         raw: Whether to load the raw weights of a training checkpoint that holds a moving average of them too, which is
@@ -196,10 +197,12 @@ def fill_network(
     if weight is not None:
         arch = next((n for n, a in ARCHS.items() if a == backbone.arch), str(backbone.arch))
         weight.require(name, arch, backbone.fuse_upsample, backbone.align_corners, whole='head' in usable)
+    parts['backbone'], change = adapt_stem(parts['backbone'], model.in_channels)
     count = fill(backbone, parts['backbone'], f'the backbone of {name}')
     outputs = len(parts['backbone']) - count
     count += sum(fill(extras[p], parts[p], f'the {p} of {name}') for p in usable)
     line = report(name, conversion, count, len(conversion.state_dict) - count - outputs, outputs)
+    line += f', {change}' if change else ''
     fresh = [p for p in extras if p not in usable]
     return line + (f'; {" and ".join(fresh)} not in the checkpoint for this task: random' if fresh else '')
 

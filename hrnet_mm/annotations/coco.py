@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .headers import Header, read_headers
+from ..images import Header, read_headers
 from .report import Report, listed
 from .shapes import check_box, check_mask, check_points
 from .values import NUMBERS, are_numbers, by, hashable, is_id, is_side, short
@@ -168,7 +168,7 @@ class _Check:
             if isinstance(header, str):
                 self._error(
                     'image',
-                    f'{files[i]} is not an image that OpenCV can read ({header}); replace it, or take it out of '
+                    f'{files[i]} is not an image that can be read ({header}); replace it, or take it out of '
                     f'{self.file}',
                 )
             else:
@@ -282,6 +282,14 @@ class _Check:
         if not self.use.turns:
             header = Header(*header.stored)
         found = header.width, header.height
+        if self.use.is_own and header.is_before_turn(stated):
+            self.report.warning(
+                f'{where} is labeled as it is stored, {by(header.stored)}, and is turned by its EXIF orientation '
+                f'{header.orientation} when it is read; its labels are turned with it',
+                self.file,
+                'labels turned',
+            )
+            return float(header.stored[0]), float(header.stored[1])
         if contradiction := header.contradicts(stated):
             self._error('size', f'{where} is {by(stated)} pixels in the file, but {contradiction}')
             return None

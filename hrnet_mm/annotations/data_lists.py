@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ..images import Header, read_headers
 from .coco import read_json
-from .headers import Header, read_headers
 from .image_lists import Present
 from .report import Report
 from .shapes import check_box, check_mask
@@ -121,7 +121,7 @@ def check_data_list(
         if isinstance(header, str):
             check.error(
                 'image',
-                f'{file} is not an image that OpenCV can read ({header}); replace it, or take it out of {data.file}',
+                f'{file} is not an image that can be read ({header}); replace it, or take it out of {data.file}',
             )
         elif labels == 'objects':
             counts.update(check.objects(where, one, header if turns else Header(*header.stored)))

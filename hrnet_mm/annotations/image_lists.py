@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..images import read_headers
 from .clutter import is_clutter
-from .headers import read_headers
 from .report import Report, listed
 
 __all__ = ['Present', 'check_class_folders', 'check_images', 'check_list', 'read_names']
@@ -41,7 +41,7 @@ def check_images(files: Sequence[Path], source: Path, report: Report) -> None:
     for file, header in zip(chosen, read_headers(chosen), strict=True):
         if isinstance(header, str):
             report.error(
-                f'{file} is not an image that OpenCV can read ({header}); replace it, or take it out of {source}',
+                f'{file} is not an image that can be read ({header}); replace it, or take it out of {source}',
                 source,
                 'image',
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .headers import Header, read_headers
+from ..images import Header, read_headers
 from .report import Report
 
 __all__ = ['check_label_sizes', 'check_label_values', 'label_values']

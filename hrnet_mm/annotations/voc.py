@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .headers import Header, read_headers
+from ..images import Header, read_headers
 from .image_lists import Present, read_names
 from .report import Report, listed
 from .shapes import check_box
@@ -48,7 +48,7 @@ def check_voc(
         if isinstance(header, str):
             check.error(
                 'image',
-                f'{image} is not an image that OpenCV can read ({header}); replace it, or take it out of {file}',
+                f'{image} is not an image that can be read ({header}); replace it, or take it out of {file}',
             )
         else:
             check.labels(label, image, header, turns)

@@ -90,9 +90,14 @@ def run(args: argparse.Namespace) -> None:
     model = opened.as_tensors()
     calibration: list[torch.Tensor] = []
     if args.calibration is not None:
-        if opened.in_channels != 3:
-            raise UserError(f'--calibration: images have 3 channels, and {args.model} takes {opened.in_channels}')
-        calibration = read_images(args.calibration, size, opened.preprocessing.mean, opened.preprocessing.std)
+        bands = spec.reads if spec is not None else None
+        channels = 3 if bands is None else len(bands.numbers)
+        if opened.in_channels != channels:
+            raise UserError(
+                f'--calibration: images have {channels} channels, and {args.model} takes {opened.in_channels}'
+            )
+        mean, std = opened.preprocessing.mean, opened.preprocessing.std
+        calibration = read_images(args.calibration, size, mean, std, bands)
         # The activations of noise would exceed the ranges measured on images.
         example = torch.cat([calibration[i % len(calibration)] for i in range(args.batch)])
         if not args.dynamic:

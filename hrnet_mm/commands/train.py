@@ -48,11 +48,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'unless there is a validation part; without a task, the labels choose it',
     )
     group.add_argument('--format', metavar='FORMAT', help='that of the labels (default: found by their content)')
+    group.add_argument(
+        '--bands',
+        type=_bands,
+        default=(),
+        metavar='N,N,...',
+        help='bands of the images that are read, counted from 1, such as 4,3,2,8 (default: R, G, B of pictures of 8 '
+        'bits, all bands of other images)',
+    )
     group.add_argument('--arch', help="an architecture that hrnet-mm list shows (default: the demonstration's)")
     group.add_argument('--epochs', type=int, metavar='N', help='passes through the images')
     group.add_argument('--minutes', type=float, help=f'minutes of training, instead of epochs (default: {MINUTES:g})')
     group.add_argument('--weights', metavar='FILE', help='weights of the backbone: a path, a URL or a name')
     group.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+
+
+def _bands(text: str) -> tuple[int, ...]:
+    """The numbers of bands in a text such as '4,3,2,8'."""
+    numbers = [part.strip() for part in text.split(',')]
+    if not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise argparse.ArgumentTypeError(f'{text!r} is no list of bands; expected whole numbers from 1, as in 4,3,2,8')
+    return tuple(map(int, numbers))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -68,6 +84,8 @@ def run(args: argparse.Namespace) -> None:
     if args.data is not None or args.config in TASKS:
         _train_task(args)
         return
+    if args.bands:
+        raise UserError('--bands chooses bands of the images of --data DIR, and a config reads its own; leave it out')
     if args.config is None:
         raise UserError('neither a config nor --data DIR, a folder of labeled images, is given; give one')
     from ..engine import train
@@ -105,7 +123,16 @@ def _train_task(args: argparse.Namespace) -> None:
     work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
     try:
         train_folder(
-            task, args.data, work_dir, args.seed, args.minutes, args.epochs, args.arch, args.weights, args.format
+            task,
+            args.data,
+            work_dir,
+            args.seed,
+            args.minutes,
+            args.epochs,
+            args.arch,
+            args.weights,
+            args.format,
+            bands=args.bands,
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(*stop.args, f'start again with: {args.command_line}') from None

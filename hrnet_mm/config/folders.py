@@ -78,7 +78,7 @@ def check_folders(config: Mapping[str, Any], loader: str, skips: bool, report: R
 
 
 def _is_of_an_image(sentence: str) -> bool:
-    return 'is not an image that OpenCV can read' in sentence or 'does not exist, but' in sentence
+    return 'is not an image that can be read' in sentence or 'does not exist, but' in sentence
 
 
 def _check_label_folder(where: str, dataset: Mapping[str, Any], owner: Any, report: Report) -> Counter[str] | None:
@@ -120,7 +120,7 @@ def _check_label_folder(where: str, dataset: Mapping[str, Any], owner: Any, repo
     for (image, label), header in zip(pairs, read_headers([image for image, _ in pairs]), strict=True):
         if isinstance(header, str):
             report.error(
-                f'{image} is not an image that OpenCV can read ({header}); replace it, or take it out of {source}',
+                f'{image} is not an image that can be read ({header}); replace it, or take it out of {source}',
                 source,
                 'image',
             )

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from ..errors import UserError
+from ..images import Bands, ImageError, read_picture
 
 Annotations = Literal['boxes', 'classes', 'keypoints', 'regions']
 """Kinds of annotations: a box for each object, a class for each image, keypoints, and masks or label images."""
@@ -21,8 +21,6 @@ With label images, every image has its `label_image`, a file below the folder. `
 background, i for the i-th category, 255 for neither) a value or a color '#rrggbb' of those files is; without them, the
 files hold the labels themselves. A category may have `keypoints`, a `skeleton` and `flip_indices`, the number of the
 keypoint that each becomes in a mirror image."""
-
-_MOST_IMAGES_FOR_MEAN = 50
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,10 @@ class Folder:
         val: The validation part.
         about: The format and what it holds, such as 'YOLO pose, 3 classes, 80 train / 20 val'.
         split: A sentence that says where the two parts come from.
-        mean: The mean of R, G and B in the training part, from 0 to 255.
-        std: Their standard deviation.
+        mean: The mean of each channel in the training part, in the unit of the files: of R, G and B, or of the bands.
+        std: The standard deviation of each.
+        bands: The bands that are read; None for pictures of 8 bits, which are R, G, B.
+        value_range: The least and the greatest value of each band in the training part.
         points: The keypoints, where these were read.
         warnings: A sentence for each thing that may be wrong with the folder.
         counts: How often each keypoint or class occurs in the two parts; of classes and label images, in how many
@@ -65,6 +65,8 @@ class Folder:
     split: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    bands: Bands | None = None
+    value_range: tuple[tuple[float, float], ...] = ()
     points: Points | None = None
     warnings: tuple[str, ...] = ()
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -114,33 +116,13 @@ class Folder:
         return float(np.median([min(image['width'], image['height']) for image in self.train['images']]))
 
 
-def color_statistics(path: Path, content: Content) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation, at least 1, of R, G and B, each from 0 to 255, over 50 or more of the images.
-
-    One image is in memory at a time.
-
-    Raises:
-        UserError: A file is no image.
-    """
-    images = content['images']
-    count, total, squares = 0, np.zeros(3), np.zeros(3)
-    for image in images[:: max(1, len(images) // _MOST_IMAGES_FOR_MEAN)]:
-        pixels = read_image(path / image['file_name'])
-        mean, std = (values.ravel()[::-1] for values in cv2.meanStdDev(pixels))  # OpenCV reads B, G, R
-        number = pixels.shape[0] * pixels.shape[1]
-        count, total, squares = count + number, total + number * mean, squares + number * (std**2 + mean**2)
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 1))
-    return tuple(mean.tolist()), tuple(std.tolist())
-
-
 def read_image(file: Path) -> Any:
-    """The image `(H, W, 3)` in B, G, R.
+    """The image as a picture `(H, W, 3)` in B, G, R, to be looked at.
 
     Raises:
-        UserError: OpenCV cannot read it.
+        UserError: It cannot be read.
     """
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'{file} is not an image that OpenCV can read')
-    return image
+    try:
+        return read_picture(file)
+    except ImageError as error:
+        raise UserError(f'{file}: {error}') from error

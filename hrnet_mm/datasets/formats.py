@@ -9,7 +9,7 @@ from ..annotations import Report, Use, check_coverage, count_labels, listed
 from ..errors import UserError, did_you_mean
 from .classes import CLASS_FOLDERS
 from .coco import COCO
-from .content import Annotations, Content, Folder, Points, color_statistics
+from .content import Annotations, Content, Folder, Points
 from .copies import report_copies
 from .cvat import CVAT
 from .deeplabcut import DEEPLABCUT
@@ -27,6 +27,7 @@ from .point_tables import POINT_TABLES
 from .points import read_points, with_points
 from .sleap import NWB, SLEAP
 from .split import split_images
+from .statistics import measure_images
 from .yolo import YOLO
 
 __all__ = ['FORMATS', 'about', 'check_folder', 'find_annotations', 'find_format', 'read_folder', 'read_parts']
@@ -151,7 +152,7 @@ def find_annotations(path: Path, name: str | None = None) -> list[Annotations]:
     return form.kinds(path, files)
 
 
-def read_folder(path: Path, annotations: Annotations, name: str | None = None) -> Folder:
+def read_folder(path: Path, annotations: Annotations, name: str | None = None, bands: Sequence[int] = ()) -> Folder:
     """Read and check the images of a folder with their annotations, and measure what a training needs of them.
 
     Without a validation part, a fifth of the images is taken for it.
@@ -160,9 +161,11 @@ def read_folder(path: Path, annotations: Annotations, name: str | None = None) -
         path: The folder, in one of the formats of docs/tutorials/own_images.md.
         annotations: The kind that is needed; others are not checked.
         name: The name of the format, in place of a search.
+        bands: The numbers of the bands of the images that are read, from 1; none for R, G, B of pictures, or all bands
+            of other images.
 
     Returns:
-        The training and the validation part, in COCO's words, with the color statistics of the training part.
+        The training and the validation part, in COCO's words, with the statistics of the training part's pixels.
 
     Raises:
         UserError: Something is missing or wrong; the sentence names the file and the formats.
@@ -181,13 +184,19 @@ def read_folder(path: Path, annotations: Annotations, name: str | None = None) -
         (('cat', 'dog'), 8, 2)
     """
     report = Report()
-    folder = check_folder(path, annotations, report, name)
+    folder = check_folder(path, annotations, report, name, bands)
     report.stop(f'hrnet-mm check {path} shows all')
     assert folder is not None
     return folder
 
 
-def check_folder(path: Path, annotations: Annotations, report: Report, name: str | None = None) -> Folder | None:
+def check_folder(
+    path: Path,
+    annotations: Annotations,
+    report: Report,
+    name: str | None = None,
+    bands: Sequence[int] = (),
+) -> Folder | None:
     """Read a folder as `read_folder` does, but collect all mistakes.
 
     Args:
@@ -195,6 +204,7 @@ def check_folder(path: Path, annotations: Annotations, report: Report, name: str
         annotations: The kind that is needed.
         report: Takes the findings.
         name: The name of the format, in place of a search.
+        bands: See `read_folder`.
 
     Returns:
         The folder; None if it has mistakes.
@@ -223,15 +233,17 @@ def check_folder(path: Path, annotations: Annotations, report: Report, name: str
         report_copies(path, train, val, report)
         counts = _check_coverage(path, annotations, train, val, labels, report)
         report.stop()
-        statistics = color_statistics(path, train)
+        measured = measure_images(path, train, val, bands, report)
         form_and_parts = about(form, {'train': train, 'val': val})
+        if measured.get('bands'):
+            form_and_parts += f', {measured["bands"]}'
         return Folder(
             path,
             train,
             val,
             form_and_parts,
             split,
-            *statistics,
+            **measured,
             points=points,
             warnings=tuple(report.warnings),
             counts=counts,

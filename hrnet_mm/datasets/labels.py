@@ -13,6 +13,7 @@ from PIL import Image
 from ..annotations import Report
 from ..errors import UserError
 from .content import Content
+from .turning import upright_labels
 
 __all__ = [
     'UNLABELED',
@@ -81,7 +82,7 @@ def label_array(path: Path, content: Content, image: Content) -> Any:
     file = path / image['label_image']
     table: Mapping[str, int] | None = content.get('label_values')
     if table is None:
-        return read_labels(file)
+        return upright_labels(read_labels(file), path / image['file_name'], image)
     by_color = any(key.startswith('#') for key in table)
     found, places = np.unique(read_colors(file) if by_color else read_labels(file), return_inverse=True)
     keys = [f'#{value:06x}' if by_color else str(value) for value in found.tolist()]
@@ -91,7 +92,8 @@ def label_array(path: Path, content: Content, image: Content) -> Any:
             f'{", ".join(list(table)[:10])}; add it to the list of the classes, which names background too, or repaint '
             'the pixels'
         )
-    return np.array([table[key] for key in keys], np.uint8)[places].reshape(places.shape)
+    labels = np.array([table[key] for key in keys], np.uint8)[places].reshape(places.shape)
+    return upright_labels(labels, path / image['file_name'], image)
 
 
 def _read(file: Path, mode: str | None = None) -> Any:

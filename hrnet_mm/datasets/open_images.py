@@ -54,7 +54,7 @@ def _read_table(
     for stem, image in known.items():
         header = headers[stem]
         if isinstance(header, str):
-            raise UserError(f'{image} is not an image that OpenCV can read ({header}); replace it')
+            raise UserError(f'{image} is not an image that can be read ({header}); replace it')
         name = image.relative_to(built.path).as_posix()
         number = built.image(name, str(file), part=part)
         numbers_of[stem] = number, header.width, header.height

@@ -10,6 +10,7 @@ from ..errors import UserError
 from .content import Annotations, Content
 from .format import IMAGE_SUFFIXES, Parts
 from .masks import extent
+from .turning import turned
 
 __all__ = ['PARTS', 'Builder', 'checked', 'numbered', 'sized', 'split_parts', 'use_for']
 
@@ -296,6 +297,11 @@ def numbered(content: Content, names: Sequence[Any], headers: Sequence[Any]) -> 
     category_ids = {one['id']: number for number, one in enumerate(categories, 1 if with_objects else 0)}
     image_ids = {one['id']: number for number, one in enumerate(content['images'], 1)}
     hidden = (WHERE, 'part')
+    before_turn = {
+        image['id']: header
+        for image, header in zip(content['images'], headers, strict=True)
+        if header.is_before_turn((image.get('width'), image.get('height')))
+    }
     return {
         **{key: value for key, value in content.items() if key == 'label_values'},
         'images': [
@@ -307,7 +313,7 @@ def numbered(content: Content, names: Sequence[Any], headers: Sequence[Any]) -> 
         ],
         'annotations': [
             {
-                **{key: value for key, value in one.items() if key not in hidden},
+                **{key: value for key, value in _turned(one, before_turn).items() if key not in hidden},
                 'id': number,
                 'image_id': image_ids[one['image_id']],
                 'category_id': category_ids[one['category_id']],
@@ -319,13 +325,19 @@ def numbered(content: Content, names: Sequence[Any], headers: Sequence[Any]) -> 
     }
 
 
+def _turned(one: Content, before_turn: Mapping[Any, Header]) -> Content:
+    """An object of an image that was labeled as it is stored, turned as the image is."""
+    header = before_turn.get(one['image_id'])
+    return one if header is None else turned(one, header)
+
+
 def sized(path: Path, images: Sequence[Mapping[str, Any]], report: Report) -> list[tuple[dict[str, Any], Header]]:
     """The entries of images with `width` and `height`, and their headers; files that are no images are mistakes."""
     found = []
     for image, header in zip(images, read_headers([path / image['file_name'] for image in images]), strict=True):
         if isinstance(header, str):
             report.error(
-                f'{path / image["file_name"]} is not an image that OpenCV can read ({header}); replace or remove it',
+                f'{path / image["file_name"]} is not an image that can be read ({header}); replace or remove it',
                 path,
                 'image',
             )

@@ -142,7 +142,7 @@ def _build(path: Path, files: Sequence[Path], report: Report) -> Builder:
             report.error(f'{one} labels an image that does not exist; add it, or remove the file', path, 'no image')
     for (image, part), header in zip(images.items(), read_headers(list(images)), strict=True):
         if isinstance(header, str):
-            report.error(f'{image} is not an image that OpenCV can read ({header}); replace it', path, 'image')
+            report.error(f'{image} is not an image that can be read ({header}); replace it', path, 'image')
             continue
         number = built.image(image.relative_to(path).as_posix(), str(file), part=part)
         label = label_file(image)

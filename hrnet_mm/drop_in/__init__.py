@@ -7,5 +7,6 @@ A checkpoint that a library then loads into one of these networks fills it, or t
 """
 
 from ..engine.loading import guard_loading
+from . import bands  # noqa: F401  # registered
 
 guard_loading()

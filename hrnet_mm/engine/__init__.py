@@ -5,6 +5,7 @@ from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .feed import ContiguousImage, block_collate
 from .guards import CheckLoadedHook, StopOnNonFiniteHook
+from .images import LoadImageBands
 from .launch import inspect_config, read_config, test, train
 from .logs import SafeLoggerHook
 from .memory import MemoryGuardHook
@@ -21,6 +22,7 @@ __all__ = [
     'CompileHook',
     'ContiguousImage',
     'CurvesHook',
+    'LoadImageBands',
     'MemoryGuardHook',
     'RankWatchHook',
     'ReliableRunner',

@@ -1,7 +1,6 @@
 """Export of a network as a file for another runtime, with a comparison of the outputs."""
 
 import json
-import mimetypes
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
 from ..errors import UserError, did_you_mean
+from ..images import IMAGE_SUFFIXES, Bands, ImageError, order_of, read_color
 from ..weights.io import SPEC_KEY, written_aside
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 from .compare import TOLERANCES, difference
@@ -260,40 +260,52 @@ _AOT = _Format('AOTInductor', ('fp32',), _write_compiled, _load_compiled)
 
 
 def read_images(
-    folder: Path, size: Sequence[int], mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    folder: Path,
+    size: Sequence[int],
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    bands: Bands | None = None,
 ) -> list[Tensor]:
     """Read images as inputs for calibration, each resized until it covers the size and cropped at a random place.
 
     Args:
         folder: The folder; its subfolders are read too.
         size: Height and width in pixels.
-        mean: The mean of R, G and B, from 0 to 255 (default: ImageNet's).
+        mean: The mean of each channel: of R, G and B from 0 to 255 (default: ImageNet's), or of the bands.
         std: The standard deviation.
+        bands: The bands that are read; None for pictures of 8 bits.
 
     Returns:
-        Up to 100 inputs `(1, 3, *size)`, the same in every call.
+        Up to 100 inputs `(1, C, *size)`, the same in every call.
 
     Raises:
         UserError: The folder has no images, or one cannot be read.
     """
-    paths = sorted(p for p in folder.rglob('*') if (mimetypes.guess_type(p)[0] or '').startswith('image/'))
+    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise UserError(f'{folder} holds no images')
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, MOST_IMAGES).astype(int))]
     random = np.random.default_rng(0)
-    return [_prepared(path, size, mean, std, random) for path in chosen]
+    return [_prepared(path, size, mean, std, bands, random) for path in chosen]
 
 
 def _prepared(
-    path: Path, size: Sequence[int], mean: Sequence[float], std: Sequence[float], random: np.random.Generator
+    path: Path,
+    size: Sequence[int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    bands: Bands | None,
+    random: np.random.Generator,
 ) -> Tensor:
-    image = cv2.imread(str(path))
-    if image is None:
-        raise UserError(f'{path} is not an image that OpenCV can read')
+    try:
+        image = read_color(path) if bands is None else bands.read(path)
+    except ImageError as error:
+        raise UserError(f'{path}: {error}') from error
     factor = max(side / given for side, given in zip(size, image.shape, strict=False))
     wanted = [max(side, round(factor * given)) for side, given in zip(size, image.shape, strict=False)]
-    image = cv2.resize(image, wanted[::-1], interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if factor < 1 and image.shape[2] <= 4 else cv2.INTER_LINEAR  # that of OpenCV has four
+    image = cv2.resize(image, wanted[::-1], interpolation=method).reshape(*wanted, -1)
     top, left = (int(random.integers(have - need + 1)) for have, need in zip(wanted, size, strict=True))
-    image = image[top : top + size[0], left : left + size[1], ::-1]
+    image = image[top : top + size[0], left : left + size[1], list(order_of(range(image.shape[2])))]
     pixels = (image - np.array(mean)) / np.array(std)
     return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None].contiguous()

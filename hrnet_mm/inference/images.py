@@ -17,6 +17,7 @@ from mmengine.device import get_device
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UserError
+from ..images import IMAGE_SUFFIXES
 from ..weights.io import written_aside
 from .open import open_network
 from .predictions import Predictions, merge
@@ -24,7 +25,7 @@ from .predictor import Predictor, UnreadableError
 
 __all__ = ['predict_images']
 
-_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.pgm', '.ppm', '.tif', '.tiff', '.webp'}
+_SUFFIXES = {*IMAGE_SUFFIXES, '.pgm', '.ppm'}
 _DEFAULT_OUT = Path('work_dirs', 'predict')
 _SHOWN_ERRORS = 10
 _SECONDS_BETWEEN_LINES = 10.0
@@ -80,6 +81,8 @@ def predict_images(
     rank, processes = _join(launcher)
     opened = open_network(model, weights, device=_device(), raw=raw)
     predictor = Predictor(opened)
+    if pictures and opened.spec is not None and opened.spec.reads:
+        print(f'pictures show {opened.spec.reads.shown}')
     boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -16,6 +15,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import VISUALIZERS, init_default_scope
 
 from ..errors import UserError
+from ..images import ImageError, header_of, read_bands, read_picture
 from ..registry import scope_of, type_name
 from ..weights.io import written_aside
 from .open import OpenedNetwork, data_set
@@ -71,7 +71,8 @@ class Predictor:
         self._task = _TASKS[scope]
         self.model = opened.network
         self.dataset_meta = dict(opened.metadata)
-        steps = [step for step in data_set(config).get('pipeline', []) if not _reads_truth(step)]
+        steps = [_strict(step) for step in data_set(config).get('pipeline', []) if not _reads_truth(step)]
+        self._spec = opened.spec
         self._pipeline = Compose(steps)
         self.needs_boxes = any(type_name(step) == 'GetBBoxCenterScale' for step in steps)
         if self._task is _POSE:
@@ -98,10 +99,12 @@ class Predictor:
             if not self.needs_boxes:
                 return [self._pipeline(base)]
             if boxes is None:
-                height, width = mmcv.imread(path).shape[:2]
-                boxes = [(0, 0, width, height)]
+                header = header_of(path)
+                boxes = [(0, 0, header.width, header.height)]
             places = [np.array([box], dtype=np.float32) for box in boxes]
             return [self._pipeline({**base, 'bbox': box, 'bbox_score': np.ones(1, np.float32)}) for box in places]
+        except ImageError as error:
+            raise UnreadableError(str(error)) from error
         except Exception as error:  # a damaged file raises any exception
             if (reason := _why_unreadable(path)) is None:
                 raise
@@ -138,6 +141,11 @@ class Predictor:
         """
         return self._task.to_json(samples, self.dataset_meta, file)
 
+    def _picture(self, path: Path) -> Image:
+        if self._spec is None:
+            return read_picture(path)
+        return read_picture(path, self._spec.reads, self._spec.mean, self._spec.std)
+
     def draw(self, path: Path, samples: Sequence[Any], score: float, file: Path) -> None:
         """Draw the predictions for one image into a PNG file.
 
@@ -147,12 +155,20 @@ class Predictor:
             score: The lowest score that is drawn.
             file: The PNG file.
         """
-        image = mmcv.imread(path, channel_order='rgb')
+        image = np.ascontiguousarray(self._picture(path)[..., ::-1])
         file.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(file) as aside:
             drawn = aside.with_name(f'{aside.name}.png')  # the suffix selects a visualizer's format
             self._task.draw(self._visualizer, image, samples, score, str(drawn), self.dataset_meta)
             drawn.rename(aside)
+
+
+def _strict(step: Any) -> Any:
+    """A step of a pipeline; ours for a library's reader, which makes 8 bits and three channels of any image."""
+    is_plain = type_name(step) in ('LoadImage', 'LoadImageFromFile') and not any(
+        value for name, value in step.items() if name not in ('type', '_scope_')
+    )
+    return {'type': 'hrnet_mm.LoadImageBands'} if is_plain else step
 
 
 def _shape(images: Any) -> Any:
@@ -168,12 +184,9 @@ def _reads_truth(step: Mapping[str, Any]) -> bool:
 def _why_unreadable(path: Path) -> str | None:
     """Return the reason why an image cannot be decoded; None if it can."""
     try:
-        if path.stat().st_size == 0:
-            return 'the file is empty'
-        if cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR) is None:
-            return 'the file is not an image that OpenCV reads, or is damaged'
-    except OSError as problem:
-        return str(problem.strerror or problem)
+        read_bands(path)
+    except ImageError as problem:
+        return str(problem)
     return None
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..images import ImageError, header_of, read_color, read_picture
 from ..models import HRNet
 from .open import OpenedNetwork, open_network
 
@@ -48,15 +49,22 @@ def draw_streams(
     Raises:
         UserError: The image or the network cannot be read, or its backbone is not an HRNet.
     """
-    image = cv2.imread(str(path))
-    if image is None:
-        raise UserError(f'{path}: no such file, or not an image')
+    try:
+        header_of(path)  # before a network is opened
+    except ImageError as error:
+        raise UserError(f'{path}: {error}') from error
     opened = open_network(model, weights, raw=raw)
     backbone = opened.network if isinstance(opened.network, HRNet) else opened.network.backbone
     if not isinstance(backbone, HRNet):
         raise UserError(f'the backbone of {opened.name} is a {type(backbone).__name__}; expected an HRNet')
+    spec = opened.spec
+    try:
+        image = read_picture(path) if spec is None else read_picture(path, spec.reads, spec.mean, spec.std)
+        inputs = _inputs(opened, path)
+    except ImageError as error:
+        raise UserError(f'{path}: {error}') from error
     with torch.inference_mode():
-        outputs = stage_outputs(backbone, _inputs(opened, path, image))
+        outputs = stage_outputs(backbone, inputs)
     weights_are = 'random weights' if opened.checkpoint is None else f'weights of {opened.checkpoint.path.name}'
     _draw(file, image[..., ::-1], outputs, f'{path.name}, {opened.name}, {weights_are}')
 
@@ -91,14 +99,23 @@ def _hooks(backbone: HRNet, kept: list[tuple[Tensor, ...]]) -> Iterator[None]:
             handle.remove()
 
 
-def _inputs(opened: OpenedNetwork, path: Path, image: Image) -> Tensor:
+def _inputs(opened: OpenedNetwork, path: Path) -> Tensor:
     """Return the network's input, by the test pipeline of its config if there is one."""
     if opened.config is not None:
-        from .predictor import Predictor
+        from .predictor import Predictor, UnreadableError
 
-        batch = {key: [value] for key, value in Predictor(opened).prepare(path)[0].items()}
+        try:
+            batch = {key: [value] for key, value in Predictor(opened).prepare(path)[0].items()}
+        except UnreadableError as error:
+            raise UserError(f'{path}: {error}') from error
         prepared: Tensor = opened.network.data_preprocessor(batch)['inputs']
         return prepared
+    if opened.in_channels != 3:
+        raise UserError(
+            f'{opened.name} takes {opened.in_channels} channels, and nothing says which bands they are; give weights '
+            'of hrnet-mm train --data'
+        )
+    image = read_color(path)
     factor = min(1.0, _MOST_PIXELS / max(image.shape[:2]))
     resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)[..., ::-1]
     pixels = (resized - np.array(opened.preprocessing.mean)) / np.array(opened.preprocessing.std)

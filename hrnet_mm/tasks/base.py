@@ -1,7 +1,7 @@
 """The description of a task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,14 @@ class Task:
         self.use_arch(config.model, arch, channels)
         preprocessor = _preprocessor(config)
         preprocessor.update(mean=list(spec.mean), std=list(spec.std))
-        preprocessor[self.swap_channels] = spec.channel_order == 'RGB'
+        preprocessor[self.swap_channels] = spec.channel_order == 'RGB' and spec.in_channels == 3
+        if spec.in_channels not in (1, 3):  # mmengine's preprocessor takes no other numbers of means
+            owner = preprocessor.get('type', 'ClsDataPreprocessor')
+            preprocessor.update(type='hrnet_mm.normalize_bands', preprocessor=owner)
+        config.model.backbone.in_channels = spec.in_channels
         self.configure(config, spec)
+        for loader in (config.train_dataloader, config.test_dataloader):
+            loader.dataset.pipeline = [_reader(spec), *loader.dataset.pipeline[1:]]
 
     def describe(self, name: str, config: Any, metainfo: Mapping[str, Any]) -> ModelSpec:
         """Return the model specification of a network that a config of this task trains.
@@ -126,6 +132,11 @@ class Task:
             masks='mask_head' in config.model.get('roi_head', {}),
             **_resize(config.test_dataloader.dataset.pipeline),
         )
+
+
+def _reader(spec: ModelSpec) -> dict[str, Any]:
+    """The first step of a pipeline."""
+    return {'type': 'hrnet_mm.LoadImageBands', **(asdict(spec.reads) if spec.reads else {})}
 
 
 def _preprocessor(config: Any) -> Any:

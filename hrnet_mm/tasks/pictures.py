@@ -4,12 +4,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+
+from ..images import read_picture
+from ..weights import ModelSpec
 
 Image = npt.NDArray[np.uint8]
 Pair = tuple[Image, Image]  # truth and prediction, in R, G, B
@@ -45,7 +49,26 @@ class Classified:
 
 def read(file: str | Path) -> Image:
     """The image `(H, W, 3)` in B, G, R."""
-    return np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR), dtype=np.uint8)
+    return read_picture(Path(file))
+
+
+def show_bands(samples: Sequence[Any], spec: ModelSpec, folder: Path) -> None:
+    """Write the chosen bands of the images of samples as pictures, and let the samples name these to be drawn on.
+
+    Args:
+        samples: The library's samples.
+        spec: The model specification, whose bands are shown.
+        folder: The folder of the pictures.
+    """
+    written: dict[str, str] = {}
+    for sample in samples:
+        source = sample.img_path
+        if source not in written:
+            file = folder / str(len(written)) / f'{Path(source).stem}.png'
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), read_picture(Path(source), spec.reads, spec.mean, spec.std))
+            written[source] = str(file)
+        sample.set_metainfo({'img_path': written[source]})
 
 
 def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> Pair:
@@ -98,7 +121,7 @@ def label_images(images: Sequence[Classified], side: int = 96) -> Pair:
     for is_truth in (True, False):
         grid = np.zeros((math.ceil(len(images) / columns) * side, columns * side, 3), np.uint8)
         for place, one in enumerate(images):
-            cell = cv2.resize(cv2.imread(str(one.file), cv2.IMREAD_COLOR), (side, side))
+            cell = cv2.resize(read(one.file), (side, side))
             color = (90, 200, 255) if is_truth else (90, 255, 90) if one.truth == one.found else (255, 60, 60)
             text = one.truth if is_truth else one.found
             cv2.putText(cell, text, (5, side // 4), cv2.FONT_HERSHEY_SIMPLEX, side / 110, color, 2, cv2.LINE_AA)
@@ -130,7 +153,7 @@ def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12,
     for part, height, (title, shown) in zip(parts, heights, blocks.items(), strict=True):
         part.suptitle(title, fontsize=14, fontweight='bold')
         for axes, one in zip(part.subplots(height, columns).flat, shown, strict=False):
-            axes.imshow(np.asarray(cv2.imread(str(one.file), cv2.IMREAD_COLOR))[..., ::-1])
+            axes.imshow(read(one.file)[..., ::-1])
             is_right = one.truth == one.found
             text = one.found if is_right else f'{one.truth} \N{RIGHTWARDS ARROW} {one.found} ({one.score:.2f})'
             axes.set_title(text, fontsize=10, color='green' if is_right else 'red', pad=2)

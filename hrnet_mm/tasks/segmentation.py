@@ -12,6 +12,7 @@ from ..data import prepare_nuclei
 from ..datasets.content import Content, Folder
 from ..datasets.labels import UNLABELED, label_array, read_labels
 from ..datasets.masks import draw_masks
+from ..datasets.turning import is_before_turn
 from ..weights import ModelSpec
 from . import pictures
 from .base import Metric, Task
@@ -43,9 +44,8 @@ def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
     """The content whose images have a `seg_file_name`: the label image, or one that is made from it or the masks."""
     images = []
     for image in content['images']:
-        if 'label_image' in image and 'label_values' not in content:
-            file = folder.path / image['label_image']
-        else:
+        file = folder.path / image.get('label_image', '')
+        if 'label_image' not in image or 'label_values' in content or is_before_turn(file, image):
             # Two images may differ in their suffix only.
             file = labels / f'{image["file_name"]}.png'
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -35,8 +35,7 @@ def adapt(
     spec = ModelSpec(
         task=name,
         network=f'{task.readout}_{arch or config.model.backbone.arch}',
-        mean=folder.mean if pretrained is None else IMAGENET_MEAN,
-        std=folder.std if pretrained is None else IMAGENET_STD,
+        **_channels(folder, pretrained is not None),
         **task.measure(folder),
     )
     task.apply(config, spec)
@@ -51,3 +50,18 @@ def adapt(
         loader.dataset.update(ann_file=str(file), data_root=str(folder.path.resolve()))
     task.use_folder(config, folder, work_dir)
     return spec
+
+
+def _channels(folder: Folder, is_pretrained: bool) -> dict[str, Any]:
+    """What a model specification says of the channels; pretrained networks have seen pictures alone."""
+    if folder.bands is None:
+        mean, std = (IMAGENET_MEAN, IMAGENET_STD) if is_pretrained else (folder.mean, folder.std)
+        return {'mean': mean, 'std': std}
+    return {
+        'mean': folder.mean,
+        'std': folder.std,
+        'value_range': folder.value_range,
+        'bands': folder.bands.numbers,
+        'file_bands': folder.bands.count,
+        'pixel_type': folder.bands.dtype,
+    }

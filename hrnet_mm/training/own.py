@@ -27,6 +27,7 @@ def train_folder(
     arch: str | None = None,
     pretrained: str | None = None,
     form: str | None = None,
+    bands: Sequence[int] = (),
 ) -> None:
     """Train, test and draw a task on a folder, as `hrnet-mm train TASK --data DIR` does.
 
@@ -40,6 +41,7 @@ def train_folder(
         arch: The architecture in place of the demonstration's.
         pretrained: Weights of the backbone: a path, an address or a published name.
         form: The annotation format, in place of a search.
+        bands: The numbers of the bands of the images that are read, from 1.
 
     Raises:
         UserError: An argument or the data do not fit.
@@ -50,7 +52,7 @@ def train_folder(
     console = Console()
     minutes = None if epochs else minutes or MINUTES
     settings = {'minutes': minutes, 'epochs': epochs, 'arch': arch, 'pretrained': pretrained}
-    jobs = own_jobs(path, [task], work_dir, seed, None, settings, console, form)
+    jobs = own_jobs(path, [task], work_dir, seed, None, settings, console, form, bands)
     run_jobs(jobs, work_dir, console, {'seed': seed, 'data': str(path)})
 
 
@@ -63,6 +65,7 @@ def own_jobs(
     settings: Mapping[str, Any],
     console: Console,
     form: str | None = None,
+    bands: Sequence[int] = (),
 ) -> list[Job]:
     """The jobs for a folder.
 
@@ -75,6 +78,7 @@ def own_jobs(
         settings: The arguments of `Own` but the folder.
         console: Shows how each folder is split.
         form: The annotation format, in place of a search.
+        bands: The numbers of the bands of the images that are read, from 1.
 
     Raises:
         UserError: The data do not fit, or a library is missing.
@@ -83,9 +87,11 @@ def own_jobs(
     check_installed(tasks)
     jobs = []
     for task in tasks:
-        own = Own(_read(path, task, form), **settings)
+        own = Own(_read(path, task, form, bands), **settings)
         for line in (f'{own.folder.about}; {own.folder.split}', _labels(own.folder)):
             console.print(f'{task}: {line}', highlight=False, soft_wrap=True, markup=False)
+        if own.folder.bands:
+            console.print(f'{task}: pictures show {own.folder.bands.shown}', highlight=False)
         for warning in own.folder.warnings:
             console.print(f'{task}: warning: {warning}', highlight=False, soft_wrap=True, markup=False)
         jobs.append(Job(task, config_path(task), work_dir / task, seed, iterations=iterations, own=own))
@@ -121,14 +127,14 @@ def _tasks_of(annotations: Annotations) -> list[str]:
     return [name for name, task in TASKS.items() if task.annotations == annotations]
 
 
-def _read(path: Path, task: str, form: str | None) -> Folder:
+def _read(path: Path, task: str, form: str | None, bands: Sequence[int]) -> Folder:
     """Read a folder for a task.
 
     Raises:
         UserError: It cannot be; the sentence names the tasks that its labels are for, if these are others.
     """
     try:
-        return read_folder(path, TASKS[task].annotations, form)
+        return read_folder(path, TASKS[task].annotations, form, bands)
     except UserError as error:
         try:
             fitting = [name for kind in find_annotations(path, form) for name in _tasks_of(kind)]

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 
 from ..engine import read_config, train
 from ..tasks import TASKS, Metric
-from ..tasks.pictures import write_tile
+from ..tasks.pictures import show_bands, write_tile
 from ..weights import ModelSpec
 from ..weights.io import SPEC_KEY, written_aside
 from .adapt import adapt
@@ -49,6 +49,8 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
     dataset = runner.test_dataloader.dataset
     listed = task.metrics(config.test_evaluator)
     baseline, baseline_is = task.baseline(runner, listed[0].key)
+    if spec is not None and spec.reads:
+        show_bands(hook.predictions, spec, job.work_dir / 'shown')
     drawn, pair = task.draw(job.work_dir, hook.predictions, dataset.metainfo)
     tile = job.work_dir / 'tile.png'
     write_tile(tile, *pair)

@@ -22,6 +22,7 @@ from .zoo import WEIGHTS, Weight, get_weight
 __all__ = [
     'Checkpoint',
     'absent_biases',
+    'adapt_stem',
     'converted',
     'fill',
     'fill_backbone',
@@ -437,6 +438,30 @@ def load_backbone(backbone: nn.Module, source: str | os.PathLike[str], prefix: s
     return fill_backbone(backbone, conversion, source)
 
 
+def adapt_stem(body: Mapping[str, Tensor], channels: int) -> tuple[dict[str, Tensor], str]:
+    """Make the first convolution of a backbone of three channels one of any number, as timm does.
+
+    For one channel its weights are summed, so that a gray image gives what it gave in R, G and B. For others they are
+    repeated and scaled by 3 / channels, so that equal channels do.
+
+    Args:
+        body: The backbone's tensors by name.
+        channels: The channels of the network's input.
+
+    Returns:
+        The tensors, and a sentence on the change; empty if there was none.
+    """
+    stem = body.get('conv1.weight')
+    if stem is None or stem.ndim != 4 or stem.shape[1] != 3 or channels == 3:
+        return dict(body), ''
+    if channels == 1:
+        adapted, how = stem.sum(1, keepdim=True), 'summed'
+    else:
+        repeated = stem.repeat(1, -(-channels // 3), 1, 1)[:, :channels]
+        adapted, how = repeated * (3 / channels), 'repeated'
+    return {**body, 'conv1.weight': adapted}, f'conv1 {how} for {channels} channels'
+
+
 def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -> str:
     """Copy the backbone of converted weights into a network; see `load_backbone`.
 
@@ -452,6 +477,7 @@ def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -
         CheckpointError: A key of the backbone is missing or has another shape.
     """
     body = part(conversion.state_dict, 'backbone')
+    body, change = adapt_stem(body, backbone.get_parameter('conv1.weight').shape[1])
     own = {name: value for name, value in backbone.state_dict().items() if name.startswith(_PYRAMID)}
     given = {_PYRAMID + name: value for name, value in part(conversion.state_dict, 'neck').items()}
     has_pyramid = bool(own) and given.keys() == own.keys()
@@ -459,7 +485,7 @@ def fill_backbone(backbone: nn.Module, conversion: Conversion, source: object) -
     count = fill(backbone, body | pyramid, f'the backbone of {source}') - len(pyramid)
     loaded = count + len(given) * has_pyramid
     heads = len(conversion.state_dict) - len(body) - len(given) * has_pyramid
-    line = report(source, conversion, loaded, heads, len(body) - count)
+    line = report(source, conversion, loaded, heads, len(body) - count) + (f', {change}' if change else '')
     return line + ('; pyramid not in the checkpoint: random' if own and not has_pyramid else '')
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ..images import Bands
 from .io import CheckpointError
 
 __all__ = ['ModelSpec']
@@ -19,6 +20,8 @@ VERSION = 1
 _MOST_NAMES = 1 << 16
 _LONGEST_NAME = 1000
 _LONGEST_SIDE = 1 << 14
+_MOST_BANDS = 1000
+_TYPES = ('uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float16', 'float32', 'float64')
 _MOST = 1e300  # every finite number that is of use
 
 _RESIZE = {'box_padding': (0.1, 10.0), 'scale_factor': (1e-3, 16.0), 'shorter_side': (1.0, float(_LONGEST_SIDE))}
@@ -40,7 +43,12 @@ class ModelSpec:
             resized until its shorter side has this many pixels, and the center is cut out. Empty: the whole image is
             resized to the input.
         channel_order: 'RGB' or 'BGR', of the input, `mean` and `std`.
-        value_range: The least and the greatest value of a pixel before the normalization.
+        value_range: The least and the greatest value of a pixel before the normalization; of bands, a pair of those in
+            the training part for each channel.
+        bands: The numbers, from 1, of the bands of a file that are the channels, in this order. Empty: pictures of 8
+            bits, as R, G, B.
+        file_bands: The number of bands of a file.
+        pixel_type: NumPy's name of the type of a value in a file; `mean`, `std` and `value_range` are in its unit.
         classes: Names of the classes; for keypoints, of the kind of object.
         keypoints: Names of the keypoints.
         skeleton: Pairs of keypoints, counted from 0, that are joined by lines.
@@ -57,7 +65,10 @@ class ModelSpec:
     std: tuple[float, ...]
     resize: Mapping[str, float]
     channel_order: str = 'RGB'
-    value_range: tuple[float, float] = (0.0, 255.0)
+    value_range: tuple[float, float] | tuple[tuple[float, float], ...] = (0.0, 255.0)
+    bands: tuple[int, ...] = ()
+    file_bands: int = 0
+    pixel_type: str = 'uint8'
     classes: tuple[str, ...] = ()
     keypoints: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
@@ -70,6 +81,16 @@ class ModelSpec:
     def arch(self) -> str:
         """The name of the architecture."""
         return self.network.partition('_')[2]
+
+    @property
+    def in_channels(self) -> int:
+        """The channels of the input."""
+        return len(self.mean)
+
+    @property
+    def reads(self) -> Bands | None:
+        """What is read of a file; None for pictures of 8 bits."""
+        return Bands(self.bands, self.file_bands, self.pixel_type) if self.bands else None
 
     @property
     def takes_any_size(self) -> bool:
@@ -142,11 +163,21 @@ class ModelSpec:
         for name in ('skeleton', 'flip_pairs'):
             if any(end >= count for pair in getattr(spec, name) for end in pair):
                 raise fail(f'has the {name} {_shown(values[name])}; expected numbers below {count}, of the keypoints')
-        if len(spec.sigmas) not in (0, count) or not len(spec.mean) == len(spec.std) == len(spec.channel_order):
+        channels = len(spec.bands) or len(spec.channel_order)
+        if len(spec.sigmas) not in (0, count) or not len(spec.mean) == len(spec.std) == channels:
             raise fail(
-                f'has {count} keypoints, {len(spec.sigmas)} sigmas, {len(spec.mean)} means and {len(spec.std)} stds; '
-                'expected a sigma for each keypoint, and a mean and a std for each channel'
+                f'has {count} keypoints, {len(spec.sigmas)} sigmas, {channels} channels, {len(spec.mean)} means and '
+                f'{len(spec.std)} stds; expected a sigma for each keypoint, and a mean and a std for each channel'
             )
+        ranges = spec.value_range if spec.bands else ()
+        are_pairs = len(ranges) == channels and all(isinstance(pair, tuple) for pair in ranges)
+        if spec.bands and (max(spec.bands) > spec.file_bands or not are_pairs):
+            raise fail(
+                f'has the bands {list(spec.bands)} of {spec.file_bands} with the value_range '
+                f'{_shown(values.get("value_range"))}; expected bands of the file, and two numbers for each'
+            )
+        if not spec.bands and spec.value_range != (0, 255):
+            raise fail(f'has the value_range {_shown(values["value_range"])} without bands; expected 0 and 255')
         return spec
 
 
@@ -189,8 +220,17 @@ def _calibration(value: Any) -> bool:
     )
 
 
+def _bands(value: Any) -> bool:
+    return _several(_whole(1, _MOST_BANDS), 0, _MOST_BANDS)(value) and len(set(value)) == len(value)
+
+
+def _ranges(value: Any) -> bool:
+    pair = _several(_number(-_MOST, _MOST), 2, 2)
+    return pair(value) or _several(pair, 1, _MOST_BANDS)(value)
+
+
 _PAIRS = _several(_several(_whole(0, _MOST_NAMES), 2, 2))
-_CHANNELS = _several(_number(-1e6, 1e6), 1, 1000)
+_CHANNELS = _several(_number(-1e12, 1e12), 1, _MOST_BANDS)
 
 _FIELDS: Mapping[str, tuple[_Check, str]] = {
     'task': (_text, 'the name of a task'),
@@ -200,10 +240,13 @@ _FIELDS: Mapping[str, tuple[_Check, str]] = {
         f'two whole numbers from 1 to {_LONGEST_SIDE}',
     ),
     'mean': (_CHANNELS, 'a number for each channel'),
-    'std': (_several(_number(1e-6, 1e6), 1, 1000), 'a number above 0 for each channel'),
+    'std': (_several(_number(1e-12, 1e12), 1, _MOST_BANDS), 'a number above 0 for each channel'),
     'resize': (_resize, 'none or one of ' + ', '.join(f'{way} ({a:g} to {b:g})' for way, (a, b) in _RESIZE.items())),
     'channel_order': (lambda value: value in ('RGB', 'BGR'), 'RGB or BGR'),
-    'value_range': (lambda value: _several(_number(0, 255), 2, 2)(value) and list(value) == [0, 255], '0 and 255'),
+    'value_range': (_ranges, 'two numbers, or two for each band'),
+    'bands': (_bands, f'different whole numbers from 1 to {_MOST_BANDS}'),
+    'file_bands': (_whole(0, _MOST_BANDS), f'a whole number up to {_MOST_BANDS}'),
+    'pixel_type': (lambda value: value in _TYPES, f'one of {", ".join(_TYPES)}'),
     'classes': (_names, 'different names'),
     'keypoints': (_names, 'different names'),
     'skeleton': (_PAIRS, 'pairs of whole numbers'),

@@ -115,7 +115,7 @@ def test_a_damaged_image_of_a_list(check, data):
     listed(data)
     (data / 'images' / '1.png').write_bytes(b'none')
     (error,), _ = check('mmpretrain', of_list)
-    assert 'images/1.png is not an image that OpenCV can read' in error
+    assert 'images/1.png is not an image that can be read' in error
 
 
 def test_the_classes_of_the_config_are_those_of_the_list(check, data):
@@ -315,7 +315,7 @@ def test_images_of_xml(check, data):
     (root / 'JPEGImages' / '1.jpg').write_bytes(b'none')
     (root / 'JPEGImages' / '2.jpg').unlink()
     errors, _ = check('mmdet', of_voc)
-    assert any('JPEGImages/1.jpg is not an image that OpenCV can read' in error for error in errors)
+    assert any('JPEGImages/1.jpg is not an image that can be read' in error for error in errors)
     assert any('JPEGImages/2.jpg does not exist, but' in error for error in errors)
 
 

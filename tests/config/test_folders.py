@@ -36,7 +36,7 @@ def save(values, file):
         (lambda data: (data / 'labels' / '1.png').write_bytes(b'x'), 'labels/1.png is not the label image of'),
         (
             lambda data: (data / 'images' / '1.png').write_bytes(b'x'),
-            'images/1.png is not an image that OpenCV can rea',
+            'images/1.png is not an image that can be rea',
         ),
         (lambda data: [file.unlink() for file in (data / 'images').iterdir()], "has no image that ends in '.png'"),
     ],
@@ -145,7 +145,7 @@ def test_a_line_that_is_given_twice_is_told(check, data):
 def test_a_damaged_image_of_a_list(check, data):
     (data / 'images' / '1.png').write_bytes(b'none')
     (error,), _ = check('mmpretrain')
-    assert 'images/1.png is not an image that OpenCV can read' in error
+    assert 'images/1.png is not an image that can be read' in error
 
 
 def folders(data, names=('cat', 'dog')):
@@ -165,7 +165,7 @@ def of_folders(dataset):
         (lambda place: (place / '.ipynb_checkpoints').mkdir(), None, '.ipynb_checkpoints would be a class, though'),
         (lambda place: None, ('cat', 'dog', 'pig'), "has 2 folders, 'cat', 'dog', but the config has 3 classes"),
         (lambda place: None, ('dog', 'cat'), "the labels are in the order of the folders, 'cat', 'dog', but"),
-        (lambda place: (place / 'cat' / '0.png').write_bytes(b'x'), None, 'cat/0.png is not an image that OpenCV can'),
+        (lambda place: (place / 'cat' / '0.png').write_bytes(b'x'), None, 'cat/0.png is not an image that can be'),
         (lambda place: [(place / 'cat' / '0.png').unlink(), (place / 'dog' / '1.png').unlink()], None, 'has no image'),
     ],
 )

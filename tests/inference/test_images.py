@@ -90,7 +90,7 @@ def test_predicts_and_draws(library, checkpoint, images, tmp_path, capsys):
     predictions = {os.path.relpath(one['image'], images): one for one in read_lines(tmp_path / 'out/predictions.jsonl')}
     assert list(predictions) == ['0.png', '1.png', '2.png', 'deeper/3.png', 'empty.jpg', 'text.jpg']
     assert predictions['empty.jpg']['error'] == 'the file is empty'
-    assert predictions['text.jpg']['error'] == 'the file is not an image that OpenCV reads, or is damaged'
+    assert predictions['text.jpg']['error'] == 'the file cannot be read: it begins like no format of images'
     assert '4 of 6 images done, 2 could not be read' in capsys.readouterr().out
     pictures = sorted(p.relative_to(tmp_path / 'out/pictures') for p in (tmp_path / 'out/pictures').rglob('*.png'))
     assert list(map(str, pictures)) == ['0.png.png', '1.png.png', '2.png.png', 'deeper/3.png.png']

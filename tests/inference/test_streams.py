@@ -37,7 +37,7 @@ def test_draws_a_file_of_any_layout(tiny_data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['w18', '--data', '{gone}'], 'no such file, or not an image'),
+        (['w18', '--data', '{gone}'], 'No such file or directory'),
         (['hrnet_w33x', '--data', '{image}'], "is neither a file nor a network; did you mean 'hrnet_w3"),
     ],
 )

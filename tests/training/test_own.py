@@ -382,7 +382,7 @@ def test_labels_of_ones_own_are_used(tmp_path):
         (edit('train', lambda coco: coco['annotations'][0].pop('bbox')), r'annotation 1 has no "bbox" of \[x, y'),
         (edit('train', lambda coco: coco['annotations'][0].update(image_id=99)), 'has image_id 99, which the file'),
         (edit('train', lambda coco: coco['images'][0].update(file_name='4.png')), r'4\.png is in both parts'),
-        (lambda folder: (folder / 'images' / '0.png').write_bytes(b'no image'), 'is not an image that OpenCV can read'),
+        (lambda folder: (folder / 'images' / '0.png').write_bytes(b'no image'), 'is not an image that can be read'),
         (lambda folder: write_semantic(folder, 9), r'0\.png holds the label 9, but there are 2 classes'),
         (lambda folder: (folder / 'semantic').mkdir(), r'0\.png is not a gray image of 80 x 64 pixels; semantic/ must'),
         (lambda folder: (folder / 'train2.json').write_text('{}'), r'train\.json, train2\.json could all be the anno'),
