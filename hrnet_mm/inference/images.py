@@ -83,6 +83,7 @@ def predict_images(
     boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
+    print(f'calibrated: {predictor.calibrated}' if predictor.calibrated else 'not calibrated: scores only rank')
     out = _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
     with closing(Predictions(out / 'shards', rank, processes)) as predictions:
         # round_up would repeat images to make the shares equal.
