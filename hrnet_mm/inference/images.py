@@ -22,7 +22,7 @@ from .open import open_network
 from .predictions import Predictions, merge
 from .predictor import Predictor, UnreadableError
 
-__all__ = ['predict_images']
+__all__ = ['find_images', 'predict_images']
 
 _SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.pgm', '.ppm', '.tif', '.tiff', '.webp'}
 _DEFAULT_OUT = Path('work_dirs', 'predict')
@@ -76,7 +76,7 @@ def predict_images(
         predict_images([Path('images')], Path('predictions'), 'weights.pth', score=0.5)
         ```
     """
-    images = _find(paths)
+    images = find_images(paths)
     rank, processes = _join(launcher)
     opened = open_network(model, weights, device=_device(), raw=raw)
     predictor = Predictor(opened)
@@ -117,8 +117,15 @@ def predict_images(
     return len(errors) < len(images)
 
 
-def _find(given: Sequence[Path]) -> list[Path]:
-    """Return all images once, in the same order in every process, without the pictures of predictions."""
+def find_images(given: Sequence[Path]) -> list[Path]:
+    """Return all images once, in the same order in every process, without the pictures of predictions.
+
+    Args:
+        given: Images, and folders whose images are all used, at any depth.
+
+    Raises:
+        UserError: A path does not exist, or there is no image.
+    """
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():

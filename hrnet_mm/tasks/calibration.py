@@ -36,6 +36,8 @@ class Kind:
         observe: From a data sample with its truth, arrays of one length.
         fit: From these arrays of all samples together, the numbers by name.
         apply: Changes a data sample by the numbers.
+        uncertainty: Of a data sample, calibrated or not, the expected share of mistakes or, of boxes, their number; of
+            keypoints, their mean radius as a share of the box's side.
         is_valid: Whether numbers by name, of any origin, are such as `fit` returns.
         about: What the numbers make of scores, for a sentence.
     """
@@ -43,6 +45,7 @@ class Kind:
     observe: Callable[[Any], Observed]
     fit: Callable[..., dict[str, Any] | None]
     apply: Callable[[Any, Mapping[str, Any]], None]
+    uncertainty: Callable[[Any], float]
     is_valid: Callable[[Mapping[str, Any]], bool]
     about: str
 
@@ -113,6 +116,12 @@ def _apply_to_pixels(sample: Any, numbers: Mapping[str, Any]) -> None:
     sample.set_field(type(sample.seg_logits)(data=probabilities.amax(0, keepdim=True)), 'confidence')
 
 
+def _mistakes_of_pixels(sample: Any) -> float:
+    if 'confidence' in sample:
+        return 1 - float(sample.confidence.data.mean())
+    return 1 - float(sample.seg_logits.data.softmax(0).amax(0).mean())
+
+
 def _observe_boxes(sample: Any) -> Observed:
     """The boxes' scores, and whether each is the best one of an object of its class (IoU of 0.5 or more)."""
     found, truth = sample.pred_instances, sample.gt_instances
@@ -162,6 +171,12 @@ def _apply_to_boxes(sample: Any, numbers: Mapping[str, Any]) -> None:
     found.scores = torch.from_numpy(scores).to(found.scores)
 
 
+def _mistakes_of_boxes(sample: Any) -> float:
+    """Of those with the probability p, the share p is missed without them, and 1 - p is false with them."""
+    scores = sample.pred_instances.scores.numpy()
+    return float(np.minimum(scores, 1 - scores).sum())
+
+
 def _observe_points(sample: Any) -> Observed:
     """The scores of labeled points, and their errors as shares of the box's side."""
     found, truth = sample.pred_instances, sample.gt_instances
@@ -194,21 +209,35 @@ def _apply_to_points(sample: Any, numbers: Mapping[str, Any]) -> None:
     found.keypoint_radii = shares * _sides(found)
 
 
+def _mean_radius(sample: Any) -> float:
+    """Of points without radii, what their mean score lacks of 1, which also orders images of equal radii."""
+    found = sample.pred_instances
+    doubt = 1 - float(np.asarray(found.keypoint_scores).mean())
+    return float((found.keypoint_radii / _sides(found)).mean()) + 1e-6 * doubt if 'keypoint_radii' in found else doubt
+
+
 KINDS: Mapping[Annotations, Kind] = {
     'boxes': Kind(
         _observe_boxes,
         _fit_boxes,
         _apply_to_boxes,
+        _mistakes_of_boxes,
         _are_platt,
         'the scores of boxes are probabilities that an object of the class is there (IoU of 0.5 or more)',
     ),
     'classes': Kind(
-        _observe_class, _fit_classes, _apply_to_class, _is_temperature, 'the scores of classes are probabilities'
+        _observe_class,
+        _fit_classes,
+        _apply_to_class,
+        lambda sample: 1 - float(sample.pred_score.max()),
+        _is_temperature,
+        'the scores of classes are probabilities',
     ),
     'keypoints': Kind(
         _observe_points,
         _fit_points,
         _apply_to_points,
+        _mean_radius,
         _are_radii,
         f'keypoints have radii in pixels, within which {COVERAGE:.0%} of them lie',
     ),
@@ -216,6 +245,7 @@ KINDS: Mapping[Annotations, Kind] = {
         _observe_pixels,
         _fit_classes,
         _apply_to_pixels,
+        _mistakes_of_pixels,
         _is_temperature,
         'the confidence of pixels is the probability of their class',
     ),
