@@ -1,5 +1,6 @@
 """Sizes of images from the heads of their files, as the libraries decode them."""
 
+import stat
 import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ __all__ = ['Header', 'read_headers']
 
 _THREADS = 8  # reading waits for the disk or the network
 _PART = 64  # files that a thread reads in turn, as each change of threads costs more than a head that is in memory
+_MOST_SIDE, _MOST_PIXELS = 1 << 20, 1 << 30  # of what OpenCV decodes
 _TURNED = {'JPEG', 'MPO', 'PNG', 'WEBP'}
 """Formats whose EXIF orientation OpenCV follows, and mmcv with it."""
 
@@ -81,6 +83,8 @@ def read_headers(files: Sequence[Path]) -> list[Header | str]:
 
 def _read_header(file: Path) -> Header | str:
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
+            return 'it is a folder, a pipe or a device'
         with Image.open(file) as image:
             width, height = image.size
             # A PNG without EXIF data before its pixels would be decoded in search of them.
@@ -89,6 +93,8 @@ def _read_header(file: Path) -> Header | str:
             kind = image.format
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, struct.error) as error:
         return str(error)
+    if max(width, height) > _MOST_SIDE or width * height > _MOST_PIXELS:
+        return f'it states {by((width, height))}, which is too large'
     if orientation not in range(2, 9):
         return Header(width, height)
     if kind not in _TURNED:
