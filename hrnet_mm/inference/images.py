@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
@@ -186,7 +187,10 @@ def _claim(out: Path | None, files: Sequence[Path], score: float | None) -> Path
             break
     else:
         raise UserError(f'{out} holds predictions of another model: {note.read_text()}; choose another --out')
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--out: {folder} cannot be made ({error.strerror}); choose another folder') from error
     with written_aside(note) as aside:
         aside.write_text(about)
     return folder
@@ -211,16 +215,30 @@ def _read_boxes(
     if not file.is_file():
         raise UserError(f'--boxes: {file}: no such file; expected the predictions.jsonl of a detector')
     listed = {}
-    with file.open() as lines:
-        for line in map(json.loads, lines):
-            pairs = zip(line.get('boxes', []), line.get('scores', []), strict=True)
-            listed[Path(line['image']).resolve()] = [box for box, score in pairs if score >= least]
+    with file.open(encoding='utf-8', errors='replace') as lines:
+        for number, text in enumerate(lines, 1):
+            try:
+                line = json.loads(text)
+                pairs = zip(line.get('boxes', []), line.get('scores', []), strict=True)
+                boxes = [[float(value) for value in box] for box, score in pairs if score >= least]
+                place = Path(line['image']).resolve()
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                raise UserError(f'--boxes: {file}: line {number} is not an image with boxes ({error})') from error
+            if not all(
+                len(box) == 4 and np.isfinite(box).all() and box[2] > box[0] and box[3] > box[1] for box in boxes
+            ):
+                raise UserError(f'--boxes: {file}: line {number} has a box that is not x1 < x2 and y1 < y2 in pixels')
+            listed[place] = boxes
     if missing := [image for image in images if image.resolve() not in listed]:
         raise UserError(
             f'--boxes: {file} has no line for {len(missing)} of {len(images)} images, such as {missing[0]}; run the '
             'detector on the same images, and this command in the same folder'
         )
     return {image: listed[image.resolve()] for image in images}
+
+
+def _is_box(box: Sequence[float]) -> bool:
+    return len(box) == 4 and bool(np.isfinite(box).all()) and box[0] < box[2] and box[1] < box[3]
 
 
 class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):

@@ -101,6 +101,8 @@ class Predictor:
         Raises:
             UnreadableError: The image cannot be decoded.
         """
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise UnreadableError('it is a folder, a pipe or a device')
         try:
             base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
             if not self.needs_boxes:
@@ -187,6 +189,8 @@ def _why_unreadable(path: Path) -> str | None:
             return 'the file is not an image that OpenCV reads, or is damaged'
     except OSError as problem:
         return str(problem.strerror or problem)
+    except cv2.error:
+        return 'its header states more pixels than OpenCV decodes'
     return None
 
 

@@ -9,6 +9,7 @@ import struct
 import time
 import zipfile
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import h5py
@@ -20,6 +21,8 @@ from label_formats import WRITERS, label_files
 from mmengine.registry import MODELS, DefaultScope
 
 from hrnet_mm.cli import main
+from hrnet_mm.errors import UserError
+from hrnet_mm.inference.images import _read_boxes
 from hrnet_mm.tasks import config_of
 from hrnet_mm.training import runs
 from hrnet_mm.weights import ModelSpec, write_checkpoint
@@ -386,7 +389,7 @@ WEIGHTS = {
     'weights that are a pipe': (os.mkfifo, 'is not a file|is empty'),
     'weights that link to themselves': (to_itself, 'cannot be read'),
     'weights cut off': (lambda file: file.write_bytes(b'PK\x03\x04' + b'x' * 100), 'damaged|not a checkpoint'),
-    'weights that are a zip bomb': (zip_bomb, 'compressed|expands|damaged'),
+    'weights that are a zip bomb': (zip_bomb, 'holds more than its size'),
     'weights that run a program': (lambda file: torch.save({'state_dict': Runs()}, file), 'mkdir|more than data|code'),
     'weights of a header without end': (
         lambda file: file.write_bytes(struct.pack('<Q', 2 * DEEP) + b'{"a":' + b'[' * (2 * DEEP)),
@@ -443,3 +446,23 @@ def test_damaged_folder_of_predictions(tmp_path, capsys, weights):
     assert 'out' in refused(['predict', weights, '--data', tmp_path / 'images', '--out', tmp_path / 'out'], capsys)
     assert 'no such file' in refused(['predict', weights, '--data', tmp_path / 'none', '--out', tmp_path / 'o'], capsys)
     assert not (tmp_path / 'o').exists()
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('{"image": "a', 'line 2 is not an image with boxes'),
+        ('7', 'line 2 is not an image with boxes'),
+        ('[' * DEEP, 'line 2 is not an image with boxes'),
+        ('{"image": "a.png", "boxes": [[1, 2, 3, NaN]], "scores": [1]}', 'line 2 has a box that is not'),
+        ('{"image": "a.png", "boxes": [[9, 9, 3, 3]], "scores": [1]}', 'line 2 has a box that is not'),
+        ('{"image": "a.png", "boxes": [[1, 2, 3]], "scores": [1]}', 'line 2 has a box that is not'),
+        ('{"image": "a.png", "boxes": [[1, 2, 3, 4]], "scores": []}', 'line 2 is not an image with boxes'),
+        ('\0', 'line 2 is not an image with boxes'),
+    ],
+)
+def test_damaged_boxes(tmp_path, line, message):
+    file = tmp_path / 'predictions.jsonl'
+    file.write_text(f'{{"image": "b.png", "boxes": [], "scores": []}}\n{line}\n')
+    with pytest.raises(UserError, match=re.escape(str(file)) + '.*' + message):
+        _read_boxes(file, 0.3, SimpleNamespace(needs_boxes=True), [])
