@@ -1,4 +1,4 @@
-"""`hrnet-mm suggest`: the images that are worth labeling next."""
+"""`hrnet-mm suggest`: images to label next."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from ._warnings import ignore_library_warnings
 
 __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
-HELP = 'list the images whose labels would teach a trained network most'
+HELP = 'list images of different kinds that a trained network is uncertain of, to label next'
 EXAMPLE = '  hrnet-mm suggest new_images --model work_dirs/own/pose/weights.pth --labeled my_images'
 
 _COUNT = 20

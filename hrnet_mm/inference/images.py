@@ -224,9 +224,7 @@ def _read_boxes(
                 place = Path(line['image']).resolve()
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise UserError(f'--boxes: {file}: line {number} is not an image with boxes ({error})') from error
-            if not all(
-                len(box) == 4 and np.isfinite(box).all() and box[2] > box[0] and box[3] > box[1] for box in boxes
-            ):
+            if not all(map(_is_box, boxes)):
                 raise UserError(f'--boxes: {file}: line {number} has a box that is not x1 < x2 and y1 < y2 in pixels')
             listed[place] = boxes
     if missing := [image for image in images if image.resolve() not in listed]:

@@ -1,4 +1,4 @@
-"""Choice of the images whose labels would teach a network most: uncertain ones that differ from one another."""
+"""Choice of images to label next: those that a network is uncertain of and that differ from one another."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -115,7 +115,7 @@ def choose(uncertainties: Floats, places: Floats, known: Floats, count: int) -> 
     candidates = [int(i) for i in order if nearest[i] > _COPY * typical or not len(known)]
     chosen: list[int] = []
     while len(chosen) < count and candidates:
-        pool = candidates[: _CANDIDATES * count]
+        pool = candidates[: _CANDIDATES * count - len(chosen)]
         # Without labeled images, the most uncertain one is the first.
         best = max(pool, key=lambda i: nearest[i])
         chosen.append(best)
