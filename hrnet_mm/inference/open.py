@@ -277,8 +277,7 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
 
 
 def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwork:
-    from ..tasks import TASKS, config_of
-    from ..tasks.calibration import check_calibration
+    from ..tasks import config_of
 
     its_arch = infer_arch(part(checkpoint.state_dict(), 'backbone'))
     try:
@@ -289,7 +288,6 @@ def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwor
                 'give a config that you trust, and the file as its weights'
             )
         config = config_of(spec)
-        check_calibration(spec, TASKS[spec.task].annotations)
     except UserError as error:
         raise CheckpointError(f'{checkpoint.path}: {error}') from None
     opened = _of_config(config, name, checkpoint, has_names=True)

@@ -15,11 +15,13 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import VISUALIZERS, init_default_scope
 
+from ..datasets import Annotations
 from ..datasets.labels import UNLABELED
 from ..errors import UserError
 from ..registry import scope_of, type_name
 from ..tasks import TASKS
-from ..tasks.calibration import KINDS, calibrate_samples
+from ..tasks.calibration import KINDS, calibrate_samples, check_calibration
+from ..weights import ModelSpec
 from ..weights.io import written_aside
 from .open import OpenedNetwork, data_set
 
@@ -84,8 +86,7 @@ class Predictor:
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
         self._visualizer: Any = VISUALIZERS.build({**settings, 'name': f'predict {id(self)}', 'save_dir': None})
         self._task.tell_classes(self._visualizer, self.dataset_meta)
-        self._calibration = opened.spec and opened.spec.calibration
-        self._kind = TASKS[opened.spec.task].annotations if opened.spec and self._calibration else None
+        self._calibration, self._kind = _calibration(opened.spec or opened.checkpoint.spec)
         self.calibrated = KINDS[self._kind].about if self._kind else ''
 
     def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
@@ -168,6 +169,15 @@ class Predictor:
             drawn = aside.with_name(f'{aside.name}.png')  # the suffix selects a visualizer's format
             self._task.draw(self._visualizer, image, samples, score, str(drawn), self.dataset_meta)
             drawn.rename(aside)
+
+
+def _calibration(spec: ModelSpec | None) -> tuple[Mapping[str, Any] | None, Annotations | None]:
+    """The calibration that comes with the weights, and the kind of annotations that it is for."""
+    if spec is None or spec.calibration is None or spec.task not in TASKS:
+        return None, None
+    kind = TASKS[spec.task].annotations
+    check_calibration(spec, kind)
+    return spec.calibration, kind
 
 
 def _shape(images: Any) -> Any:

@@ -115,7 +115,7 @@ def choose(uncertainties: Floats, places: Floats, known: Floats, count: int) -> 
     candidates = [int(i) for i in order if nearest[i] > _COPY * typical or not len(known)]
     chosen: list[int] = []
     while len(chosen) < count and candidates:
-        pool = candidates[: _CANDIDATES * count - len(chosen)]
+        pool = candidates[: _CANDIDATES * count]
         # Without labeled images, the most uncertain one is the first.
         best = max(pool, key=lambda i: nearest[i])
         chosen.append(best)

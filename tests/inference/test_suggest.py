@@ -33,8 +33,8 @@ def test_copies_of_labeled_ones_are_not_chosen():
 
 
 def test_certain_ones_are_no_candidates():
-    places = np.array([[float(i), 0] for i in range(10)] + [[1000.0, 0]])
-    assert 10 not in choose(np.array([0.9] * 10 + [0.0]), places, NONE, 2)
+    places = np.array([[float(i), 0] for i in range(20)] + [[1000.0, 0]])
+    assert 20 not in choose(np.array([0.9] * 20 + [0.0]), places, NONE, 2)
 
 
 @pytest.fixture
