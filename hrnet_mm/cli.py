@@ -14,7 +14,7 @@ __all__ = ['main']
 
 _COMMANDS = (
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
-    *('verify', 'verify-checkpoint', 'doctor', 'check', 'labels'),
+    *('verify', 'verify-checkpoint', 'doctor', 'check', 'labels', 'suggest'),
 )
 """Names of the modules in `commands`, with hyphens for underscores."""
 

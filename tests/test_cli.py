@@ -16,7 +16,7 @@ from hrnet_mm.models.network import READOUTS
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
-    *('verify', 'verify-checkpoint', 'doctor', 'check', 'labels'),
+    *('verify', 'verify-checkpoint', 'doctor', 'check', 'labels', 'suggest'),
 ]
 
 

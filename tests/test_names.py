@@ -16,7 +16,7 @@ from hrnet_mm.weights import convert
 ARCHS = ['w18', 'w30', 'w32', 'w40', 'w44', 'w48', 'w64', 'w18-small-v1', 'w18-small-v2', 'w44b', 'w76b', 'w96b']
 COMMANDS = [
     *('demo', 'list', 'info', 'train', 'test', 'track', 'predict', 'streams', 'convert', 'export', 'benchmark'),
-    *('verify', 'verify-checkpoint', 'doctor', 'check', 'labels'),
+    *('verify', 'verify-checkpoint', 'doctor', 'check', 'labels', 'suggest'),
 ]
 OPTIONS = {  # beside MODEL and --weights
     'test': ['--out'],

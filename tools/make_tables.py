@@ -9,6 +9,7 @@ python tools/make_tables.py --check  # only list stale files, and exit with 1 if
 
 import argparse
 import re
+import statistics
 import textwrap
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -81,6 +82,10 @@ def tables():
             **reading(read_rows(MEASURED / 'data_speed.csv')),
         },
         'docs/tutorials/own_images.md': {'soak': soaked(read_rows(MEASURED / 'config_soak.csv'))},
+        'docs/how_to/confidence.md': {
+            'calibration': calibrated(read_rows(MEASURED / 'calibration.csv')),
+            'suggest': suggested(read_rows(MEASURED / 'suggest.csv')),
+        },
         'docs/learn.md': {'learn': learned(read_rows(MEASURED / 'learn.csv'))},
         'docs/tracking.md': {name: tracked(tracks, poses) for name, poses in POSES.items()},
     }
@@ -102,6 +107,45 @@ def soaked(rows):
         f'{found["missed"]} are missed; a change counts as harmless if a short training and its test give equal losses '
         f'and metrics ([config_soak.csv](../../tools/research/results/config_soak.csv) has a row for '
         'each).'
+    )
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def calibrated(rows):
+    """The mean of the seeds, with the least and the greatest, on images that were never fitted on."""
+    lines = ['| task | fitted on | before | after or coverage | lowest and highest | right |', '|---' * 6 + '|']
+    for task in dict.fromkeys(row['task'] for row in rows):
+        for fitted in ('validation', 'others'):
+            some = [
+                row
+                for row in rows
+                if (row['task'], row['fitted on'], row['measured on'], row['checkpoint'])
+                == (task, fitted, 'held-out', 'best')
+            ]
+            kind = 'coverage' if some[0]['coverage'] else 'ECE after'
+            found = [100 * float(row[kind]) for row in some]
+            before = [100 * float(row['ECE before']) for row in some if row['ECE before']]
+            right = statistics.mean(100 * float(row['correct']) for row in some)
+            lines.append(
+                f'| {task} | {"the validation part" if fitted == "validation" else "other images"} | '
+                f'{f"ECE {statistics.mean(before):.1f}" if before else "-"} | '
+                f'{"" if kind == "coverage" else "ECE "}{statistics.mean(found):.1f} | '
+                f'{min(found):.1f} to {max(found):.1f} | {right:.1f} |'
+            )
+    return lines
+
+
+def suggested(rows):
+    values = {(row['seed'], row['chosen by']): float(row['top-1']) for row in rows}
+    gains = [values[seed, 'suggest'] - values[seed, 'random'] for seed in dict.fromkeys(row['seed'] for row in rows)]
+    mean = statistics.mean(gains)
+    half = 2.776 * statistics.stdev(gains) / len(gains) ** 0.5  # Student's t of five seeds
+    assert len(gains) == 5
+    low, high = mean - half, mean + half
+    verdict = 'helped' if low > 0 else 'was worse than random choice' if high < 0 else 'made no difference that shows'
+    text = (
+        f'On handwritten digits, 100 of which were labeled and 100 of which were chosen, `suggest` {verdict}: '
+        f'top-1 changed by {mean:.1f} points against random choice (95 % interval {low:.1f} to {high:.1f}, five seeds).'
     )
     return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
 

@@ -17,6 +17,8 @@ __all__ = ['WHERE', 'Use', 'check_coco', 'check_structure', 'count_labels', 'rea
 WHERE = '_where'
 """The key of an image's or annotation's place in its file, for sentences, where a reader made it of another format."""
 
+_MOST_BYTES = 2 * 10**9  # COCO's largest file has half a billion
+
 
 @dataclass(frozen=True)
 class Use:
@@ -51,9 +53,16 @@ def read_json(file: Path) -> Any:
     """Read a JSON file in UTF-8, with or without a byte order mark, or in UTF-16.
 
     Raises:
-        ValueError: It is not JSON.
+        ValueError: It is not JSON, or too large; the reason names the line.
     """
-    return json.loads(file.read_bytes())
+    if (size := file.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f'it has {size / 1e9:.0f} GB, and may have {_MOST_BYTES / 1e9:.0f}')
+    data = file.read_bytes()
+    try:
+        return json.loads(data)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b'\n') + 1
+        raise ValueError(f'line {line} is not in UTF-8') from error
 
 
 def check_structure(file: Path, coco: Any, formats: str, report: Report, needed: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ __all__ = ['DataError', 'Finding', 'Report', 'listed']
 Level = Literal['error', 'warning']
 
 _SHOWN_NAMES = 5
+_LONGEST = 1000  # characters of a sentence
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Report:
         self._add('warning', sentence, kind)
 
     def _add(self, level: Level, sentence: str, kind: tuple[Hashable, ...]) -> None:
+        sentence = _shown(sentence)
         key = (level, *(kind or (sentence,)))
         first = self._found.get(key)
         if first is None:
@@ -93,6 +95,14 @@ class Report:
             count = len(errors) - 1
             others = f'; {count} other mistake{"s"[: count != 1]}' if count else ''
             raise DataError(errors[0] + others + (f': {all_of_them}' if count and all_of_them else ''))
+
+
+def _shown(sentence: str) -> str:
+    """A sentence in one line of a readable length, whatever characters the names in it have."""
+    if not sentence.isprintable():
+        sentence = ''.join(one if one.isprintable() else repr(one)[1:-1] for one in sentence)
+    half = _LONGEST // 2
+    return sentence if len(sentence) <= _LONGEST else f'{sentence[:half]} ... {sentence[-half:]}'
 
 
 def listed(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from .format import Format, Parts
 from .formats import FORMATS, about, find_format, read_parts
 from .labels import UNLABELED, check_semantic, label_array
 from .masks import encode
+from .points import read_points
 from .writing import Target
 
 __all__ = ['convert', 'read_all']
@@ -37,6 +38,9 @@ def read_all(path: Path, name: str | None = None) -> tuple[Format, Parts, list[s
     report = Report()
     needs_labels = form.kinds(path, files) == ['regions']
     parts = read_parts(path, form, files, 'regions' if needs_labels else None, report)
+    for content in parts.values():
+        if any(category.get('keypoints') for category in content['categories']):
+            read_points(files[0], content)
     if any('label_image' in image for image in parts['train']['images']):
         check_semantic(path, list(parts.values()), report)
     report.stop(f'hrnet-mm check {path} shows all')

@@ -15,6 +15,8 @@ __all__ = ['read_h5']
 
 _WHAT_TO_DO = 'read it with DeepLabCut and write it anew, or give the .csv beside it'
 
+_MOST_BYTES = 1 << 28  # of names
+
 
 def read_h5(file: Path) -> list[list[str]]:
     """The lines of a table: names above, an image a line below.
@@ -34,11 +36,12 @@ def read_h5(file: Path) -> list[list[str]]:
             items, _ = _axis(table, 'block0_items')
             if sorted(items) != sorted(columns) or 'block1_items_level0' in table:
                 raise ValueError('it has columns of several kinds')
+            # Before they are read: a small file can say that it has more numbers than there is memory.
+            if table['block0_values'].shape != (len(images), len(columns)):
+                raise ValueError(f'it has {len(images)} images, but numbers for {len(table["block0_values"])}')
             values = np.asarray(table['block0_values'], float)[:, [items.index(column) for column in columns]]
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UserError(f'{file} is not a table of labels ({error}); {_WHAT_TO_DO}') from error
-    if len(values) != len(images):
-        raise UserError(f'{file} has {len(images)} images and {len(values)} lines of numbers; {_WHAT_TO_DO}')
     width = len(images[0]) if images else 1
     header = [[name, *[''] * (width - 1), *(column[i] for column in columns)] for i, name in enumerate(names)]
     rows = ['' if np.isnan(value) else repr(value) for value in values.ravel().tolist()]
@@ -59,6 +62,6 @@ def _axis(table: Any, key: str) -> tuple[list[tuple[str, ...]], list[str]]:
 
 
 def _texts(array: Any) -> list[str]:
-    if array.dtype.kind != 'S':
+    if array.dtype.kind != 'S' or array.nbytes > _MOST_BYTES:
         raise ValueError('its names are no plain texts')
     return [text.decode() for text in np.asarray(array).tolist()]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..annotations import Report
 from ..annotations.clutter import is_clutter
+from ..errors import UserError
 from .content import Annotations, Content
 
 __all__ = ['IMAGE_SUFFIXES', 'Files', 'Format', 'Parts', 'head']
@@ -19,6 +20,7 @@ IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.
 Parts = Mapping[str, Content]
 """The content of 'train' and of 'val', or of 'train' alone where a folder has no validation part."""
 
+_LABEL_SUFFIXES = frozenset({'.csv', '.h5', '.json', '.nwb', '.pts', '.slp', '.txt', '.xml', '.yaml', '.yml'})
 _HEAD = 65536
 _LOOKED_AT = 20  # files of a folder, of which one must have the sign of a format
 _KINDS = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.tif': 'TIFF', '.tiff': 'TIFF'}
@@ -37,7 +39,11 @@ class Files:
 
     @cached_property
     def by_suffix(self) -> Mapping[str, Sequence[Path]]:
-        """The files by suffixes in small letters; those of a folder in the order of their names."""
+        """The files by suffixes in small letters; those of a folder in the order of their names.
+
+        Raises:
+            UserError: What has the name of a file with labels is a folder, a pipe, a device, or a link to nothing.
+        """
         found: dict[str, list[Path]] = {}
         walked: set[str] = set()
         for folder, folders, names in os.walk(self.path, followlinks=True):
@@ -47,9 +53,13 @@ class Files:
                 continue
             walked.add(real)
             folders[:] = sorted(name for name in folders if not is_clutter(name))
-            for name in sorted(names):
-                if not is_clutter(name):
-                    found.setdefault(os.path.splitext(name)[1].lower(), []).append(Path(folder, name))
+            for name in sorted([*names, *(one for one in folders if _suffix(one) in _LABEL_SUFFIXES)]):
+                if is_clutter(name):
+                    continue
+                suffix = _suffix(name)
+                if suffix in _LABEL_SUFFIXES and not os.path.isfile(os.path.join(folder, name)):
+                    raise UserError(f'{Path(folder, name)} is not a file, as its name says; remove it')
+                found.setdefault(suffix, []).append(Path(folder, name))
         return found
 
     def of(self, *suffixes: str) -> list[Path]:
@@ -119,8 +129,14 @@ class Format:
     yields: tuple[str, ...] = ()
 
 
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
 def head(file: Path) -> str:
     """The beginning of a text file, by which formats are told apart; other bytes become question marks."""
+    if not file.is_file():  # a pipe would be waited for
+        return ''
     try:
         with file.open('rb') as opened:
             data = opened.read(_HEAD)

@@ -13,7 +13,7 @@ from .format import Files
 __all__ = ['find_image', 'images_by_stem', 'own_image']
 
 
-def find_image(path: Path, file: Path, name: str, folders: Sequence[Path] = ()) -> str:
+def find_image(path: Path, file: Path, name: str, folders: Sequence[Path] = (), line: int | None = None) -> str:
     """The path of an image below a folder; of an absolute one, as other computers write it, the end is looked for.
 
     Args:
@@ -21,6 +21,7 @@ def find_image(path: Path, file: Path, name: str, folders: Sequence[Path] = ()) 
         file: The file that names the image.
         name: Its name there.
         folders: Where it may be, besides the folder, its images/ and the folder of the file.
+        line: The line of the file that names it.
 
     Raises:
         UserError: It is nowhere, outside of the folder, or one of several that differ.
@@ -44,7 +45,8 @@ def find_image(path: Path, file: Path, name: str, folders: Sequence[Path] = ()) 
                 )
             if found:
                 return found[0].relative_to(os.path.normpath(path)).as_posix()
-    raise UserError(f'{folders[0] / name} does not exist, but {file.name} lists it; add it, or take it out of the file')
+    lists = file.name if line is None else f'{file.name}: line {line}'
+    raise UserError(f'{folders[0] / name} does not exist, but {lists} lists it; add it, or take it out of the file')
 
 
 def images_by_stem(path: Path) -> dict[str, list[Path]]:

@@ -88,7 +88,7 @@ def _read_line(
 
     given = cell(_IMAGE)
     if given not in places:
-        places[given] = find_image(built.path, file, given)
+        places[given] = find_image(built.path, file, given, line=line)
     key = (places[given], cell(_OBJECT), cell(_CLASS) or _ONLY)
     is_wide = not {'x', 'y'} <= row.keys()
     if is_wide and key in objects:

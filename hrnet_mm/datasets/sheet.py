@@ -16,7 +16,7 @@ from .labels import UNLABELED, label_array
 from .masks import pixels
 from .writing import objects_of
 
-__all__ = ['draw_sheet']
+__all__ = ['draw_sheet', 'tile', 'write_sheet']
 
 _Color = tuple[int, int, int]
 
@@ -40,7 +40,17 @@ def draw_sheet(path: Path, parts: Parts, file: Path, count: int) -> int:
     """
     every = list(objects_of(parts))
     chosen = every[:: max(1, math.ceil(len(every) / count))][:count]
-    tiles = [_draw(path, part, image, objects, parts[part]) for part, image, objects in chosen]
+    write_sheet([_draw(path, part, image, objects, parts[part]) for part, image, objects in chosen], file)
+    return len(chosen)
+
+
+def write_sheet(tiles: Sequence[Image.Image], file: Path) -> None:
+    """Write tiles, all of one width, as one picture.
+
+    Args:
+        tiles: One or more.
+        file: The picture.
+    """
     columns = math.ceil(math.sqrt(len(tiles)))
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     heights = [max(tile.height for tile in row) + _GAP for row in rows]
@@ -50,7 +60,18 @@ def draw_sheet(path: Path, parts: Parts, file: Path, count: int) -> int:
             sheet.paste(tile, (_GAP + k * (_SIDE + _GAP), _GAP + sum(heights[:i])))
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(file)
-    return len(tiles)
+
+
+def tile(photo: Any, title: str) -> Image.Image:
+    """Return a picture `(H, W, 3)` in R, G, B as a tile with its title above."""
+    scale = _SIDE / max(photo.shape[:2])
+    shape = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
+    found = Image.new('RGB', (_SIDE, shape[1] + _TITLE), 'white')
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    found.paste(Image.fromarray(cv2.resize(np.ascontiguousarray(photo), shape, interpolation=method)), (0, _TITLE))
+    font = ImageFont.load_default(13)
+    ImageDraw.Draw(found).text((2, 2), _fitting(title, font), 'black', font)
+    return found
 
 
 def _color(i: int) -> _Color:
@@ -72,20 +93,16 @@ def _draw(path: Path, part: str, image: Content, objects: Sequence[Content], con
             photo = _painted(photo, labels == number, color)
         photo = _painted(photo, labels == UNLABELED, (128, 128, 128))
     scale = _SIDE / max(photo.shape[:2])
-    shape = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
-    tile = Image.new('RGB', (_SIDE, shape[1] + _TITLE), 'white')
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    tile.paste(Image.fromarray(cv2.resize(np.ascontiguousarray(photo), shape, interpolation=method)), (0, _TITLE))
-    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(13)
     tag = f': {names[image["category_id"]]}' if 'category_id' in image else ''
-    draw.text((2, 2), _fitting(f'{part}: {image["file_name"]}{tag}', font), 'black', font)
+    labeled = tile(photo, f'{part}: {image["file_name"]}{tag}')
+    draw = ImageDraw.Draw(labeled)
     for one in objects:
         _draw_object(draw, one, content, colors[one['category_id']], names[one['category_id']], scale)
     if 'label_image' in image:
         shown = [number for number in colors if (labels == number).any()]
         for i, number in enumerate(shown[:12]):
             _write(draw, (4, _TITLE + 4 + 16 * i), names[number], colors[number])
-    return tile
+    return labeled
 
 
 def _draw_object(draw: Any, one: Content, content: Content, color: _Color, name: str, scale: float) -> None:

@@ -26,6 +26,7 @@ __all__ = [
 
 _SHOWN = 40
 _MOST = 1e9  # pixels, beyond which a number is a mistake
+_MOST_BYTES = 2 * 10**9  # of a file that is read whole; COCO's largest has half a billion
 
 
 class _Element(ET.Element):
@@ -38,18 +39,26 @@ def read_text(file: Path) -> str:
     """Read a text in UTF-8, with or without a byte order mark, or in UTF-16 with one.
 
     Raises:
-        UserError: It is in another encoding; the sentence names the line.
+        UserError: It is in another encoding, or too large; the sentence names the line.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UserError(f'{file} cannot be read ({error.strerror})') from error
+    data = _read_bytes(file)
     encoding = 'utf-16' if data[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig'
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b'\n') + 1
         raise UserError(f'{file}: line {line} is not in UTF-8; save the file as UTF-8') from error
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        if (size := file.stat().st_size) > _MOST_BYTES:
+            raise UserError(
+                f'{file} has {size / 1e9:.0f} GB, and a file of labels may have {_MOST_BYTES / 1e9:.0f}; divide it'
+            )
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f'{file} cannot be read ({error.strerror})') from error
 
 
 def listed_names(file: Path) -> list[str]:
@@ -118,10 +127,8 @@ def read_xml(file: Path) -> ET.Element:
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(file.read_bytes(), True)
+        parser.Parse(_read_bytes(file), True)
         root = builder.close()
-    except OSError as error:
-        raise UserError(f'{file} cannot be read ({error.strerror})') from error
     except (expat.ExpatError, ValueError, AssertionError) as error:
         if isinstance(error, UserError):
             raise

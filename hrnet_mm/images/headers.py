@@ -1,5 +1,6 @@
 """Heads of image files: the size as the pixels are read, the bands, and the type of a value."""
 
+import stat
 import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,8 @@ def read_headers(files: Sequence[Path]) -> list[Header | str]:
 
 def _read(file: Path) -> Header | str:
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
+            return 'it is a folder, a pipe or a device'
         if medical.is_medical(file):
             return Header(*medical.read_size(file), is_picture=False)
         if tiff.is_tiff(file):

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
@@ -23,7 +24,7 @@ from .open import open_network
 from .predictions import Predictions, merge
 from .predictor import Predictor, UnreadableError
 
-__all__ = ['predict_images']
+__all__ = ['find_images', 'predict_images']
 
 _SUFFIXES = {*IMAGE_SUFFIXES, '.pgm', '.ppm'}
 _DEFAULT_OUT = Path('work_dirs', 'predict')
@@ -77,7 +78,7 @@ def predict_images(
         predict_images([Path('images')], Path('predictions'), 'weights.pth', score=0.5)
         ```
     """
-    images = _find(paths)
+    images = find_images(paths)
     rank, processes = _join(launcher)
     opened = open_network(model, weights, device=_device(), raw=raw)
     predictor = Predictor(opened)
@@ -86,6 +87,7 @@ def predict_images(
     boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
+    print(f'calibrated: {predictor.calibrated}' if predictor.calibrated else 'not calibrated: scores only rank')
     out = _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
     with closing(Predictions(out / 'shards', rank, processes)) as predictions:
         # round_up would repeat images to make the shares equal.
@@ -119,8 +121,15 @@ def predict_images(
     return len(errors) < len(images)
 
 
-def _find(given: Sequence[Path]) -> list[Path]:
-    """Return all images once, in the same order in every process, without the pictures of predictions."""
+def find_images(given: Sequence[Path]) -> list[Path]:
+    """Return all images once, in the same order in every process, without the pictures of predictions.
+
+    Args:
+        given: Images, and folders whose images are all used, at any depth.
+
+    Raises:
+        UserError: A path does not exist, or there is no image.
+    """
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():
@@ -181,7 +190,10 @@ def _claim(out: Path | None, files: Sequence[Path], score: float | None) -> Path
             break
     else:
         raise UserError(f'{out} holds predictions of another model: {note.read_text()}; choose another --out')
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--out: {folder} cannot be made ({error.strerror}); choose another folder') from error
     with written_aside(note) as aside:
         aside.write_text(about)
     return folder
@@ -206,16 +218,28 @@ def _read_boxes(
     if not file.is_file():
         raise UserError(f'--boxes: {file}: no such file; expected the predictions.jsonl of a detector')
     listed = {}
-    with file.open() as lines:
-        for line in map(json.loads, lines):
-            pairs = zip(line.get('boxes', []), line.get('scores', []), strict=True)
-            listed[Path(line['image']).resolve()] = [box for box, score in pairs if score >= least]
+    with file.open(encoding='utf-8', errors='replace') as lines:
+        for number, text in enumerate(lines, 1):
+            try:
+                line = json.loads(text)
+                pairs = zip(line.get('boxes', []), line.get('scores', []), strict=True)
+                boxes = [[float(value) for value in box] for box, score in pairs if score >= least]
+                place = Path(line['image']).resolve()
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                raise UserError(f'--boxes: {file}: line {number} is not an image with boxes ({error})') from error
+            if not all(map(_is_box, boxes)):
+                raise UserError(f'--boxes: {file}: line {number} has a box that is not x1 < x2 and y1 < y2 in pixels')
+            listed[place] = boxes
     if missing := [image for image in images if image.resolve() not in listed]:
         raise UserError(
             f'--boxes: {file} has no line for {len(missing)} of {len(images)} images, such as {missing[0]}; run the '
             'detector on the same images, and this command in the same folder'
         )
     return {image: listed[image.resolve()] for image in images}
+
+
+def _is_box(box: Sequence[float]) -> bool:
+    return len(box) == 4 and bool(np.isfinite(box).all()) and box[0] < box[2] and box[1] < box[3]
 
 
 class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):

@@ -14,9 +14,14 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import VISUALIZERS, init_default_scope
 
+from ..datasets import Annotations
+from ..datasets.labels import UNLABELED
 from ..errors import UserError
 from ..images import ImageError, header_of, read_bands, read_picture
 from ..registry import scope_of, type_name
+from ..tasks import TASKS
+from ..tasks.calibration import KINDS, calibrate_samples, check_calibration
+from ..weights import ModelSpec
 from ..weights.io import written_aside
 from .open import OpenedNetwork, data_set
 
@@ -27,6 +32,7 @@ Image = npt.NDArray[np.uint8]
 _TOP_CLASSES = 5
 _SMALL = 224  # shortest side of the pictures of classified images, so that the text fits
 _LEAST_DRAWN = 480  # shortest side of the pictures of poses
+_SHIFT = 4  # OpenCV takes places in 1/16 pixel
 
 
 class UnreadableError(UserError):
@@ -43,6 +49,7 @@ class Predictor:
         model: The library's model.
         dataset_meta: The data set's metadata.
         needs_boxes: Whether the model is a top-down pose model, which takes one object in a box.
+        calibrated: What the calibration in the weights makes of the scores; empty where they have none.
 
     Raises:
         UserError: The network has no config or no weights, or its config has no test data.
@@ -80,6 +87,8 @@ class Predictor:
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
         self._visualizer: Any = VISUALIZERS.build({**settings, 'name': f'predict {id(self)}', 'save_dir': None})
         self._task.tell_classes(self._visualizer, self.dataset_meta)
+        self._calibration, self._kind = _calibration(opened.spec or opened.checkpoint.spec)
+        self.calibrated = KINDS[self._kind].about if self._kind else ''
 
     def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
         """Prepare the model's inputs for an image.
@@ -94,6 +103,8 @@ class Predictor:
         Raises:
             UnreadableError: The image cannot be decoded.
         """
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise UnreadableError('it is a folder, a pipe or a device')
         try:
             base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
             if not self.needs_boxes:
@@ -117,7 +128,9 @@ class Predictor:
             inputs: Inputs from `prepare`, of one image or several.
 
         Returns:
-            The library's data sample of each input, on the CPU.
+            The library's data sample of each input, on the CPU. Where the weights are calibrated, the scores of classes
+            and boxes are probabilities, `pred_instances` of keypoints have `keypoint_radii` in pixels, and samples of
+            segmentation have the probability of each pixel's class, `confidence`.
         """
         places: dict[Any, list[int]] = {}
         for place, one in enumerate(inputs):
@@ -127,6 +140,8 @@ class Predictor:
             with torch.inference_mode():
                 found = self.model.test_step(pseudo_collate([inputs[place] for place in same]))
             samples.update(zip(same, (sample.cpu() for sample in found), strict=True))
+        if self._calibration and self._kind:
+            calibrate_samples(list(samples.values()), self._calibration, self._kind)
         return [samples[place] for place in range(len(inputs))]
 
     def to_json(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
@@ -137,7 +152,8 @@ class Predictor:
             file: Where a segmentation is written, a PNG of class indices.
 
         Returns:
-            Boxes, scores, labels, masks, keypoints or shares of classes, depending on the library.
+            Boxes, scores, labels, masks, keypoints or shares of classes, depending on the library; of calibrated
+            weights also the radii of keypoints, and the mean probability of the pixels of each class.
         """
         return self._task.to_json(samples, self.dataset_meta, file)
 
@@ -169,6 +185,15 @@ def _strict(step: Any) -> Any:
         value for name, value in step.items() if name not in ('type', '_scope_')
     )
     return {'type': 'hrnet_mm.LoadImageBands'} if is_plain else step
+
+
+def _calibration(spec: ModelSpec | None) -> tuple[Mapping[str, Any] | None, Annotations | None]:
+    """The calibration that comes with the weights, and the kind of annotations that it is for."""
+    if spec is None or spec.calibration is None or spec.task not in TASKS:
+        return None, None
+    kind = TASKS[spec.task].annotations
+    check_calibration(spec, kind)
+    return spec.calibration, kind
 
 
 def _shape(images: Any) -> Any:
@@ -237,14 +262,23 @@ def _segments(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> di
     numbers = np.bincount(labels.ravel())
     classes = meta.get('classes') or [str(i) for i in range(len(numbers))]
     shares = {classes[i]: round(count / labels.size, 6) for i, count in enumerate(numbers.tolist()) if count}
-    return {'segments': str(file), 'shares': shares}
+    prediction: dict[str, Any] = {'segments': str(file), 'shares': shares}
+    if 'confidence' in samples[0]:
+        sums = np.bincount(labels.ravel(), samples[0].confidence.data.numpy().ravel())
+        means = {classes[i]: sums[i] / count for i, count in enumerate(numbers.tolist()) if count}
+        prediction['confidence'] = {name: round(float(mean), 4) for name, mean in means.items()}
+    return prediction
 
 
 def _draw_segments(
     visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
 ) -> None:
     visualizer.alpha = 0.5  # the default of 0.8 hides the image
-    visualizer.add_datasample('', image, samples[0], draw_gt=False, out_file=file)
+    sample = samples[0]
+    if 'confidence' in sample:
+        sample = copy.deepcopy(sample)
+        sample.pred_sem_seg.data[sample.confidence.data < score] = UNLABELED
+    visualizer.add_datasample('', image, sample, draw_gt=False, out_file=file)
 
 
 def _tell_segment_classes(visualizer: Any, meta: Mapping[str, Any]) -> None:
@@ -260,6 +294,7 @@ def _poses(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[
             'keypoints': _rounded(points, 2),
             'scores': _rounded(scores, 4),
             **({'box': _rounded(found.bboxes[i], 2)} if 'bboxes' in found else {}),
+            **({'radii': _rounded(found.keypoint_radii[i], 2)} if 'keypoint_radii' in found else {}),
         }
         for found in instances
         for i, (points, scores) in enumerate(zip(found.keypoints, found.keypoint_scores, strict=True))
@@ -278,6 +313,8 @@ def _draw_poses(
     visualizer.radius = max(2, min(image.shape[:2]) // 120)  # the defaults are for images of 400 pixels
     visualizer.line_width = max(1, visualizer.radius // 2)
     merged = merge_data_samples([_enlarged(sample, factor) for sample in samples]) if samples else PoseDataSample()
+    if samples and 'keypoint_radii' in merged.pred_instances:
+        _draw_radii(image, merged.pred_instances, score)
     visualizer.add_datasample('', image, merged, draw_gt=False, draw_bbox=True, kpt_thr=score, out_file=file)
 
 
@@ -288,7 +325,18 @@ def _enlarged(sample: Any, factor: int) -> Any:
     found.keypoints = (found.keypoints + 0.5) * factor - 0.5
     if 'bboxes' in found:
         found.bboxes = found.bboxes * factor
+    if 'keypoint_radii' in found:
+        found.keypoint_radii = found.keypoint_radii * factor
     return sample
+
+
+def _draw_radii(image: Image, found: Any, score: float) -> None:
+    """Draw a circle around each keypoint of a sufficient score, whose point is drawn over it."""
+    shown = np.asarray(found.keypoint_scores) >= score
+    for (x, y), radius in zip(found.keypoints[shown], found.keypoint_radii[shown], strict=True):
+        for shade, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # seen on any color
+            place = round(float(x) * (1 << _SHIFT)), round(float(y) * (1 << _SHIFT))
+            cv2.circle(image, place, round(float(radius) * (1 << _SHIFT)), shade, width, cv2.LINE_AA, _SHIFT)
 
 
 def _tell_keypoints(visualizer: Any, meta: Mapping[str, Any]) -> None:

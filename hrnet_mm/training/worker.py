@@ -14,6 +14,7 @@ from ..tasks.pictures import show_bands, write_tile
 from ..weights import ModelSpec
 from ..weights.io import SPEC_KEY, written_aside
 from .adapt import adapt
+from .calibrate import CalibrationHook
 from .job import Job, Measure, Own, Progress, Result
 
 
@@ -39,11 +40,16 @@ def train_and_test(job: Job, report: Callable[[Progress], None]) -> Result:
         config.train_cfg.max_iters = config.param_scheduler.total_steps = iterations
 
     hooks.append(_Specify(lambda metainfo: spec or task.describe(job.task, config, metainfo)))
+    calibration = CalibrationHook(job.task)
+    if job.own is not None:  # the demonstration has test data alone, on which nothing is fitted
+        hooks.append(calibration)
     runner = train(config, job.work_dir, hooks=hooks, data_checked=job.own is not None, name=f'{job.name}.py')
     weights = job.work_dir / 'weights.pth'
     with written_aside(weights) as aside:
         runner.save_checkpoint(str(aside.parent), aside.name, save_optimizer=False, save_param_scheduler=False)
     metrics = runner.test()
+    if job.own is not None:
+        calibration.store(weights)
 
     report(Progress('drawing', 1.0))
     dataset = runner.test_dataloader.dataset
