@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='PIXELS',
         help='side of the windows by which classes of pixels and objects of large images are predicted, in pixels of '
-        "the network's input; 0 for whole images (default: 1536 for images of more than 8 million pixels)",
+        "the network's input; 0 for whole images (default: 1280 for images of more than 8 million pixels)",
     )
     parser.add_argument(
         '--overlap',

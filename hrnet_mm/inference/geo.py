@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..annotations import run_lengths
 from ..datasets.masks import outlines
+from ..errors import UserError
 from ..weights.io import written_aside
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     'georeference_of',
     'is_tiff',
     'read_georeference',
+    'tiff_library',
     'write_geojson',
 ]
 
@@ -73,14 +75,25 @@ def is_tiff(path: Path) -> bool:
     return path.suffix.lower() in ('.tif', '.tiff')
 
 
+def tiff_library() -> Any:
+    """Return the module tifffile.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    try:
+        import tifffile
+    except ModuleNotFoundError as error:
+        raise UserError("TIFF files are read and written by tifffile: pip install 'hrnet_mm[tiff]'") from error
+    return tifffile
+
+
 def read_georeference(path: Path) -> GeoReference | None:
     """Return the georeference of an image; None if it has none, or is no TIFF that can be read."""
     if not is_tiff(path):
         return None
-    import tifffile
-
     try:
-        with tifffile.TiffFile(path) as file:
+        with tiff_library().TiffFile(path) as file:
             return georeference_of(file.pages[0])
     except DAMAGED:
         return None

@@ -17,13 +17,13 @@ import numpy.typing as npt
 from ..annotations import read_headers
 from ..errors import UserError
 from ..weights.io import written_aside
-from .geo import DAMAGED, NODATA, GeoReference, georeference_of, is_tiff
+from .geo import DAMAGED, NODATA, GeoReference, georeference_of, is_tiff, tiff_library
 
 __all__ = ['Raster', 'UnreadableError', 'open_raster', 'size_of', 'without_data', 'write_labels']
 
 Array = npt.NDArray[Any]
 
-_KEPT_BYTES = 256 << 20  # of decoded strips or tiles: 1,024 rows of 60,000 pixels with four bands
+_KEPT_BYTES = 128 << 20  # of decoded strips or tiles: 1,280 rows of 25,000 pixels with four bands
 _LARGE_BYTES = 512 << 20
 _LARGEST_TIFF = (1 << 32) - (1 << 25)  # of the form with places of 32 bits; compressed data may be larger than plain
 _TILE = 256
@@ -63,10 +63,8 @@ class Raster:
 def size_of(path: Path) -> tuple[int, int] | None:
     """Return the height and width of an image from the head of its file; None if it has none."""
     if is_tiff(path):
-        import tifffile
-
         try:
-            with tifffile.TiffFile(path) as file:
+            with tiff_library().TiffFile(path) as file:
                 page = file.pages[0]
                 return page.imagelength, page.imagewidth
         except DAMAGED:
@@ -97,10 +95,8 @@ def open_raster(path: Path) -> Iterator[Raster]:
             raise UnreadableError('the file is not an image that OpenCV reads, or is damaged')
         yield _of_array(np.asarray(image)[..., ::-1])
         return
-    import tifffile
-
     try:
-        file = tifffile.TiffFile(path)
+        file = tiff_library().TiffFile(path)
     except DAMAGED as error:
         raise UnreadableError(f'the file is no TIFF, or is damaged ({error})') from error
     with file:
@@ -149,8 +145,6 @@ def write_labels(
     Returns:
         The number of pixels of each class.
     """
-    import tifffile
-
     dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
     greatest = int(np.iinfo(dtype).max)
     tags = [(*tag, True) for tag in geo.tags] if geo is not None else []
@@ -160,7 +154,7 @@ def write_labels(
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
         written_aside(file) as aside,
-        tifffile.TiffWriter(aside, bigtiff=math.prod(shape) * dtype.itemsize > _LARGEST_TIFF) as writer,
+        tiff_library().TiffWriter(aside, bigtiff=math.prod(shape) * dtype.itemsize > _LARGEST_TIFF) as writer,
     ):
         writer.write(
             _tiles(parts, dtype, counts),
@@ -213,11 +207,10 @@ def _only_page(file: Any) -> Any:
 
 
 def _of_page(path: Path, page: Any) -> Raster:
-    import tifffile
-
     planes, depth, height, width, samples = page.shaped
     photometric = int(page.photometric)
-    for kinds, key in ((tifffile.TIFF.DECOMPRESSORS, page.compression), (tifffile.TIFF.UNPREDICTORS, page.predictor)):
+    codecs = tiff_library().TIFF
+    for kinds, key in ((codecs.DECOMPRESSORS, page.compression), (codecs.UNPREDICTORS, page.predictor)):
         try:
             _ = kinds[key]
         except KeyError as error:
@@ -272,13 +265,15 @@ class _Segments:
         self._across, self._down = math.ceil(page.imagewidth / self._width), math.ceil(page.imagelength / self._height)
         self._height = min(self._height, page.imagelength)
         self._kept: OrderedDict[int, Array | None] = OrderedDict()
+        self._needed = 1  # for the window that is being read: the next one beside it needs the same strips
         self.bytes = self._height * self._width * page.shaped[4] * page.dtype.itemsize
 
     def read(self, rows: slice, columns: slice) -> Array:
         planes, _, _, _, samples = self._page.shaped
         fill = self._page.nodata
         found = np.full((planes, rows.stop - rows.start, columns.stop - columns.start, samples), fill, self._page.dtype)
-        places = product(range(planes), _covered(rows, self._height), _covered(columns, self._width))
+        places = list(product(range(planes), _covered(rows, self._height), _covered(columns, self._width)))
+        self._needed = len(places)
         for plane, row, column in places:
             segment = self._segment((plane * self._down + row) * self._across + column)
             if segment is not None:  # a sparse file leaves out those without data
@@ -304,6 +299,6 @@ class _Segments:
                 raise UnreadableError(f'{kind} {index} of {len(page.dataoffsets)} is damaged ({error})') from error
             segment = data[0]
         self._kept[index] = segment
-        while len(self._kept) > 1 and len(self._kept) * self.bytes > _KEPT_BYTES:
+        while len(self._kept) > max(self._needed, _KEPT_BYTES // self.bytes):
             self._kept.popitem(last=False)
         return segment

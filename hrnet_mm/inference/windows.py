@@ -24,7 +24,7 @@ Read = Callable[[slice, slice], Array]
 
 STRIDE = 32
 """The stride of HRNet's coarsest maps."""
-WINDOW = 1536
+WINDOW = 1280
 OVERLAP = 256
 """Above what is seen by networks with random weights; of trained ones, 96 pixels leave 0.006 % of the labels open."""
 
