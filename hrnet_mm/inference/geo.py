@@ -176,15 +176,17 @@ def write_geojson(file: Path, prediction: Mapping[str, Any], geo: GeoReference) 
 
     Returns:
         Whether the file was written: not for predictions without objects, such as classes of pixels, and not for an
-        image without a place.
+        image without a place. Where the reference system has no number, programs would take the coordinates for
+        longitude and latitude; a line says so, and there is no file.
     """
     if geo.matrix is None or not {'boxes', 'poses'} & prediction.keys():
         return False
+    if geo.crs is None:
+        print(f'{file}: not written, because the coordinate reference system of the image has no EPSG number')
+        return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    head: dict[str, Any] = {'type': 'FeatureCollection'}
-    if geo.crs is not None:
-        name = f'urn:ogc:def:crs:EPSG::{geo.crs.removeprefix("EPSG:")}'
-        head['crs'] = {'type': 'name', 'properties': {'name': name}}
+    name = f'urn:ogc:def:crs:EPSG::{geo.crs.removeprefix("EPSG:")}'
+    head = {'type': 'FeatureCollection', 'crs': {'type': 'name', 'properties': {'name': name}}}
     with written_aside(file) as aside, aside.open('w') as stream:
         stream.write(json.dumps(head)[:-1] + ', "features": [')
         for index, feature in enumerate(_features(prediction, geo)):

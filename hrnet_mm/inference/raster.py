@@ -25,6 +25,7 @@ Array = npt.NDArray[Any]
 
 _KEPT_BYTES = 128 << 20  # of decoded strips or tiles: 1,280 rows of 25,000 pixels with four bands
 _LARGE_BYTES = 512 << 20
+_BUFFERED_BYTES = 4 << 20  # of tiles that wait to be compressed; by default 512 MB
 _LARGEST_TIFF = (1 << 32) - (1 << 25)  # of the form with places of 32 bits; compressed data may be larger than plain
 _TILE = 256
 _NOT_PAGES = 0b101  # bits of the subfile type: a smaller copy, a mask
@@ -163,6 +164,7 @@ def write_labels(
             tile=(_TILE, _TILE),
             photometric='minisblack',
             compression='zlib',
+            buffersize=_BUFFERED_BYTES,
             metadata=None,
             software=False,
             extratags=tags,
@@ -176,7 +178,8 @@ def _tiles(parts: Iterable[Array], dtype: np.dtype[Any], counts: npt.NDArray[np.
     height = 0
     for part in parts:
         waiting.append(part.astype(dtype))
-        counts += np.bincount(waiting[-1].ravel(), minlength=len(counts))
+        for row in waiting[-1]:  # at once they would be copied in 64 bits
+            counts += np.bincount(row, minlength=len(counts))
         height += len(part)
         if height >= _TILE:
             rows = np.concatenate(waiting)

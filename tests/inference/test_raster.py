@@ -186,6 +186,13 @@ def test_images_without_a_place(tmp_path):
     assert read_georeference(geotiffs.write(tmp_path / 'image.tif', PIXELS, {})) is None
 
 
+def test_no_geojson_in_a_reference_system_without_a_number(tmp_path, capsys):
+    geo = read_georeference(geotiffs.write(tmp_path / 'image.tif', PIXELS, geotiffs.NORTH_UP))
+    assert not write_geojson(tmp_path / 'image.geojson', {'boxes': []}, geo)
+    assert not (tmp_path / 'image.geojson').exists()
+    assert 'image.geojson: not written, because the coordinate reference system' in capsys.readouterr().out
+
+
 def test_objects_as_geojson(tmp_path):
     from pycocotools import mask as coco
 
