@@ -23,7 +23,7 @@ __all__ = ['Raster', 'UnreadableError', 'open_raster', 'size_of', 'without_data'
 
 Array = npt.NDArray[Any]
 
-_KEPT_BYTES = 128 << 20  # of decoded strips or tiles: 1,280 rows of 25,000 pixels with four bands
+_KEPT_BYTES = 32 << 20  # of decoded strips or tiles; more where a window needs them
 _LARGE_BYTES = 512 << 20
 _BUFFERED_BYTES = 4 << 20  # of tiles that wait to be compressed; by default 512 MB
 _LARGEST_TIFF = (1 << 32) - (1 << 25)  # of the form with places of 32 bits; compressed data may be larger than plain
