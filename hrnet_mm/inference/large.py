@@ -22,7 +22,7 @@ __all__ = ['MOST_PIXELS', 'predict_large', 'scores_of']
 MOST_PIXELS = 1 << 23
 """Pixels of the network's input above which an image is predicted by windows."""
 
-_OVERVIEW = 2000  # longest side in pixels
+_OVERVIEW = 1000  # longest side in pixels; the library that draws it needs much memory
 
 
 def predict_large(
