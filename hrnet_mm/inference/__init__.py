@@ -4,7 +4,7 @@ from typing import Any
 
 from .open import OpenedNetwork, Preprocessing, open_network
 
-__all__ = ['OpenedNetwork', 'Predictor', 'Preprocessing', 'open_network', 'predict_images']
+__all__ = ['OpenedNetwork', 'Predictor', 'Preprocessing', 'open_network', 'predict_images', 'predict_videos']
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from .images import predict_images
 
         return predict_images
+    if name == 'predict_videos':
+        from .videos import predict_videos
+
+        return predict_videos
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

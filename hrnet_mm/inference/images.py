@@ -3,11 +3,13 @@
 import hashlib
 import itertools
 import json
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,22 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UserError
 from ..images import IMAGE_SUFFIXES
+from ..tracking.video import is_video
 from ..weights.io import written_aside
+from .geo import is_tiff, read_georeference, write_geojson
+from .large import MOST_PIXELS, predict_large
 from .open import open_network
 from .predictions import Predictions, merge
-from .predictor import Predictor, UnreadableError
+from .predictor import Predictor
+from .progress import SECONDS_BETWEEN_LINES
+from .raster import UnreadableError, size_of
+from .windows import tiling
 
 __all__ = ['find_images', 'predict_images']
 
 _SUFFIXES = {*IMAGE_SUFFIXES, '.pgm', '.ppm'}
 _DEFAULT_OUT = Path('work_dirs', 'predict')
 _SHOWN_ERRORS = 10
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def predict_images(
@@ -44,10 +51,13 @@ def predict_images(
     workers: int = 0,
     launcher: str = 'none',
     raw: bool = False,
+    window: int | None = None,
+    overlap: int | None = None,
 ) -> bool:
     """Predict on every image exactly once, and merge the predictions when all images have one.
 
-    Unreadable images are reported and counted.
+    Unreadable images are reported and counted. Classes of pixels and objects are predicted by windows that overlap on
+    images of more than 8 million pixels, after the network's resizing. The place of a GeoTIFF is kept.
 
     Args:
         paths: Images, and folders whose images are all used, at any depth.
@@ -62,6 +72,8 @@ def predict_images(
         workers: Worker processes that read images.
         launcher: The launcher of the processes: 'none', 'pytorch' or 'slurm'.
         raw: See `open_network`.
+        window: The side of windows in pixels of the network's input, for all images that are larger; 0 for none.
+        overlap: What a window sees beyond the part that it decides on, likewise.
 
     Returns:
         Whether any image was readable; True in a process that leaves the merging to another.
@@ -80,15 +92,21 @@ def predict_images(
     """
     images = find_images(paths)
     rank, processes = _join(launcher)
-    opened = open_network(model, weights, device=_device(), raw=raw)
+    opened = open_network(model, weights, device=choose_device(), raw=raw)
     predictor = Predictor(opened)
     if pictures and opened.spec is not None and opened.spec.reads:
         print(f'pictures show {opened.spec.reads.shown}')
-    boxes = _read_boxes(boxes_file, score, predictor, images)
+    boxes = _boxes_of(images, boxes_file, score, predictor)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
     print(f'calibrated: {predictor.calibrated}' if predictor.calibrated else 'not calibrated: scores only rank')
-    out = _claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], score if boxes_file else None)
+    sides = tiling(window or None, overlap)
+    factor = predictor.factor if predictor.library in ('mmdet', 'mmseg') else None
+    if window and factor is None:
+        raise UserError(f'--window {window}: {opened.name} takes the whole image, whatever its size; leave it out')
+    is_large = partial(_is_large, factor=factor, window=window and sides[0])
+    settings = {'score': score if boxes_file else None, 'windows': [window, overlap]}
+    out = claim(out, [*opened.files, *([boxes_file] if boxes_file else [])], settings)
     with closing(Predictions(out / 'shards', rank, processes)) as predictions:
         # round_up would repeat images to make the shares equal.
         share = DefaultSampler(images, shuffle=False, seed=0, round_up=False)
@@ -96,15 +114,15 @@ def predict_images(
         say = _Progress(f'process {rank} of {processes}: ' if processes > 1 else '', len(share), len(share) - len(left))
         root = Path(os.path.commonpath([image.absolute().parent for image in images]))
         try:
-            for path, error, samples in _run(predictor, left, boxes, batch_size, workers):
-                if error is not None:
-                    predictions.add({'image': str(path), 'error': error})
+            for path, error, samples in _run(predictor, left, boxes, batch_size, workers, is_large):
+                place = path.absolute().relative_to(root)
+                files = {kind: out / kind / place for kind in ('segments', 'pictures', 'geojson')}
+                if error is None:
+                    prediction = _prediction(predictor, path, samples, files, score, pictures, sides, say.prefix)
+                    error = prediction.get('error')
                 else:
-                    place = path.absolute().relative_to(root)
-                    prediction = predictor.to_json(samples, _png(out / 'segments' / place))
-                    if pictures:
-                        predictor.draw(path, samples, score, _png(out / 'pictures' / place))
-                    predictions.add({'image': str(path), **prediction})
+                    prediction = {'error': error}
+                predictions.add({'image': str(path), **prediction})
                 say.step(error)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f'{say.done} of {len(share)} images are done and kept in {out}') from None
@@ -121,6 +139,46 @@ def predict_images(
     return len(errors) < len(images)
 
 
+def _is_large(path: Path, factor: float | None, window: int | None) -> bool:
+    """Whether an image is predicted by windows, by a network that resizes images by a factor."""
+    if factor is None or window == 0 or (size := size_of(path)) is None:
+        return False
+    return max(size) * factor > window if window else math.prod(size) * factor**2 > MOST_PIXELS
+
+
+def _prediction(
+    predictor: Predictor,
+    path: Path,
+    samples: list[Any] | None,
+    files: Mapping[str, Path],
+    score: float,
+    pictures: bool,
+    sides: tuple[int, int],
+    prefix: str,
+) -> dict[str, Any]:
+    """Return the prediction for an image from its samples, or by windows where it has none, and write its files."""
+    geo = read_georeference(path)
+    segments = files['segments'] if is_tiff(path) else _added(files['segments'], '.tif')
+    picture = _added(files['pictures'], '.png') if pictures else None
+    try:
+        if samples is None:
+            prediction = predict_large(predictor, path, sides, segments, picture, score, prefix)
+        elif geo is not None:
+            prediction = predictor.to_json(samples, segments, (path, geo))
+        else:
+            prediction = predictor.to_json(samples, _added(files['segments'], '.png'))
+    except UnreadableError as error:
+        return {'error': str(error)}
+    if samples is not None and picture is not None:
+        predictor.draw(path, samples, score, picture)
+    if geo is not None:
+        prediction['crs'] = geo.crs
+        vectors = _added(files['geojson'], '.geojson')
+        if write_geojson(vectors, prediction, geo):
+            prediction['geojson'] = str(vectors)
+    return prediction
+
+
 def find_images(given: Sequence[Path]) -> list[Path]:
     """Return all images once, in the same order in every process, without the pictures of predictions.
 
@@ -133,7 +191,7 @@ def find_images(given: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():
-            outputs = {note.parent for note in path.rglob('model.json') if (note.parent / 'shards').is_dir()}
+            outputs = {note.parent for note in path.rglob('model.json') if _is_output(note.parent)}
             images = (p for p in sorted(path.rglob('*')) if p.suffix.lower() in _SUFFIXES)
             found.update(dict.fromkeys(p for p in images if outputs.isdisjoint(p.parents)))
         elif path.exists():
@@ -141,8 +199,14 @@ def find_images(given: Sequence[Path]) -> list[Path]:
         else:
             raise UserError(f'{path}: no such file or folder; expected images or folders of images')
     if not found:
-        raise UserError(f'no image ({", ".join(sorted(_SUFFIXES))}) in {", ".join(map(str, given))}')
+        videos = [file for path in given for file in sorted(path.rglob('*')) if is_video(file)]
+        hint = f'; it holds videos, which are given by name, such as {videos[0]}' if videos else ''
+        raise UserError(f'no image ({", ".join(sorted(_SUFFIXES))}) in {", ".join(map(str, given))}{hint}')
     return list(found)
+
+
+def _is_output(folder: Path) -> bool:
+    return (folder / 'shards').is_dir() or any(folder.glob('*.jsonl'))
 
 
 def _join(launcher: str) -> tuple[int, int]:
@@ -167,7 +231,8 @@ def _join(launcher: str) -> tuple[int, int]:
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
-def _device() -> str:
+def choose_device() -> str:
+    """Return the device of this process."""
     device: str = get_device()
     if device == 'cuda':
         device = f'cuda:{int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()}'
@@ -175,14 +240,14 @@ def _device() -> str:
     return device
 
 
-def _claim(out: Path | None, files: Sequence[Path], score: float | None) -> Path:
-    """Record the model and its files in the output folder, or check that they are the recorded ones.
+def claim(out: Path | None, files: Sequence[Path], settings: Mapping[str, Any]) -> Path:
+    """Record the model, its files and the settings in the output folder, or check that they are the recorded ones.
 
     Returns:
         The folder; without a given one, the first default that is free or theirs.
     """
     hashes = {file.name: _sha256(file) for file in files}
-    about = json.dumps({'files': hashes, 'score': score})
+    about = json.dumps({'files': hashes, **settings})
     folders = [out] if out else map(_numbered, itertools.count(1))
     for folder in folders:
         note = folder / 'model.json'
@@ -207,12 +272,12 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read_boxes(
-    file: Path | None, least: float, predictor: Predictor, images: Sequence[Path]
-) -> dict[Path, list[list[float]]] | None:
-    """Return the boxes of each image; images are the same if their absolute paths are."""
-    if file is None:
-        return None
+def listed_boxes(file: Path, least: float, predictor: Predictor) -> dict[Path, list[list[float]]]:
+    """Return the boxes of a detector's predictions of at least a score, by the absolute paths of their images.
+
+    Raises:
+        UserError: The file is missing, or the model takes no boxes.
+    """
     if not predictor.needs_boxes:
         raise UserError('--boxes is for top-down pose models, and this model takes whole images; leave it out')
     if not file.is_file():
@@ -230,6 +295,16 @@ def _read_boxes(
             if not all(map(_is_box, boxes)):
                 raise UserError(f'--boxes: {file}: line {number} has a box that is not x1 < x2 and y1 < y2 in pixels')
             listed[place] = boxes
+    return listed
+
+
+def _boxes_of(
+    images: Sequence[Path], file: Path | None, least: float, predictor: Predictor
+) -> dict[Path, list[list[float]]] | None:
+    """Return the boxes of each image; images are the same if their absolute paths are."""
+    if file is None:
+        return None
+    listed = listed_boxes(file, least, predictor)
     if missing := [image for image in images if image.resolve() not in listed]:
         raise UserError(
             f'--boxes: {file} has no line for {len(missing)} of {len(images)} images, such as {missing[0]}; run the '
@@ -242,22 +317,32 @@ def _is_box(box: Sequence[float]) -> bool:
     return len(box) == 4 and bool(np.isfinite(box).all()) and box[0] < box[2] and box[1] < box[3]
 
 
-class _Inputs(Dataset[tuple[Path, list[Any], str | None]]):
-    """The model's inputs for each image, or the reason why it cannot be read; for the workers of a loader."""
+class _Inputs(Dataset[tuple[Path, list[Any] | None, str | None]]):
+    """The model's inputs for each image, or the reason why it cannot be read; for the workers of a loader.
+
+    Images that are predicted by windows have no inputs.
+    """
 
     def __init__(
-        self, predictor: Predictor, images: Sequence[Path], boxes: dict[Path, list[list[float]]] | None
+        self,
+        predictor: Predictor,
+        images: Sequence[Path],
+        boxes: dict[Path, list[list[float]]] | None,
+        is_large: Callable[[Path], bool],
     ) -> None:
         self._prepare = predictor.prepare
         self._images = images
         self._boxes = boxes
+        self._is_large = is_large
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> tuple[Path, list[Any], str | None]:
+    def __getitem__(self, index: int) -> tuple[Path, list[Any] | None, str | None]:
         path = self._images[index]
         try:
+            if self._is_large(path):
+                return path, None, None
             boxes = None if self._boxes is None else self._boxes[path]
             return path, self._prepare(path, boxes), None
         except UnreadableError as error:
@@ -270,18 +355,19 @@ def _run(
     boxes: dict[Path, list[list[float]]] | None,
     batch_size: int,
     workers: int,
-) -> Iterator[tuple[Path, str | None, list[Any]]]:
-    """Yield each image with the reason why it cannot be read, or with the model's predictions."""
-    loader = DataLoader(_Inputs(predictor, images, boxes), batch_size, num_workers=workers, collate_fn=list)
+    is_large: Callable[[Path], bool],
+) -> Iterator[tuple[Path, str | None, list[Any] | None]]:
+    """Yield each image with the reason why it cannot be read, or with the model's predictions; None for large ones."""
+    loader = DataLoader(_Inputs(predictor, images, boxes, is_large), batch_size, num_workers=workers, collate_fn=list)
     for batch in loader:
-        samples = iter(predictor.predict([one for _, inputs, _ in batch for one in inputs]))
+        samples = iter(predictor.predict([one for _, inputs, _ in batch for one in inputs or ()]))
         for path, inputs, error in batch:
-            yield path, error, [next(samples) for _ in inputs]
+            yield path, error, None if inputs is None else [next(samples) for _ in inputs]
 
 
-def _png(place: Path) -> Path:
-    """Return the picture's file for an image; the suffix is appended, because two images may differ only in theirs."""
-    return place.with_name(f'{place.name}.png')
+def _added(place: Path, suffix: str) -> Path:
+    """Return the file for an image; the suffix is appended, because two images may differ only in theirs."""
+    return place.with_name(f'{place.name}{suffix}')
 
 
 class _Progress:
@@ -300,7 +386,7 @@ class _Progress:
         self.done += 1
         self._errors += error is not None
         now = time.monotonic()
-        if now - self._last > _SECONDS_BETWEEN_LINES:
+        if now - self._last > SECONDS_BETWEEN_LINES:
             self._last = now
             rate = (self.done - self._begun) / (now - self._start)
             print(

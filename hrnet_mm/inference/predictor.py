@@ -23,20 +23,19 @@ from ..tasks import TASKS
 from ..tasks.calibration import KINDS, calibrate_samples, check_calibration
 from ..weights import ModelSpec
 from ..weights.io import written_aside
+from .geo import GeoReference
 from .open import OpenedNetwork, data_set
+from .raster import UnreadableError, without_data, write_labels
 
-__all__ = ['Predictor', 'UnreadableError']
+__all__ = ['Predictor', 'UnreadableError', 'shares_of', 'write_png']
 
 Image = npt.NDArray[np.uint8]
+Place = tuple[Path, GeoReference]
 
 _TOP_CLASSES = 5
 _SMALL = 224  # shortest side of the pictures of classified images, so that the text fits
 _LEAST_DRAWN = 480  # shortest side of the pictures of poses
 _SHIFT = 4  # OpenCV takes places in 1/16 pixel
-
-
-class UnreadableError(UserError):
-    """An image file that cannot be decoded; the message has the reason."""
 
 
 class Predictor:
@@ -46,10 +45,13 @@ class Predictor:
         opened: A network with a config and weights, from `open_network`.
 
     Attributes:
+        opened: The opened network.
+        library: The name of the library, such as 'mmseg'.
         model: The library's model.
         dataset_meta: The data set's metadata.
         needs_boxes: Whether the model is a top-down pose model, which takes one object in a box.
         calibrated: What the calibration in the weights makes of the scores; empty where they have none.
+        factor: By which the test pipeline resizes images of any size; None if it makes something else of them.
 
     Raises:
         UserError: The network has no config or no weights, or its config has no test data.
@@ -76,25 +78,31 @@ class Predictor:
         scope = scope_of(config)
         init_default_scope(scope)
         self._task = _TASKS[scope]
+        self.opened = opened
+        self.library = scope
         self.model = opened.network
         self.dataset_meta = dict(opened.metadata)
         steps = [_strict(step) for step in data_set(config).get('pipeline', []) if not _reads_truth(step)]
         self._spec = opened.spec
         self._pipeline = Compose(steps)
+        self._after_reading = Compose([step for step in steps if not _is_reader(step)])
+        self.factor = _factor(steps)
         self.needs_boxes = any(type_name(step) == 'GetBBoxCenterScale' for step in steps)
         if self._task is _POSE:
             from ..drop_in.mmpose import visualizer  # noqa: F401  # mmpose's own fails with numpy 2.4
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}
         self._visualizer: Any = VISUALIZERS.build({**settings, 'name': f'predict {id(self)}', 'save_dir': None})
+        self._visualizer.add_image = self._keep  # what it draws and writes to no file
+        self._drawn: Image | None = None
         self._task.tell_classes(self._visualizer, self.dataset_meta)
         self._calibration, self._kind = _calibration(opened.spec or opened.checkpoint.spec)
         self.calibrated = KINDS[self._kind].about if self._kind else ''
 
-    def prepare(self, path: Path, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
+    def prepare(self, source: Path | Image, boxes: Sequence[Sequence[float]] | None = None) -> list[Any]:
         """Prepare the model's inputs for an image.
 
         Args:
-            path: The image.
+            source: The image's file, or its pixels `(H, W, C)`, those of three channels in B, G, R.
             boxes: Boxes for a top-down pose model, (x1, y1, x2, y2) in pixels. Default: the whole image.
 
         Returns:
@@ -103,23 +111,36 @@ class Predictor:
         Raises:
             UnreadableError: The image cannot be decoded.
         """
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        base = {'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
+        if not isinstance(source, Path):
+            size = source.shape[:2]
+            base |= {'img': source, 'img_path': '', 'img_shape': size, 'ori_shape': size}
+            return self._prepared(self._after_reading, base, boxes)
+        if source.exists() and not source.is_file():  # a pipe would be waited for
             raise UnreadableError('it is a folder, a pipe or a device')
         try:
-            base = {'img_path': str(path), 'img_id': 0, **(self.dataset_meta if self._task is _POSE else {})}
-            if not self.needs_boxes:
-                return [self._pipeline(base)]
-            if boxes is None:
-                header = header_of(path)
-                boxes = [(0, 0, header.width, header.height)]
-            places = [np.array([box], dtype=np.float32) for box in boxes]
-            return [self._pipeline({**base, 'bbox': box, 'bbox_score': np.ones(1, np.float32)}) for box in places]
+            return self._prepared(self._pipeline, {**base, 'img_path': str(source)}, boxes)
         except ImageError as error:
             raise UnreadableError(str(error)) from error
         except Exception as error:  # a damaged file raises any exception
-            if (reason := _why_unreadable(path)) is None:
+            if (reason := _why_unreadable(source)) is None:
                 raise
             raise UnreadableError(reason) from error
+
+    def _prepared(
+        self, pipeline: Compose, base: Mapping[str, Any], boxes: Sequence[Sequence[float]] | None
+    ) -> list[Any]:
+        if not self.needs_boxes:
+            return [pipeline(dict(base))]
+        if boxes is None:
+            if 'img' in base:
+                height, width = base['ori_shape']
+            else:
+                header = header_of(Path(base['img_path']))
+                height, width = header.height, header.width
+            boxes = [(0, 0, width, height)]
+        places = [np.array([box], dtype=np.float32) for box in boxes]
+        return [pipeline({**base, 'bbox': box, 'bbox_score': np.ones(1, np.float32)}) for box in places]
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
         """Predict on prepared inputs, those of one size in one batch, so that none is padded.
@@ -144,18 +165,34 @@ class Predictor:
             calibrate_samples(list(samples.values()), self._calibration, self._kind)
         return [samples[place] for place in range(len(inputs))]
 
-    def to_json(self, samples: Sequence[Any], file: Path) -> dict[str, Any]:
+    def to_json(self, samples: Sequence[Any], file: Path, place: Place | None = None) -> dict[str, Any]:
         """Return the predictions for one image as JSON values.
 
         Args:
             samples: The data samples of the image.
-            file: Where a segmentation is written, a PNG of class indices.
+            file: Where a segmentation is written, class indices as PNG; as TIFF where the image has a place.
+            place: The image's file and its georeference, which a segmentation keeps.
 
         Returns:
             Boxes, scores, labels, masks, keypoints or shares of classes, depending on the library; of calibrated
             weights also the radii of keypoints, and the mean probability of the pixels of each class.
         """
-        return self._task.to_json(samples, self.dataset_meta, file)
+        return self._task.to_json(samples, self.dataset_meta, file, place)
+
+    def drawn(self, image: Image, samples: Sequence[Any], score: float) -> Image:
+        """Draw the predictions for one image.
+
+        Args:
+            image: The image `(H, W, 3)` in R, G, B.
+            samples: Its data samples.
+            score: The lowest score that is drawn.
+
+        Returns:
+            The picture in R, G, B; a small image is enlarged where points or a text would hide it.
+        """
+        self._task.draw(self._visualizer, image, samples, score, self.dataset_meta)
+        assert self._drawn is not None
+        return self._drawn
 
     def _picture(self, path: Path) -> Image:
         if self._spec is None:
@@ -172,11 +209,19 @@ class Predictor:
             file: The PNG file.
         """
         image = np.ascontiguousarray(self._picture(path)[..., ::-1])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(file) as aside:
-            drawn = aside.with_name(f'{aside.name}.png')  # the suffix selects a visualizer's format
-            self._task.draw(self._visualizer, image, samples, score, str(drawn), self.dataset_meta)
-            drawn.rename(aside)
+        write_png(file, self.drawn(image, samples, score)[..., ::-1])
+
+    def _keep(self, name: str, image: Image, step: int = 0) -> None:
+        self._drawn = image
+
+
+def write_png(file: Path, image: Image) -> None:
+    """Write an image, `(H, W)` or in B, G, R, into a PNG file, whole or not at all."""
+    ok, data = cv2.imencode('.png', image)
+    assert ok
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(file) as aside:
+        aside.write_bytes(data.tobytes())
 
 
 def _strict(step: Any) -> Any:
@@ -206,6 +251,21 @@ def _reads_truth(step: Mapping[str, Any]) -> bool:
     return (kind.startswith('Load') and kind.endswith('Annotations')) or kind in ('FilterAnnotations', 'GenerateTarget')
 
 
+def _is_reader(step: Mapping[str, Any]) -> bool:
+    return type_name(step).startswith('LoadImage')
+
+
+def _factor(steps: Sequence[Mapping[str, Any]]) -> float | None:
+    """The factor by which a pipeline resizes images, if it does nothing else but read and pack them."""
+    factor = 1.0
+    for step in steps:
+        if type_name(step) == 'Resize' and isinstance(step.get('scale_factor'), int | float):
+            factor *= step['scale_factor']
+        elif not _is_reader(step) and not type_name(step).startswith('Pack'):
+            return None
+    return factor
+
+
 def _why_unreadable(path: Path) -> str | None:
     """Return the reason why an image cannot be decoded; None if it can."""
     try:
@@ -220,8 +280,8 @@ class _Task:
     """The form of a library's predictions, and the calls of its visualizer."""
 
     visualizer: str
-    to_json: Callable[[Sequence[Any], Mapping[str, Any], Path], dict[str, Any]]
-    draw: Callable[[Any, Image, Sequence[Any], float, str, Mapping[str, Any]], None]
+    to_json: Callable[[Sequence[Any], Mapping[str, Any], Path, Place | None], dict[str, Any]]
+    draw: Callable[[Any, Image, Sequence[Any], float, Mapping[str, Any]], None]
     tell_classes: Callable[[Any, Mapping[str, Any]], None]
 
 
@@ -229,7 +289,7 @@ def _set_meta(visualizer: Any, meta: Mapping[str, Any]) -> None:
     visualizer.dataset_meta = dict(meta)
 
 
-def _detections(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def _detections(samples: Sequence[Any], meta: Mapping[str, Any], file: Path, place: Place | None) -> dict[str, Any]:
     found = samples[0].pred_instances
     classes = meta.get('classes')
     prediction = {
@@ -246,39 +306,45 @@ def _detections(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> 
 
 
 def _draw_detections(
-    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
+    visualizer: Any, image: Image, samples: Sequence[Any], score: float, meta: Mapping[str, Any]
 ) -> None:
-    visualizer.add_datasample('', image, samples[0], draw_gt=False, pred_score_thr=score, out_file=file)
+    visualizer.add_datasample('', image, samples[0], draw_gt=False, pred_score_thr=score)
 
 
-def _segments(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def _segments(samples: Sequence[Any], meta: Mapping[str, Any], file: Path, place: Place | None) -> dict[str, Any]:
     labels = samples[0].pred_sem_seg.data[0].numpy()
-    labels = labels.astype(np.uint8 if labels.max() < 256 else np.uint16)
-    ok, data = cv2.imencode('.png', labels)
-    assert ok
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(file) as aside:
-        aside.write_bytes(data.tobytes())
-    numbers = np.bincount(labels.ravel())
-    classes = meta.get('classes') or [str(i) for i in range(len(numbers))]
-    shares = {classes[i]: round(count / labels.size, 6) for i, count in enumerate(numbers.tolist()) if count}
-    prediction: dict[str, Any] = {'segments': str(file), 'shares': shares}
+    if place is not None:
+        parts = without_data([labels.astype(np.int16)], *place)
+        counts = write_labels(file, parts, labels.shape, len(meta['classes']), place[1])
+    else:
+        counts = np.bincount(labels.ravel())
+        write_png(file, labels.astype(np.uint8 if labels.max() < 256 else np.uint16))
+    prediction: dict[str, Any] = {'segments': str(file), 'shares': shares_of(counts, meta)}
     if 'confidence' in samples[0]:
         sums = np.bincount(labels.ravel(), samples[0].confidence.data.numpy().ravel())
+        numbers = np.bincount(labels.ravel())
+        classes = meta.get('classes') or [str(i) for i in range(len(numbers))]
         means = {classes[i]: sums[i] / count for i, count in enumerate(numbers.tolist()) if count}
         prediction['confidence'] = {name: round(float(mean), 4) for name, mean in means.items()}
     return prediction
 
 
+def shares_of(counts: npt.NDArray[np.int64], meta: Mapping[str, Any]) -> dict[str, float]:
+    """The shares of the classes that occur, from their numbers of pixels."""
+    classes = meta.get('classes') or [str(i) for i in range(len(counts))]
+    total = max(int(counts.sum()), 1)
+    return {classes[i]: round(count / total, 6) for i, count in enumerate(counts.tolist()) if count}
+
+
 def _draw_segments(
-    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
+    visualizer: Any, image: Image, samples: Sequence[Any], score: float, meta: Mapping[str, Any]
 ) -> None:
     visualizer.alpha = 0.5  # the default of 0.8 hides the image
     sample = samples[0]
     if 'confidence' in sample:
         sample = copy.deepcopy(sample)
         sample.pred_sem_seg.data[sample.confidence.data < score] = UNLABELED
-    visualizer.add_datasample('', image, sample, draw_gt=False, out_file=file)
+    visualizer.add_datasample('', image, sample, draw_gt=False)
 
 
 def _tell_segment_classes(visualizer: Any, meta: Mapping[str, Any]) -> None:
@@ -287,7 +353,7 @@ def _tell_segment_classes(visualizer: Any, meta: Mapping[str, Any]) -> None:
     visualizer.dataset_meta = {'classes': classes, 'palette': palette}
 
 
-def _poses(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def _poses(samples: Sequence[Any], meta: Mapping[str, Any], file: Path, place: Place | None) -> dict[str, Any]:
     instances = [sample.pred_instances for sample in samples]
     poses = [
         {
@@ -303,9 +369,7 @@ def _poses(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[
     return {'poses': poses, 'names': [names[i] for i in sorted(names)]}
 
 
-def _draw_poses(
-    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
-) -> None:
+def _draw_poses(visualizer: Any, image: Image, samples: Sequence[Any], score: float, meta: Mapping[str, Any]) -> None:
     from mmpose.structures import PoseDataSample, merge_data_samples
 
     factor = max(1, math.ceil(_LEAST_DRAWN / min(image.shape[:2])))
@@ -315,7 +379,7 @@ def _draw_poses(
     merged = merge_data_samples([_enlarged(sample, factor) for sample in samples]) if samples else PoseDataSample()
     if samples and 'keypoint_radii' in merged.pred_instances:
         _draw_radii(image, merged.pred_instances, score)
-    visualizer.add_datasample('', image, merged, draw_gt=False, draw_bbox=True, kpt_thr=score, out_file=file)
+    visualizer.add_datasample('', image, merged, draw_gt=False, draw_bbox=True, kpt_thr=score)
 
 
 def _enlarged(sample: Any, factor: int) -> Any:
@@ -343,7 +407,7 @@ def _tell_keypoints(visualizer: Any, meta: Mapping[str, Any]) -> None:
     visualizer.set_dataset_meta(dict(meta))
 
 
-def _labels(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def _labels(samples: Sequence[Any], meta: Mapping[str, Any], file: Path, place: Place | None) -> dict[str, Any]:
     scores = samples[0].pred_score
     classes = meta.get('classes')
     best = scores.topk(min(_TOP_CLASSES, len(scores)))
@@ -356,14 +420,10 @@ def _labels(samples: Sequence[Any], meta: Mapping[str, Any], file: Path) -> dict
     }
 
 
-def _draw_labels(
-    visualizer: Any, image: Image, samples: Sequence[Any], score: float, file: str, meta: Mapping[str, Any]
-) -> None:
+def _draw_labels(visualizer: Any, image: Image, samples: Sequence[Any], score: float, meta: Mapping[str, Any]) -> None:
     short = min(image.shape[:2])
     factor = _SMALL / short if short < _SMALL else None
-    visualizer.visualize_cls(
-        image, samples[0], classes=meta.get('classes'), draw_gt=False, rescale_factor=factor, out_file=file
-    )
+    visualizer.visualize_cls(image, samples[0], classes=meta.get('classes'), draw_gt=False, rescale_factor=factor)
 
 
 def _rounded(values: Any, digits: int) -> Any:

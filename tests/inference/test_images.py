@@ -18,7 +18,6 @@ import pytest
 import torch
 from forked import ForkedCommand
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 
 from hrnet_mm.cli import main
 from hrnet_mm.inference import Predictor, predict_images
@@ -26,25 +25,6 @@ from hrnet_mm.inference.predictions import Predictions, merge
 from hrnet_mm.inference.stored_config import stored_config
 
 LIBRARIES = ('mmdet', 'mmseg', 'mmpose', 'mmpretrain')
-
-
-@pytest.fixture
-def checkpoint(tiny_config, tmp_path):
-    """A function from a library to a checkpoint of its tiny model with random weights, as mmengine writes it."""
-
-    def make(library):
-        config = Config.fromfile(tiny_config(library))
-        init_default_scope(library)
-        model = dict(config.model)
-        if 'data_preprocessor' in config:
-            model['data_preprocessor'] = config.data_preprocessor
-        torch.manual_seed(0)
-        built = MODELS.build(model)
-        path = tmp_path / f'{library}.pth'
-        torch.save({'state_dict': built.state_dict(), 'meta': {'cfg': config.pretty_text}}, path)
-        return path
-
-    return make
 
 
 @pytest.fixture
