@@ -31,7 +31,7 @@ __all__ = [
 
 _AREA = 160 * 160  # pixels of a network's input
 _SIGMA = 0.05  # mmpose requires sigmas; the metrics used here do not
-_SURROUNDINGS = 0.25  # of a box that is drawn, as a share of its longer side
+_SURROUNDINGS = 0.4  # of points that are drawn, as a share of their extent, which is no less than this of the box
 _LEFT, _RIGHT, _MIDDLE = [0, 255, 0], [255, 128, 0], [51, 153, 255]
 
 
@@ -141,13 +141,18 @@ def assess_keypoints(sample: Any, metainfo: Mapping[str, Any]) -> tuple[float, A
 
 
 def pair_of_keypoints(sample: Any, metainfo: Mapping[str, Any]) -> pictures.Pair:
-    """The surroundings of a box with the labeled points and where they are predicted, a color for each keypoint."""
+    """The surroundings of the labeled points and of where they are predicted, a color for each keypoint."""
     image, (truth, found) = pictures.read(sample.img_path), _true_and_found([sample])
+    seen = truth[..., 2:] > 0
+    found = np.concatenate([found[..., :2], truth[..., 2:]], -1)  # whatever its score
     x1, y1, x2, y2 = np.asarray(sample.gt_instances.bboxes, float)[0]
-    margin = _SURROUNDINGS * max(x2 - x1, y2 - y1)
-    left, top = max(int(x1 - margin), 0), max(int(y1 - margin), 0)
-    part = image[top : max(int(y2 + margin), top + 1), left : max(int(x2 + margin), left + 1)]
-    found = np.where(truth[..., 2:] > 0, np.concatenate([found[..., :2], truth[..., 2:]], -1), 0)  # whatever its score
+    places = np.concatenate([truth, found])[np.concatenate([seen, seen])[..., 0]][:, :2]
+    (left, top), (right, bottom) = places.min(0), places.max(0)
+    margin = _SURROUNDINGS * max(right - left, bottom - top, _SURROUNDINGS * max(x2 - x1, y2 - y1))
+    left, top = (
+        int(min(max(low - margin, 0), side - 1)) for low, side in zip((left, top), image.shape[1::-1], strict=True)
+    )
+    part = image[top : max(int(bottom + margin), top + 1) + 1, left : max(int(right + margin), left + 1) + 1]
     # Each point is drawn as an instance of its own, in a color of its own.
     moved = [(points - np.array([left, top, 0])).reshape(-1, 1, 3) for points in (truth, found)]
     return pictures.pair_of_points(part, moved[0], moved[1], [])

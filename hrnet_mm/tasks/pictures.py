@@ -21,6 +21,7 @@ SHOWN_POINT = 0.2  # the height of a heatmap's peak
 _LONG_SIDE = 800  # of a panel, in pixels
 _DPI = 100
 _COLUMNS = 5  # of pairs
+_WIDTH = 2.6  # of each, in inches
 _NAMED = 24  # colors
 _NUMBERED = 15  # classes of a table with numbers
 _MANY_POINTS = 30  # more of them are drawn smaller
@@ -122,7 +123,9 @@ def draw_pairs(
 
     columns = min(len(pairs), _COLUMNS)
     rows = math.ceil(len(pairs) / columns)
-    figure = Figure(figsize=(2.6 * columns + 0.4, 5.4 * rows + 0.4), dpi=_DPI, layout='constrained')
+    shape = min(max(float(np.median([truth.shape[0] / truth.shape[1] for _, (truth, _) in pairs])), 0.5), 1.5)
+    height = rows * (2 * _WIDTH * shape + 0.5) + 0.6
+    figure = Figure(figsize=(_WIDTH * columns + 0.4, height), dpi=_DPI, layout='constrained')
     figure.suptitle(title, fontsize=12)
     grid = figure.subplots(2 * rows, columns, squeeze=False)
     for axes in grid.flat:

@@ -105,7 +105,7 @@ class LengthHook(Hook):
         start = time.monotonic()
         of_step = seconds_of_step(runner, self._batch_size, budget)
         length = length_in_seconds(max(budget - (time.monotonic() - start), of_step), of_step, self._cost)
-        self._tell(f'{length.steps} steps of {of_step:.2g} s fill {self._job.own.minutes:g} minutes')
+        self._tell(f'{length.steps} steps of {of_step:.2g} s, as measured, fill the time')
         return length
 
 
@@ -223,7 +223,7 @@ class ReportHook(Hook):
         """Report the loss, the last metric and the time that is left."""
         self.iterations, self._until = batch_idx + 1, time.monotonic()
         runner.message_hub.update_info(_SECONDS, self.seconds)
-        self._losses = [*self._losses[1 - _SMOOTHED :], outputs['loss']]
+        self._losses = [*self._losses[1 - _SMOOTHED :], outputs['loss'].detach()]
         if self._until - self._shown < _REPORTED_EVERY and self.iterations < runner.max_iters:
             return
         self._shown = self._until

@@ -106,7 +106,7 @@ def seconds_of_step(runner: Any, batch_size: int, budget: float) -> float:
         indices = [SampleIndex((first + place) % len(loader.dataset)) for place in range(batch_size)]
         for place, index in enumerate(indices):
             index.entropy = (0, 0, first + place)
-        float(model.train_step(loader.collate_fn(loader.dataset.__getitems__(indices)), wrapper)['loss'])
+        model.train_step(loader.collate_fn(loader.dataset.__getitems__(indices)), wrapper)['loss'].item()
         seconds.append(time.monotonic() - began)
     wrapper.zero_grad()
     model.load_state_dict(before)

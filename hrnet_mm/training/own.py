@@ -146,7 +146,8 @@ def _length(job: Job, own: Own) -> str:
     early = f', ends early after {own.patience} without a better metric' if own.patience else ''
     steps = job.iterations or steps_of_epochs(own, task.batch_size)
     if steps is None:
-        return f'{own.minutes:g} minutes with up to 10 validations{early}; then the test'
+        length = f'{own.minutes:g} minute{"s"[: own.minutes != 1]}'
+        return f'{length} with up to 10 validations{early}; then the test'
     cost = steps_of_validation(own.folder, task.measure(own.folder), task.batch_size)
     interval = length_in_steps(steps, cost).interval
     if interval is None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,8 +38,13 @@ def write_preview(job: Job, file: Path) -> int:
         UserError: The picture cannot be written.
     """
     assert job.own is not None
-    config = read_config(job.config)
-    with TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
+    with (
+        TemporaryDirectory() as place,
+        contextlib.redirect_stdout(io.StringIO()),  # pycocotools prints
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')  # those of the libraries, which a training has in its log
+        config = read_config(job.config)
         adapt(config, job.task, job.own.folder, Path(place), job.own.arch, job.own.pretrained)
         init_default_scope(config.default_scope)
         dataset = DATASETS.build(config.train_dataloader.dataset)

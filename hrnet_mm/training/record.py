@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -63,12 +64,17 @@ def update_record(folder: Path, **entries: Any) -> None:
 
 
 def begin(job: Job) -> None:
-    """Make the folder of a training on a folder of images, and write what a continuation must have in common with it.
+    """Make the folder of a training, and write what a continuation must have in common with one on a folder of images.
 
     Raises:
         UserError: The folder cannot be made or written, or `job.resume` is set and nothing there can be continued.
     """
-    _make(job.work_dir)
+    try:
+        job.work_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise written(error, job.work_dir) from error
+    if job.own is None:
+        return
     record = read_record(job.work_dir)
     if job.resume and record is not None:
         _check_same(job, record)
@@ -101,7 +107,10 @@ def check_place(job: Job) -> None:
             f'{job.work_dir} holds {state}, which is not overwritten: name another folder with --work-dir'
             + ('' if record.get('is_finished') else ', or continue that one with --resume')
         )
-    _make(job.work_dir)
+    there = next(folder for folder in (job.work_dir, *job.work_dir.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = 'is read-only' if there.is_dir() else 'is a file'
+        raise UserError(f'{job.work_dir} cannot be made: {there} {reason}; give another folder with --work-dir')
 
 
 def free_folder(folder: Path, tasks: Iterable[str]) -> Path:
@@ -122,18 +131,6 @@ def newest_unfinished(folder: Path, task: str) -> Path:
         if (file := one / task / _FILE).is_file() and is_unfinished(one / task)
     ]
     return max(found)[1] if found else folder
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / '.probe'
-        probe.write_bytes(b'\0' * 4096)
-        probe.unlink()
-    except OSError as error:
-        raise UserError(
-            f'{folder} cannot be written ({error.strerror}); give another folder with --work-dir'
-        ) from error
 
 
 def _settings(job: Job) -> dict[str, Any]:

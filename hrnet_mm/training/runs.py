@@ -6,9 +6,11 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,10 @@ _OF_THE_DISK = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in one of several trainings; `rest` are the tasks that are not trained yet, that one first."""
 
-    def __init__(self, tasks: Sequence[str], done: Sequence[str], kept: str) -> None:
+    def __init__(self, tasks: Sequence[str], done: Sequence[str], work_dir: Path, kept: str = '') -> None:
         self.rest = tasks[len(done) :]
-        super().__init__('; '.join([*([f'{", ".join(done)} done and kept'] if done else []), kept]))
+        trained = f'{", ".join(done)} done and kept in {work_dir}' if done else ''
+        super().__init__('; '.join(filter(None, [trained, kept])) or f'{work_dir} holds no trained task yet')
 
 
 class _Stop(KeyboardInterrupt):
@@ -65,8 +68,7 @@ def run_jobs(
         try:
             results[job.task] = _run(job, console), time.monotonic() - began
         except KeyboardInterrupt as stop:
-            kept = stop.args[0] if stop.args else f'{work_dir} holds no trained task yet'
-            raise Interrupted([job.task for job in jobs], list(results), kept) from None
+            raise Interrupted([job.task for job in jobs], list(results), work_dir, *stop.args) from None
     rows = _rows(results)
     console.print(_table(rows))
     for task, (result, _) in results.items():
@@ -112,12 +114,7 @@ def _name_of(jobs: Sequence[Job]) -> str:
 
 
 def _run(job: Job, console: Console) -> Result:
-    try:
-        job.work_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise written(error, job.work_dir) from error
-    if job.own is not None:
-        begin(job)
+    begin(job)
     # Not a fork, which would inherit the libraries' state and threads.
     context = multiprocessing.get_context('spawn')
     receiver, sender = context.Pipe(duplex=False)
@@ -126,7 +123,8 @@ def _run(job: Job, console: Console) -> Result:
     process.start()
     sender.close()
     try:
-        return _follow(job, receiver, console, stop.set if job.own is not None else None)
+        with _asking_to_stop(job, stop, console) if job.own is not None else nullcontext():
+            return _follow(job, receiver, console)
     except EOFError:
         process.join()
         # A negative code is the signal that ended it: -9 is what the system sends where memory runs out.
@@ -156,17 +154,32 @@ def _enter(job: Job, connection: Connection, stop: Any) -> None:
                 connection.send(Failure(f'{type(error).__name__}: {error}', is_users=False))
 
 
-def _follow(job: Job, receiver: Connection, console: Console, ask_to_stop: Callable[[], None] | None = None) -> Result:
-    """Show progress until the result comes.
+@contextmanager
+def _asking_to_stop(job: Job, stop: Any, console: Console) -> Iterator[None]:
+    """Within a `with` block, ask a job to end at the first Ctrl-C, so that it says what it kept; the second raises."""
 
-    Args:
-        job: The job.
-        receiver: Its messages.
-        console: Shows them.
-        ask_to_stop: What the first Ctrl-C calls, after which the job says what it kept; the second ends it at once.
+    def ask(*_: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        console.print(f'{job.task}: ends after this step; Ctrl-C again ends it at once', highlight=False)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _follow(job: Job, receiver: Connection, console: Console) -> Result:
+    """Show progress until the result comes.
 
     Raises:
         EOFError: The process ends before.
+        _Stop: The job has ended on request.
     """
     bar = rich.progress.Progress(
         rich.progress.TextColumn('{task.description}'),
@@ -180,15 +193,7 @@ def _follow(job: Job, receiver: Connection, console: Console, ask_to_stop: Calla
     with bar:
         task = bar.add_task(f'{job.task} loading', total=1.0, text='')
         while True:
-            try:
-                message = receiver.recv()
-            except KeyboardInterrupt:
-                if ask_to_stop is None:
-                    raise
-                ask_to_stop()
-                ask_to_stop = None
-                console.print(f'{job.task}: stopping after this step; Ctrl-C again stops at once', highlight=False)
-                continue
+            message = receiver.recv()
             if isinstance(message, Result):
                 bar.update(task, description=f'{job.task} done', completed=1.0, text='')
                 return message

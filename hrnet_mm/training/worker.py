@@ -55,7 +55,7 @@ def train_and_test(
     assessed = Assessed(task)
     hook = ReportHook(metrics[0], report, assessed.add)
     hooks += [hook, SpecifyHook(lambda metainfo: spec or task.describe(job.task, config, metainfo))]
-    resume = 'auto' if job.own is not None and (job.work_dir / 'last_checkpoint').is_file() else None
+    resume = 'auto' if job.resume and (job.work_dir / 'last_checkpoint').is_file() else None
     try:
         runner = train(
             config, job.work_dir, resume=resume, hooks=hooks, data_checked=job.own is not None, name=f'{job.name}.py'
