@@ -56,27 +56,31 @@ def check_same(*folders):
     assert metrics['validations']
 
 
-def run(job, stop_at=None):
-    """Train in this process; ask it to end at a step, or in a phase."""
+def run(job, text=None, times=1):
+    """Train in this process; ask it to end as soon as it has reported a phase or a step so often."""
     begin(job)
-    asked = []
+    said = []
 
     def report(progress):
-        asked.append(stop_at is not None and stop_at in (progress.phase, progress.text.partition(' of ')[0]))
+        said.append(text in (progress.phase, progress.text.partition(' of ')[0]))
 
-    return train_and_test(job, report, lambda: any(asked))
+    return train_and_test(job, report, lambda: sum(said) >= times)
 
 
 @pytest.mark.parametrize('task', WRITE)
 def test_any_end_and_continuation_is_the_same(tmp_path, monkeypatch, task):
-    """At a step, within a validation, and within the test."""
+    """Every second step is followed by a validation."""
     monkeypatch.setattr('hrnet_mm.training.hooks._REPORTED_EVERY', 0.0)
     whole, parts = job_of(tmp_path, task, 'whole'), job_of(tmp_path, task, 'parts')
     run(whole)
-    for stop_at in ('step 3', 'validating', 'testing'):
-        stopped = run(parts, stop_at)
+    for text, times, step in (
+        ('step 3', 1, 4),  # ends in the validation, which is repeated
+        ('validating', 2, 7),  # ends at a step that no validation follows
+        ('validating', 4, STEPS),  # ends in the test
+    ):
+        stopped = run(parts, text, times)
         assert isinstance(stopped, Stopped)
-        assert f'the last checkpoint is {parts.work_dir}/iter_' in stopped.kept
+        assert f'the last checkpoint is {parts.work_dir}/iter_{step}.pth' in stopped.kept
         parts = replace(parts, resume=True)
     assert f'the best weights so far are {parts.work_dir}/weights.pth' in stopped.kept
     result = run(parts)
@@ -91,8 +95,8 @@ def test_a_killed_training_continues(tmp_path):
     run(whole)
     for job in (killed, replace(killed, resume=True)):
         begin(job)
-        receiver, sender = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=runs._enter, args=(job, sender, CONTEXT.Event()))
+        (receiver, sender), stop = CONTEXT.Pipe(duplex=False), CONTEXT.Event()
+        process = CONTEXT.Process(target=runs._enter, args=(job, sender, stop))
         process.start()
         sender.close()
         message = receiver.recv()
