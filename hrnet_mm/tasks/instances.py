@@ -92,7 +92,8 @@ def _assess(sample: Any, metainfo: Mapping[str, Any]) -> tuple[float, Any]:
         else:
             table[nothing, of_found[index]] += 1
     np.add.at(table, (of_truth[free], nothing), 1)
-    return 1 - float(2 * table.trace() / max(len(of_truth) + len(of_found), 1)), table
+    count = len(of_truth) + len(of_found)
+    return (1 - float(2 * table.trace() / count) if count else 0.0), table
 
 
 def _pair(sample: Any, metainfo: Mapping[str, Any]) -> pictures.Pair:

@@ -136,7 +136,7 @@ def _length_hook(job: Job, own: Own, config: Any, report: Callable[[Progress], N
 def _kept(job: Job, weights: Path) -> str:
     last = job.work_dir / 'last_checkpoint'
     kept = [f'the best weights so far are {weights}'] if weights.is_file() else []
-    kept += [f'the last checkpoint is {last.read_text().strip()}'] if last.is_file() else []
+    kept += [f'the last checkpoint is {job.work_dir / Path(last.read_text().strip()).name}'] if last.is_file() else []
     return '; '.join(kept) or f'{job.work_dir} holds no checkpoint yet'
 
 

@@ -139,7 +139,7 @@ def test_ctrl_c_keeps_the_training_and_says_how_to_go_on(tmp_path, monkeypatch, 
 
 
 def test_a_training_without_progress_ends_early_with_its_best_weights(tmp_path, monkeypatch):
-    values = iter([50.0, 70.0, 60.0, 70.0])
+    values = iter([value for value in (50.0, 70.0, 60.0, 70.0) for _ in range(2)])  # kept, and shown
     monkeypatch.setattr('hrnet_mm.training.hooks.percent', lambda metrics, metric: next(values))
     job = job_of(tmp_path, 'pose', 'early', patience=2)
     result = run(job)
