@@ -52,7 +52,7 @@ def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
             file = labels / f'{image["file_name"]}.png'
             file.parent.mkdir(parents=True, exist_ok=True)
             drawn = label_array(folder.path, content, image) if 'label_image' in image else draw_masks(content, image)
-            cv2.imwrite(str(file), drawn)
+            file.write_bytes(cv2.imencode('.png', drawn)[1].tobytes())  # imwrite says nothing of a full disk
         images.append({**image, 'seg_file_name': str(file.resolve())})
     return {**content, 'images': images}
 

@@ -70,7 +70,7 @@ def train_folder(
 
         file = Path(f'preview_{jobs[0].name}.png')
         number = write_preview(jobs[0], file)
-        console.print(f'wrote {file}: {number} training samples; nothing was trained', highlight=False)
+        console.print(f'wrote {file}: {number} training samples; nothing was trained', highlight=False, soft_wrap=True)
         return
     try:
         run_jobs(jobs, work_dir, console, {'seed': seed, 'data': str(path)})
@@ -113,10 +113,10 @@ def own_jobs(
         own = Own(_read(path, task, form), **settings)
         is_continued = is_unfinished(work_dir / task) if resume == 'auto' else bool(resume)
         job = Job(task, config_path(task), work_dir / task, seed, iterations=iterations, own=own, resume=is_continued)
-        for line in _plan(job, own, is_trained=resume is not None):
-            console.print(f'{task}: {line}', highlight=False, soft_wrap=True, markup=False)
         if resume is not None:
             check_place(job)
+        for line in _plan(job, own, is_trained=resume is not None):
+            console.print(f'{task}: {line}', highlight=False, soft_wrap=True, markup=False)
         jobs.append(job)
     return jobs
 

@@ -162,7 +162,9 @@ def _asking_to_stop(job: Job, stop: Any, console: Console) -> Iterator[None]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        console.print(f'{job.task}: ends after this step; Ctrl-C again ends it at once', highlight=False)
+        console.print(
+            f'{job.task}: ends after this step; Ctrl-C again ends it at once', highlight=False, soft_wrap=True
+        )
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -204,7 +206,7 @@ def _follow(job: Job, receiver: Connection, console: Console) -> Result:
                     raise UserError(message.error)
                 raise RuntimeError(f'{job.task}: {message.error}; see {job.log}')
             if message.phase == _MEASURED:
-                console.print(f'{job.task}: {message.text}', highlight=False)
+                console.print(f'{job.task}: {message.text}', highlight=False, soft_wrap=True)
                 continue
             text = ', '.join(filter(None, [message.text, _time_left(message)]))
             bar.update(task, description=f'{job.task} {message.phase}', completed=message.done, text=text)
@@ -237,7 +239,9 @@ class _Lines:
             share = f' {progress.done:.0%}' if 0 < progress.done < 1 else ''
             numbers = ', '.join(filter(None, [progress.text, _time_left(progress)]))
             self._console.print(
-                f'{self._task}: {progress.phase}{share}{": " if numbers else ""}{numbers}', highlight=False
+                f'{self._task}: {progress.phase}{share}{": " if numbers else ""}{numbers}',
+                highlight=False,
+                soft_wrap=True,
             )
 
 
