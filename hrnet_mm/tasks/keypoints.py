@@ -32,6 +32,7 @@ __all__ = [
 _AREA = 160 * 160  # pixels of a network's input
 _SIGMA = 0.05  # mmpose requires sigmas; the metrics used here do not
 _SURROUNDINGS = 0.4  # of points that are drawn, as a share of their extent, which is no less than this of the box
+_LARGER = 3  # points in pictures that are shown small
 _LEFT, _RIGHT, _MIDDLE = [0, 255, 0], [255, 128, 0], [51, 153, 255]
 
 
@@ -155,7 +156,7 @@ def pair_of_keypoints(sample: Any, metainfo: Mapping[str, Any]) -> pictures.Pair
     part = image[top : max(int(bottom + margin), top + 1) + 1, left : max(int(right + margin), left + 1) + 1]
     # Each point is drawn as an instance of its own, in a color of its own.
     moved = [(points - np.array([left, top, 0])).reshape(-1, 1, 3) for points in (truth, found)]
-    return pictures.pair_of_points(part, moved[0], moved[1], [])
+    return pictures.pair_of_points(part, moved[0], moved[1], [], _LARGER)
 
 
 def keypoints_of_sample(results: Mapping[str, Any]) -> dict[str, Any]:

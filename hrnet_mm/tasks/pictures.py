@@ -109,10 +109,12 @@ def draw_points(file: Path, image: Image, truth: Points, found: Points, links: S
     return pair
 
 
-def pair_of_points(image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]]) -> Pair:
-    """True and predicted points on an image `(H, W, 3)` in B, G, R."""
+def pair_of_points(
+    image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]], scale: int = 1
+) -> Pair:
+    """True and predicted points, larger by a factor, on an image `(H, W, 3)` in B, G, R."""
     shown = np.ascontiguousarray(image[..., ::-1])
-    return _with_points(shown, truth, 0.0, links), _with_points(shown, found, SHOWN_POINT, links)
+    return _with_points(shown, truth, 0.0, links, scale), _with_points(shown, found, SHOWN_POINT, links, scale)
 
 
 def draw_pairs(
@@ -290,12 +292,12 @@ def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
     return panel
 
 
-def _with_points(image: Image, points: Points, least: float, links: Sequence[tuple[int, int]]) -> Image:
+def _with_points(image: Image, points: Points, least: float, links: Sequence[tuple[int, int]], scale: int) -> Image:
     panel, factor = _enlarged(image), _factor(image.shape)
     shift = 4  # OpenCV takes places in 1/16 pixel
     # The center of the first pixel is at (0, 0), before and after it was enlarged.
     places = np.rint(((points[..., :2] + 0.5) * factor - 0.5) * (1 << shift)).astype(int)
-    width = 3 if max(points.shape[:2]) > _MANY_POINTS else 7
+    width = scale * (3 if max(points.shape[:2]) > _MANY_POINTS else 7)
     for index, (place, score) in enumerate(zip(places.tolist(), points[..., 2], strict=True)):
         color = _color(index + FIRST_POINT)
         shown = [(place[start], place[end]) for start, end in links if min(score[start], score[end]) > least]

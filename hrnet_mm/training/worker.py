@@ -31,36 +31,23 @@ def train_and_test(
         is_stopped: Whether it is to end; it then keeps what a continuation needs.
     """
     task = TASKS[job.task]
-    config = read_config(job.config)
-    config.randomness.seed = job.seed
-    config.default_hooks.checkpoint.save_last = False
-    if job.holdout:
-        use_holdout(config)
-    spec: ModelSpec | None = None
-    keep: KeepHook | None = None
-    hooks: list[Hook] = []
-    weights = job.work_dir / 'weights.pth'
+    config, spec = _config(job)
     metrics = task.metrics(config.test_evaluator)
-    if job.own is not None:
-        spec = adapt(config, job.task, job.own.folder, job.work_dir, job.own.arch, job.own.pretrained)
-        metrics = task.metrics(config.test_evaluator)
-        keep = KeepHook(weights, metrics[0], job.own.patience, is_stopped)
-        hooks += [_length_hook(job, job.own, config, report), keep]
-        config.default_hooks.checkpoint.update(save_optimizer=True, max_keep_ckpts=1)
-        config.val_cfg, config.val_dataloader = {}, config.test_dataloader
-        config.val_evaluator = config.test_evaluator
-    elif job.iterations is not None:
-        config.train_cfg.max_iters = config.param_scheduler.total_steps = job.iterations
-
+    weights = job.work_dir / 'weights.pth'
     assessed = Assessed(task)
-    hook = ReportHook(metrics[0], report, assessed.add)
-    hooks += [hook, SpecifyHook(lambda metainfo: spec or task.describe(job.task, config, metainfo))]
+    watch = ReportHook(metrics[0], report, assessed.add)
+    specify = SpecifyHook(lambda metainfo: spec or task.describe(job.task, config, metainfo))
+    hooks: list[Hook] = [watch, specify]
+    keep: KeepHook | None = None
+    if job.own is not None:
+        keep = KeepHook(weights, metrics[0], job.own.patience, is_stopped)
+        hooks = [_length_hook(job, job.own, config, report), keep, *hooks]
     resume = 'auto' if job.resume and (job.work_dir / 'last_checkpoint').is_file() else None
     try:
         runner = train(
             config, job.work_dir, resume=resume, hooks=hooks, data_checked=job.own is not None, name=f'{job.name}.py'
         )
-        if is_stopped() and hook.iterations < runner.max_iters:
+        if is_stopped() and watch.iterations < runner.max_iters:
             return Stopped(_kept(job, weights))
         if keep is not None and keep.best(runner) is not None:
             runner.model.load_state_dict(read_checkpoint(weights)['state_dict'])
@@ -97,8 +84,8 @@ def train_and_test(
             measures=measures,
             spec=spec,
             batch_size=config.train_dataloader.batch_size,
-            steps=hook.iterations,
-            seconds=hook.seconds,
+            steps=watch.iterations,
+            seconds=watch.seconds,
             validations=validations_of(runner),
             best=keep.best(runner),
             stopped_at=stopped_at(runner),
@@ -110,11 +97,28 @@ def train_and_test(
         pictures=tuple(drawn),
         tile=tile,
         weights=weights,
-        iterations=hook.iterations,
-        train_seconds=hook.seconds,
+        iterations=watch.iterations,
+        train_seconds=watch.seconds,
         warnings=tuple(warnings),
         files=tuple(files),
     )
+
+
+def _config(job: Job) -> tuple[Any, ModelSpec | None]:
+    """The config of a job, and the model specification that a folder decides."""
+    config = read_config(job.config)
+    config.randomness.seed = job.seed
+    config.default_hooks.checkpoint.save_last = False  # what is saved, and when, the hooks say
+    if job.holdout:
+        use_holdout(config)
+    if job.own is None:
+        if job.iterations is not None:
+            config.train_cfg.max_iters = config.param_scheduler.total_steps = job.iterations
+        return config, None
+    spec = adapt(config, job.task, job.own.folder, job.work_dir, job.own.arch, job.own.pretrained)
+    config.default_hooks.checkpoint.update(save_optimizer=True, max_keep_ckpts=1)
+    config.val_cfg, config.val_dataloader, config.val_evaluator = {}, config.test_dataloader, config.test_evaluator
+    return config, spec
 
 
 def _length_hook(job: Job, own: Own, config: Any, report: Callable[[Progress], None]) -> LengthHook:
