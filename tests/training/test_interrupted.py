@@ -57,12 +57,13 @@ def check_same(*folders):
 
 
 def run(job, text=None, times=1):
-    """Train in this process; ask it to end as soon as it has reported a phase or a step so often."""
+    """Train in this process; ask it to end as soon as it has reported a step, or the end of a phase, so often."""
     begin(job)
     said = []
 
     def report(progress):
-        said.append(text in (progress.phase, progress.text.partition(' of ')[0]))
+        whole = progress.phase if progress.done == 1 else ''
+        said.append(text in (whole, progress.text.partition(' of ')[0]))
 
     return train_and_test(job, report, lambda: sum(said) >= times)
 
