@@ -24,7 +24,9 @@ __all__ = [
 ]
 
 # The second location checks what is loaded into networks with these parts.
-MODELS = Registry('model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models', 'hrnet_mm.drop_in'])
+MODELS = Registry(
+    'model', parent=_ROOT_MODELS, scope='hrnet_mm', locations=['hrnet_mm.models.network', 'hrnet_mm.drop_in']
+)
 HOOKS = Registry('hook', parent=_ROOT_HOOKS, scope='hrnet_mm', locations=['hrnet_mm.engine', 'hrnet_mm.fast'])
 RUNNERS = Registry('runner', parent=_ROOT_RUNNERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])
 OPTIM_WRAPPERS = Registry('optim wrapper', parent=_ROOT_OPTIM_WRAPPERS, scope='hrnet_mm', locations=['hrnet_mm.engine'])

@@ -199,7 +199,7 @@ TORCHRUN = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
     [
         (['-m', 'hrnet_mm.cli', 'info', 'w32'], 1),
         ([ROOT / 'tools' / 'train.py', 'none.py'], 1),
-        ([ROOT / 'tools' / 'test.py', 'none.py'], 1),
+        ([ROOT / 'tools' / 'test.py', 'none.py', 'none.pth'], 1),
         ([*TORCHRUN, ROOT / 'tools' / 'train.py', 'none.py'], 2),
     ],
 )

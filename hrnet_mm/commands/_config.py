@@ -4,7 +4,21 @@ import argparse
 import os
 from typing import Any
 
-__all__ = ['add_config_arguments', 'config_settings']
+__all__ = ['SettingsAction', 'add_config_arguments', 'config_settings']
+
+_LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+class SettingsAction(argparse.Action):
+    """The engine's SettingsAction, which is imported where there are settings: a mistyped option is told at once."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Parse the settings, and add them to the earlier ones."""
+        from ..engine.settings import SettingsAction
+
+        SettingsAction(self.option_strings, self.dest, nargs='+')(parser, namespace, values, option_string)
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, is_optional: bool = False) -> None:
@@ -14,9 +28,6 @@ def add_config_arguments(parser: argparse.ArgumentParser, is_optional: bool = Fa
         parser: The parser.
         is_optional: Whether the config may be left out.
     """
-    from ..engine.launch import LAUNCHERS
-    from ..engine.settings import SettingsAction
-
     parser.add_argument(
         'config',
         nargs='?' if is_optional else None,
@@ -34,7 +45,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, is_optional: bool = Fa
         help='settings that replace those of the config, such as train_dataloader.batch_size=4',
     )
     parser.add_argument('--unchecked', action='store_true', help='continue even if the config seems to have mistakes')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='the launcher of the processes')
+    parser.add_argument('--launcher', choices=_LAUNCHERS, default='none', help='the launcher of the processes')
     # torchrun sets the variable; torch.distributed.launch, which MIM uses, passes this argument.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 

@@ -17,8 +17,8 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm check`."""
-    from ..engine.settings import SettingsAction
     from ..tasks import TASKS
+    from ._config import SettingsAction
 
     parser.add_argument('path', metavar='DIR|CONFIG', help='a folder of labeled images, or a config as for train')
     parser.add_argument(

@@ -15,6 +15,9 @@ EXAMPLE = (
 )
 
 
+_PLACE = Path('work_dirs', 'demo')
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `hrnet-mm demo`."""
     from ..tasks import TASKS
@@ -33,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--minutes', type=float, help=f'with --data: minutes of training for each task (default: {MINUTES:g})'
     )
     parser.add_argument(
-        '--work-dir', type=Path, default=Path('work_dirs', 'demo'), metavar='DIR', help='default: %(default)s'
+        '--work-dir',
+        type=Path,
+        metavar='DIR',
+        help=f'default: {_PLACE}, with --data the next free one',
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     parser.add_argument(
@@ -72,29 +78,34 @@ def run(args: argparse.Namespace) -> int:
     for name in ('iterations', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
+    work_dir = args.work_dir or _PLACE
     if args.data is None:
         from ..training.demonstration import demonstration_jobs
 
         if args.minutes is not None:
             raise UserError('--minutes needs --data DIR; use --iterations N to shorten the demonstration')
-        jobs = demonstration_jobs(args.tasks, args.work_dir, args.seed, args.holdout, args.iterations, console)
+        jobs = demonstration_jobs(args.tasks, work_dir, args.seed, args.holdout, args.iterations, console)
     else:
+        from ..tasks import fitting_tasks
         from ..training.own import MINUTES, own_jobs
+        from ..training.record import free_folder
 
         if args.holdout:
             raise UserError(
                 '--holdout is for the demonstration data; a folder given by --data has its own validation part'
             )
         settings = {'minutes': None if args.iterations else args.minutes or MINUTES}
-        jobs = own_jobs(
-            args.data, args.tasks, args.work_dir, args.seed, args.iterations, settings, console, args.format
-        )
+        tasks = args.tasks or fitting_tasks(args.data, args.format)
+        work_dir = args.work_dir or free_folder(_PLACE, tasks)
+        jobs = own_jobs(args.data, tasks, work_dir, args.seed, args.iterations, settings, console, args.format, 'auto')
     about = {'seed': args.seed, 'holdout': args.holdout}
     try:
-        return 0 if run_jobs(jobs, args.work_dir, console, about, args.grid) else 1
+        return 0 if run_jobs(jobs, work_dir, console, about, args.grid) else 1
     except Interrupted as stop:
         options = shlex.split(args.command_line)[2:]
         for task in args.tasks:
             options.remove(task)
+        if args.data is not None and args.work_dir is None:
+            options += ['--work-dir', str(work_dir)]
         line = shlex.join(['hrnet-mm', 'demo', *stop.rest, *options])
         raise KeyboardInterrupt(*stop.args, f'continue with: {line}') from None

@@ -1,6 +1,7 @@
 """`hrnet-mm train`: training by a config of any of the four libraries, or of a task on a folder."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ..errors import UserError, did_you_mean
@@ -14,12 +15,13 @@ EXAMPLE = (
     '  hrnet-mm train pose --data my_images --arch w18 --minutes 20'
 )
 
-_OF_CONFIGS = ('resume', 'amp', 'auto_scale_lr', 'lr', 'cfg_options', 'unchecked')
+_OF_CONFIGS = ('amp', 'auto_scale_lr', 'lr', 'cfg_options', 'unchecked')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of OpenMMLab's tools/train.py, and those of a task."""
     from ..tasks import TASKS
+    from ..training.job import PATIENCE
     from ..training.own import MINUTES
 
     add_config_arguments(parser, is_optional=True)
@@ -28,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='continue from this checkpoint; without a value, from the latest one in the work directory',
+        help='continue from this checkpoint; without a value (and always with a task), from the latest one in the work '
+        'directory',
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision: float16 (GPU) or bfloat16 (CPU)')
     parser.add_argument(
@@ -59,6 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--arch', help="an architecture that hrnet-mm list shows (default: the demonstration's)")
     group.add_argument('--epochs', type=int, metavar='N', help='passes through the images')
     group.add_argument('--minutes', type=float, help=f'minutes of training, instead of epochs (default: {MINUTES:g})')
+    group.add_argument(
+        '--patience',
+        type=int,
+        default=PATIENCE,
+        metavar='N',
+        help='end after N validations without a better metric, 0 for never (default: %(default)s)',
+    )
+    group.add_argument(
+        '--preview', action='store_true', help='write a picture of augmented training samples, and train nothing'
+    )
     group.add_argument('--weights', metavar='FILE', help='weights of the backbone: a path, a URL or a name')
     group.add_argument('--seed', type=int, default=0, help='default: %(default)s')
 
@@ -117,22 +130,36 @@ def _train_task(args: argparse.Namespace) -> None:
     for name in ('epochs', 'minutes'):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise UserError(f'--{name} must be more than 0, got {getattr(args, name)}')
+    if args.resume not in (None, 'auto'):
+        raise UserError(
+            f'--resume {args.resume}: a task continues the training in its work directory; give --work-dir and leave '
+            'the checkpoint out'
+        )
+    if args.patience < 0:
+        raise UserError(f'--patience must be 0 or more, got {args.patience}')
     if task is None:
         task, sentence = choose_task(args.data, args.format)
         print(sentence)
-    work_dir = Path(args.work_dir or Path('work_dirs', 'own'))
     try:
         train_folder(
             task,
             args.data,
-            work_dir,
+            args.work_dir and Path(args.work_dir),
             args.seed,
             args.minutes,
             args.epochs,
             args.arch,
             args.weights,
             args.format,
+            args.patience,
+            args.resume is not None,
+            args.preview,
             bands=args.bands,
         )
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(*stop.args, f'start again with: {args.command_line}') from None
+        if len(stop.args) != 2:  # before the training
+            raise
+        kept, work_dir = stop.args
+        options = ([] if args.work_dir else ['--work-dir', str(work_dir)]) + ([] if args.resume else ['--resume'])
+        line = shlex.join([*shlex.split(args.command_line), *options])
+        raise KeyboardInterrupt(kept, f'continue with: {line}') from None

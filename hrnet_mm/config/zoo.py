@@ -18,12 +18,12 @@ from torch.nn import functional as F
 from ..models.cost import count_macs, count_parameters
 from ..models.dense import DenseNetwork
 from ..weights.tables import read_rows
+from .place import configs_folder
 
 __all__ = [
     'Comparison',
     'compare',
     'config_paths',
-    'configs_folder',
     'count',
     'published_results',
     'read_config',
@@ -66,18 +66,6 @@ class Comparison:
 def published_results() -> list[dict[str, str]]:
     """Return the rows of results.csv, with every value as printed."""
     return read_rows(_PACKAGE / 'weights' / 'results.csv')
-
-
-def configs_folder() -> Path:
-    """Return the folder of the configs, which is beside the package in a checkout and inside it in a wheel.
-
-    Raises:
-        FileNotFoundError: It is in neither place.
-    """
-    for folder in (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs'):
-        if (folder / '_base_').is_dir():
-            return folder
-    raise FileNotFoundError(f'no configs beside or inside {_PACKAGE}; install the package or work in its checkout')
 
 
 def config_paths() -> list[str]:

@@ -10,7 +10,7 @@ from ..errors import UserError, did_you_mean
 from .classes import CLASS_FOLDERS
 from .coco import COCO
 from .content import Annotations, Content, Folder, Points
-from .copies import report_copies
+from .copies import report_copies, report_near_copies
 from .cvat import CVAT
 from .deeplabcut import DEEPLABCUT
 from .face_points import DLIB, PTS
@@ -230,7 +230,8 @@ def check_folder(
             )
         labels = _regions_labels(path, train, val, report) if annotations == 'regions' else None
         _check_objects(path, annotations, train, val, report)
-        report_copies(path, train, val, report)
+        copied = report_copies(path, train, val, report)
+        report_near_copies(path, train, val, copied, report)
         counts = _check_coverage(path, annotations, train, val, labels, report)
         report.stop()
         measured = measure_images(path, train, val, bands, report)

@@ -1,6 +1,7 @@
-"""Contact sheet of images with their labels drawn."""
+"""Contact sheets of images with their labels drawn."""
 
 import colorsys
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..errors import UserError
 from .content import Content, read_image
 from .format import Parts
 from .labels import UNLABELED, label_array
 from .masks import pixels
 from .writing import objects_of
 
-__all__ = ['draw_sheet', 'tile', 'write_sheet']
+__all__ = ['draw_sheet', 'draw_tile', 'write_sheet']
 
 _Color = tuple[int, int, int]
 
@@ -40,16 +42,15 @@ def draw_sheet(path: Path, parts: Parts, file: Path, count: int) -> int:
     """
     every = list(objects_of(parts))
     chosen = every[:: max(1, math.ceil(len(every) / count))][:count]
-    write_sheet([_draw(path, part, image, objects, parts[part]) for part, image, objects in chosen], file)
+    write_sheet(file, [_draw(path, part, image, objects, parts[part]) for part, image, objects in chosen])
     return len(chosen)
 
 
-def write_sheet(tiles: Sequence[Image.Image], file: Path) -> None:
-    """Write tiles, all of one width, as one picture.
+def write_sheet(file: Path, tiles: Sequence[Image.Image]) -> None:
+    """Write tiles in rows and columns as one picture.
 
-    Args:
-        tiles: One or more.
-        file: The picture.
+    Raises:
+        UserError: The file cannot be written.
     """
     columns = math.ceil(math.sqrt(len(tiles)))
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
@@ -58,20 +59,13 @@ def write_sheet(tiles: Sequence[Image.Image], file: Path) -> None:
     for i, row in enumerate(rows):
         for k, tile in enumerate(row):
             sheet.paste(tile, (_GAP + k * (_SIDE + _GAP), _GAP + sum(heights[:i])))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(file)
-
-
-def tile(photo: Any, title: str) -> Image.Image:
-    """Return a picture `(H, W, 3)` in R, G, B as a tile with its title above."""
-    scale = _SIDE / max(photo.shape[:2])
-    shape = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
-    found = Image.new('RGB', (_SIDE, shape[1] + _TITLE), 'white')
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    found.paste(Image.fromarray(cv2.resize(np.ascontiguousarray(photo), shape, interpolation=method)), (0, _TITLE))
-    font = ImageFont.load_default(13)
-    ImageDraw.Draw(found).text((2, 2), _fitting(title, font), 'black', font)
-    return found
+    content = io.BytesIO()
+    sheet.save(content, {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.webp': 'WEBP'}.get(file.suffix.lower(), 'PNG'))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.getvalue())
+    except OSError as error:
+        raise UserError(f'{file} could not be written ({error.strerror}); give another place') from error
 
 
 def _color(i: int) -> _Color:
@@ -81,31 +75,54 @@ def _color(i: int) -> _Color:
 
 def _draw(path: Path, part: str, image: Content, objects: Sequence[Content], content: Content) -> Image.Image:
     """An image with its name above and its labels in it."""
-    colors = {one['id']: _color(i) for i, one in enumerate(content['categories'])}
     names = {one['id']: str(one['name']) for one in content['categories']}
-    photo = read_image(path / image['file_name'])[..., ::-1]
+    tag = f': {names[image["category_id"]]}' if 'category_id' in image else ''
+    labels = label_array(path, content, image) if 'label_image' in image else None
+    photo = read_image(path / image['file_name'])
+    return draw_tile(f'{part}: {image["file_name"]}{tag}', photo, objects, content['categories'], labels)
+
+
+def draw_tile(
+    title: str, photo: Any, objects: Sequence[Content], categories: Sequence[Content], labels: Any = None
+) -> Image.Image:
+    """Draw an image with a title above and its labels in it.
+
+    Args:
+        title: The title.
+        photo: `(H, W, 3)` in B, G, R.
+        objects: Objects in COCO's words.
+        categories: Their categories.
+        labels: The labels of the pixels, `(H, W)`: the number of a category, 0 for background.
+    """
+    colors = {one['id']: _color(i) for i, one in enumerate(categories)}
+    names = {one['id']: str(one['name']) for one in categories}
+    photo = photo[..., ::-1]
     for one in objects:
         if one.get('segmentation'):
             photo = _painted(photo, pixels(one['segmentation'], photo.shape[:2]), colors[one['category_id']])
-    if 'label_image' in image:
-        labels = label_array(path, content, image)
+    if labels is not None:
         for number, color in colors.items():
             photo = _painted(photo, labels == number, color)
         photo = _painted(photo, labels == UNLABELED, (128, 128, 128))
     scale = _SIDE / max(photo.shape[:2])
-    tag = f': {names[image["category_id"]]}' if 'category_id' in image else ''
-    labeled = tile(photo, f'{part}: {image["file_name"]}{tag}')
-    draw = ImageDraw.Draw(labeled)
+    shape = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
+    tile = Image.new('RGB', (_SIDE, shape[1] + _TITLE), 'white')
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    tile.paste(Image.fromarray(cv2.resize(np.ascontiguousarray(photo), shape, interpolation=method)), (0, _TITLE))
+    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(13)
+    draw.text((2, 2), _fitting(title, font), 'black', font)
     for one in objects:
-        _draw_object(draw, one, content, colors[one['category_id']], names[one['category_id']], scale)
-    if 'label_image' in image:
+        _draw_object(draw, one, categories, colors[one['category_id']], names[one['category_id']], scale)
+    if labels is not None:
         shown = [number for number in colors if (labels == number).any()]
         for i, number in enumerate(shown[:12]):
             _write(draw, (4, _TITLE + 4 + 16 * i), names[number], colors[number])
-    return labeled
+    return tile
 
 
-def _draw_object(draw: Any, one: Content, content: Content, color: _Color, name: str, scale: float) -> None:
+def _draw_object(
+    draw: Any, one: Content, categories: Sequence[Content], color: _Color, name: str, scale: float
+) -> None:
     """Draw box, lines and keypoints of an object."""
     if box := one.get('bbox'):
         x, y, w, h = (value * scale for value in box)
@@ -114,7 +131,7 @@ def _draw_object(draw: Any, one: Content, content: Content, color: _Color, name:
     points = one.get('keypoints') or []
     if not points:
         return
-    category = next(category for category in content['categories'] if category['id'] == one['category_id'])
+    category = next(category for category in categories if category['id'] == one['category_id'])
     places = [(x * scale, y * scale + _TITLE) for x, y in zip(points[::3], points[1::3], strict=True)]
     for start, end in category.get('skeleton') or ():
         if points[3 * start - 1] and points[3 * end - 1]:

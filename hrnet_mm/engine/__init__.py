@@ -1,6 +1,6 @@
 """Training and testing by mmengine's Runner, with guards, for the configs of all four libraries."""
 
-from ._mmengine import quick_reading
+from ._mmengine import quick_reading, set_length
 from .checkpoint import SafeCheckpointHook
 from .curves import CurvesHook, TensorBoardHook
 from .feed import ContiguousImage, block_collate
@@ -36,6 +36,7 @@ __all__ = [
     'inspect_config',
     'quick_reading',
     'read_config',
+    'set_length',
     'test',
     'train',
 ]

@@ -42,6 +42,7 @@ __all__ = [
     'parse_setting',
     'quick_reading',
     'redraw',
+    'set_length',
     'watch_loading',
     'with_mmpretrain_names',
     'wrap_iterations',
@@ -79,6 +80,12 @@ def count_epoch(loop: Any) -> None:
 def choose_val_interval(loop: Any) -> None:
     """Set `loop.val_interval` from `dynamic_intervals` at the loop's current epoch or iteration."""
     loop._decide_current_val_interval()
+
+
+def set_length(loop: Any, steps: int, val_interval: int) -> None:
+    """Set the iterations of an IterBasedTrainLoop that is built, and those between validations."""
+    loop._max_iters = steps
+    loop.val_interval, loop.dynamic_intervals = val_interval, [val_interval]
 
 
 def redraw(sampler: Any) -> None:

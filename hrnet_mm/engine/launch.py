@@ -20,7 +20,7 @@ from ..config.building import building_problems
 from ..config.check import config_problems
 from ..config.data import data_findings
 from ..config.normalization import normalization_findings
-from ..config.zoo import configs_folder
+from ..config.place import configs_folder
 from ..errors import UserError
 from ..registry import scope_of, type_name
 from ._mmengine import quick_reading
@@ -28,9 +28,7 @@ from .batch import BatchUse
 from .markers import drop_markers
 from .settings import apply_settings
 
-__all__ = ['LAUNCHERS', 'inspect_config', 'read_config', 'test', 'train']
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+__all__ = ['inspect_config', 'read_config', 'test', 'train']
 
 _LEARNING_RATE = {'optim_wrapper', 'optim_wrapper.optimizer', 'optim_wrapper.optimizer.lr'}
 _BUILT = ('model', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'train_', 'val_', 'test_')

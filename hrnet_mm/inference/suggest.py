@@ -14,7 +14,7 @@ from mmengine.device import get_device
 from PIL import Image
 
 from ..datasets.convert import read_all
-from ..datasets.sheet import tile, write_sheet
+from ..datasets.sheet import draw_tile, write_sheet
 from ..errors import UserError
 from ..tasks import TASKS
 from ..tasks.calibration import KINDS
@@ -138,9 +138,10 @@ def draw_suggestions(suggestions: Sequence[Suggestion], predictor: Predictor, sc
     for one in suggestions:
         predictor.draw(one.image, predictor.predict(predictor.prepare(one.image)), score, drawn)
         with Image.open(drawn) as picture:
-            tiles.append(tile(np.asarray(picture.convert('RGB')), f'{one.uncertainty:.3f}: {one.image.name}'))
+            photo = np.asarray(picture.convert('RGB'))[..., ::-1]
+            tiles.append(draw_tile(f'{one.uncertainty:.3f}: {one.image.name}', photo, [], []))
     drawn.unlink(missing_ok=True)
-    write_sheet(tiles, file)
+    write_sheet(file, tiles)
 
 
 def _images_of(labeled: Path) -> list[Path]:

@@ -3,18 +3,18 @@
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config
-
-from ..config.zoo import configs_folder
+from ..config.place import configs_folder
 from ..datasets import find_annotations
-from ..engine import read_config
 from ..errors import UserError, did_you_mean
-from ..weights import CheckpointError, ModelSpec
 from . import classification, faces, instances, pose, segmentation
-from .base import Metric, Task
+from .base import ARCH, Metric, Task
 
-__all__ = ['TASKS', 'Metric', 'Task', 'check_installed', 'config_of', 'config_path', 'fitting_tasks']
+if TYPE_CHECKING:  # no task needs torch before it is trained
+    from ..weights import ModelSpec
+
+__all__ = ['ARCH', 'TASKS', 'Metric', 'Task', 'check_installed', 'config_of', 'config_path', 'fitting_tasks']
 
 TASKS = {
     'pose': pose.TASK,
@@ -58,7 +58,7 @@ def check_installed(tasks: Iterable[str]) -> None:
                 )
 
 
-def config_of(spec: ModelSpec) -> Config:
+def config_of(spec: 'ModelSpec') -> Any:
     """Return the model, the preprocessing and the test pipeline of a model specification, as a config of a library.
 
     Args:
@@ -67,6 +67,11 @@ def config_of(spec: ModelSpec) -> Config:
     Raises:
         UserError: The task is unknown, its library is missing, or the specification lacks what it needs.
     """
+    from mmengine.config import Config
+
+    from ..engine import read_config
+    from ..weights import CheckpointError
+
     if spec.task not in TASKS:
         raise CheckpointError(f'the model specification has the task {spec.task!r}{did_you_mean(spec.task, TASKS)}')
     check_installed([spec.task])

@@ -3,18 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ..datasets import Annotations, Folder
 from ..models.archs import get_arch
-from ..weights import CheckpointError, ModelSpec
 from .pictures import Pair
 
-__all__ = ['CROP', 'SHOWN_IMAGES', 'Metric', 'Task', 'steps']
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
+
+__all__ = ['ARCH', 'CROP', 'SHOWN_IMAGES', 'Metric', 'Task', 'steps']
 
 _PADDING = 1.25  # of mmpose's GetBBoxCenterScale
 
 SHOWN_IMAGES = 4
+
+ARCH = 'w18-small-v1'
+"""The architecture that is trained on a folder unless another one is given."""
 
 CROP = 256
 """The side in pixels of the crops on which networks of whole images are trained."""
@@ -46,6 +54,7 @@ class Task:
         about: The network and the demonstration's data, for its row in docs/demonstration.md.
         config: The file below configs/demo.
         readout: The first part of its networks' names.
+        batch_size: The images of a training step on a folder.
         libraries: The packages that must be installed.
         annotations: The kind of annotations that a folder must have.
         prepare: Writes the demonstration's data below a folder, and returns the folder of the data.
@@ -57,6 +66,11 @@ class Task:
         use_arch: Changes a model, but not its backbone, to an architecture of these channels.
         baseline: From a runner and the first metric's key, the value of a trivial prediction, in percent, and its name.
         draw: Draws predictions into the work directory; returns the files, and ground truth and prediction as a pair.
+        assess: From a predicted sample and the data set's metadata, its error, 0 to 1, and what it adds to the table of
+            errors: truth by prediction `(N, N)`, the last for what is not found or not there where classes are not all;
+            of keypoints, the sum of the errors as shares of the box's longer side, and their number, `(K, 2)`.
+        pair: Ground truth and prediction of a sample as a pair.
+        labels: From what the pipeline made of a training sample, its labels in COCO's words, for the sheet of samples.
         shown_images: The number of images that are kept to be drawn; None for all.
         swap_channels: The preprocessor's argument that makes R, G, B of B, G, R.
     """
@@ -65,26 +79,32 @@ class Task:
     about: tuple[str, str]
     config: str
     readout: str
+    batch_size: int
     libraries: tuple[str, ...]
     annotations: Annotations
     prepare: Callable[[Path], Path]
     targets: Mapping[str, float]
     metrics: Callable[[Any], tuple[Metric, ...]]
     measure: Callable[[Folder], Mapping[str, Any]]
-    configure: Callable[[Any, ModelSpec], None]
+    configure: Callable[[Any, 'ModelSpec'], None]
     use_folder: Callable[[Any, Folder, Path], None]
     use_arch: Callable[[Any, str, Sequence[int]], None]
     baseline: Callable[[Any, str], tuple[float, str]]
     draw: Callable[[Path, Sequence[Any], Mapping[str, Any]], tuple[list[Path], Pair]]
+    assess: Callable[[Any, Mapping[str, Any]], tuple[float, npt.NDArray[np.float64]]]
+    pair: Callable[[Any, Mapping[str, Any]], Pair]
+    labels: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     shown_images: int | None = SHOWN_IMAGES
     swap_channels: str = 'bgr_to_rgb'
 
-    def apply(self, config: Any, spec: ModelSpec) -> None:
+    def apply(self, config: Any, spec: 'ModelSpec') -> None:
         """Change the task's config to a model specification, but not its data.
 
         Raises:
             UserError: The specification is of another network, or lacks what the task needs.
         """
+        from ..weights import CheckpointError
+
         readout, _, arch = spec.network.partition('_')
         if readout != self.readout:
             raise CheckpointError(
@@ -108,7 +128,7 @@ class Task:
         for loader in (config.train_dataloader, config.test_dataloader):
             loader.dataset.pipeline = [_reader(spec), *loader.dataset.pipeline[1:]]
 
-    def describe(self, name: str, config: Any, metainfo: Mapping[str, Any]) -> ModelSpec:
+    def describe(self, name: str, config: Any, metainfo: Mapping[str, Any]) -> 'ModelSpec':
         """Return the model specification of a network that a config of this task trains.
 
         Args:
@@ -116,6 +136,8 @@ class Task:
             config: The config.
             metainfo: The metadata of its data set, in the library's form.
         """
+        from ..weights import ModelSpec
+
         preprocessor = _preprocessor(config)
         names = metainfo.get('keypoint_id2name') or {}
         return ModelSpec(
@@ -134,7 +156,7 @@ class Task:
         )
 
 
-def _reader(spec: ModelSpec) -> dict[str, Any]:
+def _reader(spec: 'ModelSpec') -> dict[str, Any]:
     """The first step of a pipeline."""
     return {'type': 'hrnet_mm.LoadImageBands', **(asdict(spec.reads) if spec.reads else {})}
 

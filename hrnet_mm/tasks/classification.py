@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data import prepare_digits
 from ..datasets import Folder
-from ..weights import CheckpointError, ModelSpec
 from . import pictures
 from .base import Metric, Task, steps
+
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
 
 __all__ = ['TASK']
 
@@ -30,7 +32,9 @@ def _measure(folder: Folder) -> dict[str, Any]:
     }
 
 
-def _configure(config: Any, spec: ModelSpec) -> None:
+def _configure(config: Any, spec: 'ModelSpec') -> None:
+    from ..weights import CheckpointError
+
     config.data_preprocessor.num_classes = config.model.head.num_classes = len(spec.classes)
     side = spec.input_size[0]
     if spec.input_size != (side, side):
@@ -85,6 +89,20 @@ def _draw(work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]) -
     return [file], pictures.label_images(images[:: max(1, len(images) // _SHOWN_IN_TILE)][:_SHOWN_IN_TILE])
 
 
+def _assess(sample: Any, metainfo: Mapping[str, Any]) -> tuple[float, Any]:
+    truth, table = int(sample.gt_label), np.zeros((len(metainfo['classes']),) * 2)
+    table[truth, int(sample.pred_label)] = 1
+    return 1 - float(sample.pred_score[truth]), table
+
+
+def _pair(sample: Any, metainfo: Mapping[str, Any]) -> pictures.Pair:
+    return pictures.label_images([_classified(sample, metainfo['classes'])], side=320)
+
+
+def _labels(results: Mapping[str, Any]) -> dict[str, Any]:
+    return {'category_id': int(results['gt_label']), 'annotations': []}
+
+
 def _classified(sample: Any, classes: Sequence[str]) -> pictures.Classified:
     found = int(sample.pred_label)
     score = float(sample.pred_score[found])
@@ -96,6 +114,7 @@ TASK = Task(
     about=('classification, HRNet-C', '5,000 handwritten digits, 4,000 -> 1,000'),
     config='hrnet-c_digits.py',
     readout='hrnet',
+    batch_size=32,
     libraries=('mmpretrain',),
     annotations='classes',
     prepare=prepare_digits,
@@ -107,6 +126,9 @@ TASK = Task(
     use_arch=_use_arch,
     baseline=_baseline,
     draw=_draw,
+    assess=_assess,
+    pair=_pair,
+    labels=_labels,
     shown_images=None,
     swap_channels='to_rgb',
 )

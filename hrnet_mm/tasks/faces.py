@@ -7,7 +7,16 @@ from typing import Any
 from ..data import prepare_faces
 from ..datasets import Folder
 from .base import Metric, Task
-from .keypoints import configure_keypoints, draw_keypoints, measure_keypoints, measure_mean_points, use_keypoints
+from .keypoints import (
+    assess_keypoints,
+    configure_keypoints,
+    draw_keypoints,
+    keypoints_of_sample,
+    measure_keypoints,
+    measure_mean_points,
+    pair_of_keypoints,
+    use_keypoints,
+)
 
 __all__ = ['TASK']
 
@@ -30,6 +39,7 @@ TASK = Task(
     about=('98 face landmarks, HRNetV2', '1,500 rendered faces -> 300 others'),
     config='td-hm_hrnetv2_faces.py',
     readout='hrnetv2',
+    batch_size=16,
     libraries=('mmpose', 'pycocotools'),
     annotations='keypoints',
     prepare=prepare_faces,
@@ -41,4 +51,7 @@ TASK = Task(
     use_arch=_use_arch,
     baseline=_baseline,
     draw=draw_keypoints,
+    assess=assess_keypoints,
+    pair=pair_of_keypoints,
+    labels=keypoints_of_sample,
 )

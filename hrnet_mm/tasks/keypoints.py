@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,14 +12,27 @@ from ..data.rendered.face_shapes import LINES as FACE_LINES
 from ..data.rendered.face_shapes import NUM_POINTS
 from ..datasets.content import Content, Folder
 from ..datasets.points import partners
-from ..weights import ModelSpec
 from . import pictures
 from .base import SHOWN_IMAGES, steps
 
-__all__ = ['configure_keypoints', 'draw_keypoints', 'measure_keypoints', 'measure_mean_points', 'use_keypoints']
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
+
+__all__ = [
+    'assess_keypoints',
+    'configure_keypoints',
+    'draw_keypoints',
+    'keypoints_of_sample',
+    'measure_keypoints',
+    'measure_mean_points',
+    'pair_of_keypoints',
+    'use_keypoints',
+]
 
 _AREA = 160 * 160  # pixels of a network's input
 _SIGMA = 0.05  # mmpose requires sigmas; the metrics used here do not
+_SURROUNDINGS = 0.4  # of points that are drawn, as a share of their extent, which is no less than this of the box
+_LARGER = 3  # points in pictures that are shown small
 _LEFT, _RIGHT, _MIDDLE = [0, 255, 0], [255, 128, 0], [51, 153, 255]
 
 
@@ -41,7 +54,7 @@ def measure_keypoints(folder: Folder) -> dict[str, Any]:
     }
 
 
-def configure_keypoints(config: Any, spec: ModelSpec) -> None:
+def configure_keypoints(config: Any, spec: 'ModelSpec') -> None:
     """Change a top-down config to the keypoints and the input of a model specification."""
     head, (height, width) = config.model.head, spec.input_size
     for codec in (head.decoder, *(step.encoder for step in steps(config.train_dataloader, 'GenerateTarget'))):
@@ -69,7 +82,7 @@ def use_keypoints(config: Any, work_dir: Path) -> None:
         loader.dataset.update(type='CocoDataset', data_prefix={'img': ''}, metainfo={'from_file': str(file)})
 
 
-def _metainfo(spec: ModelSpec) -> dict[str, Any]:
+def _metainfo(spec: 'ModelSpec') -> dict[str, Any]:
     """The metainfo of mmpose's data sets, in COCO's colors: one for the left, one for the right, one for the middle."""
     names = spec.keypoints
     partners = {index: names[other] for pair in spec.flip_pairs for index, other in (pair, pair[::-1])}
@@ -104,7 +117,6 @@ def draw_keypoints(
     work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]
 ) -> tuple[list[Path], pictures.Pair]:
     """Draw the images in which most points are labeled; the first of them is the pair."""
-    links = metainfo['skeleton_links'] or (FACE_LINES if metainfo['num_keypoints'] == NUM_POINTS else [])
     images = [(path, list(group)) for path, group in groupby(samples, key=lambda sample: sample.img_path)]
     if len(images) > SHOWN_IMAGES:
         images.pop()  # the batch may have ended before its last instance
@@ -112,10 +124,52 @@ def draw_keypoints(
     shown = sorted(of_image, key=lambda path: -int((of_image[path][0][..., 2] > 0).sum()))[:SHOWN_IMAGES]
     files = [work_dir / f'predictions_{Path(path).stem}.png' for path in shown]
     tiles = [
-        pictures.draw_points(file, pictures.read(path), *of_image[path], links)
+        pictures.draw_points(file, pictures.read(path), *of_image[path], _links(metainfo))
         for file, path in zip(files, shown, strict=True)
     ]
     return files, tiles[0]
+
+
+def assess_keypoints(sample: Any, metainfo: Mapping[str, Any]) -> tuple[float, Any]:
+    """The mean distance of the labeled points, and the distances of all, as shares of the box's longer side."""
+    truth, found = sample.gt_instances, sample.pred_instances
+    seen = np.asarray(truth.keypoints_visible, float).reshape(-1) > 0
+    places = [np.asarray(one.keypoints, float)[0, :, :2] for one in (truth, found)]
+    box = np.asarray(truth.bboxes, float)[0]
+    share = np.hypot(*(places[1] - places[0]).T) / max(box[2] - box[0], box[3] - box[1], 1.0)
+    table = np.stack([np.where(seen, share, 0), seen], 1).astype(float)
+    return min(float(table[:, 0].sum() / max(seen.sum(), 1)), 1.0), table
+
+
+def pair_of_keypoints(sample: Any, metainfo: Mapping[str, Any]) -> pictures.Pair:
+    """The surroundings of the labeled points and of where they are predicted, a color for each keypoint."""
+    image, (truth, found) = pictures.read(sample.img_path), _true_and_found([sample])
+    seen = truth[..., 2:] > 0
+    found = np.concatenate([found[..., :2], truth[..., 2:]], -1)  # whatever its score
+    x1, y1, x2, y2 = np.asarray(sample.gt_instances.bboxes, float)[0]
+    places = np.concatenate([truth, found])[np.concatenate([seen, seen])[..., 0]][:, :2]
+    (left, top), (right, bottom) = places.min(0), places.max(0)
+    margin = _SURROUNDINGS * max(right - left, bottom - top, _SURROUNDINGS * max(x2 - x1, y2 - y1))
+    left, top = (
+        int(min(max(low - margin, 0), side - 1)) for low, side in zip((left, top), image.shape[1::-1], strict=True)
+    )
+    part = image[top : max(int(bottom + margin), top + 1) + 1, left : max(int(right + margin), left + 1) + 1]
+    # Each point is drawn as an instance of its own, in a color of its own.
+    moved = [(points - np.array([left, top, 0])).reshape(-1, 1, 3) for points in (truth, found)]
+    return pictures.pair_of_points(part, moved[0], moved[1], [], _LARGER)
+
+
+def keypoints_of_sample(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The points of a training sample, moved as its image."""
+    places, seen = results['transformed_keypoints'][0], np.asarray(results['keypoints_visible'])[0].reshape(-1)
+    values = [
+        value for (x, y), visible in zip(places, seen, strict=True) for value in (float(x), float(y), 2 * (visible > 0))
+    ]
+    return {'annotations': [{'category_id': 0, 'keypoints': values}]}
+
+
+def _links(metainfo: Mapping[str, Any]) -> Sequence[tuple[int, int]]:
+    return metainfo['skeleton_links'] or (FACE_LINES if metainfo['num_keypoints'] == NUM_POINTS else [])
 
 
 def _input_size(folder: Folder) -> tuple[int, int]:

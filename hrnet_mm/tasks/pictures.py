@@ -4,26 +4,31 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from ..images import read_picture
-from ..weights import ModelSpec
+
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
 
 Image = npt.NDArray[np.uint8]
 Pair = tuple[Image, Image]  # truth and prediction, in R, G, B
 Points = npt.NDArray[np.floating]
 
 SHOWN_SCORE = 0.5
+FIRST_POINT = 4  # the color of the first: from cyan on, which neither skin nor grass has
 SHOWN_POINT = 0.2  # the height of a heatmap's peak
 
 _LONG_SIDE = 800  # of a panel, in pixels
 _DPI = 100
+_COLUMNS = 5  # of pairs
+_WIDTH = 2.6  # of each, in inches
+_NAMED = 24  # colors
+_NUMBERED = 15  # classes of a table with numbers
 _MANY_POINTS = 30  # more of them are drawn smaller
 _RIM = (20, 20, 20)
 
@@ -52,7 +57,7 @@ def read(file: str | Path) -> Image:
     return read_picture(Path(file))
 
 
-def show_bands(samples: Sequence[Any], spec: ModelSpec, folder: Path) -> None:
+def show_bands(samples: Sequence[Any], spec: 'ModelSpec', folder: Path) -> None:
     """Write the chosen bands of the images of samples as pictures, and let the samples name these to be drawn on.
 
     Args:
@@ -73,10 +78,9 @@ def show_bands(samples: Sequence[Any], spec: ModelSpec, folder: Path) -> None:
 
 def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, classes: Sequence[str]) -> Pair:
     """Write three panels: the image `(H, W, 3)` in B, G, R; true objects; predicted objects. Returns the last two."""
-    image = _brightened(image)
-    pair = _with_objects(image, truth, len(classes)), _with_objects(image, found, len(classes))
+    pair = pair_of_objects(image, truth, found, len(classes))
     panels = {
-        'image': _enlarged(image),
+        'image': _enlarged(_brightened(image)),
         f'truth: {len(truth.boxes)}': pair[0],
         f'found (score > {SHOWN_SCORE}): {len(found.boxes)}': pair[1],
     }
@@ -84,14 +88,20 @@ def draw_objects(file: Path, image: Image, truth: Objects, found: Objects, class
     return pair
 
 
+def pair_of_objects(image: Image, truth: Objects, found: Objects, num_classes: int) -> Pair:
+    """True and predicted objects on an image `(H, W, 3)` in B, G, R."""
+    image = _brightened(image)
+    return _with_objects(image, truth, num_classes), _with_objects(image, found, num_classes)
+
+
 def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: Sequence[str]) -> Pair:
     """Write four panels: the image `(H, W, 3)` in B, G, R; true labels `(H, W)`; predicted labels; where they differ.
 
     Label 0 is background and stays unpainted; 255 is not evaluated. Returns the second and third panel.
     """
-    image = _brightened(image)
     wrong = (truth != found) & (truth != 255)
-    pair = _with_labels(image, truth), _with_labels(image, found)
+    pair = pair_of_labels(image, truth, found)
+    image = _brightened(image)
     panels = {
         'image': _enlarged(image),
         'truth': pair[0],
@@ -102,16 +112,101 @@ def draw_labels(file: Path, image: Image, truth: Image, found: Image, classes: S
     return pair
 
 
+def pair_of_labels(image: Image, truth: Image, found: Image) -> Pair:
+    """True and predicted labels on an image `(H, W, 3)` in B, G, R."""
+    image = _brightened(image)
+    return _with_labels(image, truth), _with_labels(image, found)
+
+
 def draw_points(file: Path, image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]]) -> Pair:
     """Write three panels: the image `(H, W, 3)` in B, G, R; true points; predicted points. Returns the last two.
 
     Points are `(n, K, 3)`: x and y in pixels, and above 0 where a true point is labeled, or the score of a predicted
     one; `links` are pairs of points that lines join.
     """
-    shown = np.asarray(image[..., ::-1])
-    pair = _with_points(shown, truth, 0.0, links), _with_points(shown, found, SHOWN_POINT, links)
-    _write(file, {'image': _enlarged(shown), 'truth': pair[0], f'found (score > {SHOWN_POINT})': pair[1]}, [])
+    pair = pair_of_points(image, truth, found, links)
+    _write(
+        file,
+        {'image': _enlarged(np.asarray(image[..., ::-1])), 'truth': pair[0], f'found (score > {SHOWN_POINT})': pair[1]},
+        [],
+    )
     return pair
+
+
+def pair_of_points(
+    image: Image, truth: Points, found: Points, links: Sequence[tuple[int, int]], scale: int = 1
+) -> Pair:
+    """True and predicted points, larger by a factor, on an image `(H, W, 3)` in B, G, R."""
+    shown = np.ascontiguousarray(image[..., ::-1])
+    return _with_points(shown, truth, 0.0, links, scale), _with_points(shown, found, SHOWN_POINT, links, scale)
+
+
+def draw_pairs(
+    file: Path, title: str, pairs: Sequence[tuple[str, Pair]], names: Sequence[str] = (), first: int = 0
+) -> None:
+    """Write pairs with their titles, five in a row, the truth above the prediction; `names` are those of the colors."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(pairs), _COLUMNS)
+    rows = math.ceil(len(pairs) / columns)
+    shape = min(max(float(np.median([truth.shape[0] / truth.shape[1] for _, (truth, _) in pairs])), 0.5), 1.5)
+    height = rows * (2 * _WIDTH * shape + 0.5) + 0.6
+    figure = Figure(figsize=(_WIDTH * columns + 0.4, height), dpi=_DPI, layout='constrained')
+    figure.suptitle(title, fontsize=12)
+    grid = figure.subplots(2 * rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.set_frame_on(False)
+    for place, (name, pair) in enumerate(pairs):
+        row, column = divmod(place, columns)
+        for half, panel in enumerate(pair):
+            axes = grid[2 * row + half, column]
+            axes.imshow(panel)
+            if column == 0:
+                axes.set_ylabel(('truth', 'found')[half], fontsize=9)
+        grid[2 * row, column].set_title(name, fontsize=8)
+    if 1 < len(names) <= _NAMED:
+        figure.legend(handles=_legend(names, first), loc='outside lower center', ncols=min(len(names), 8), fontsize=8)
+    _save(figure, file)
+
+
+def draw_confusion(file: Path, title: str, table: npt.NDArray[np.float64], names: Sequence[str]) -> None:
+    """Write a table of truth by prediction `(N, N)`: the share of each truth in color, and in numbers of up to 15."""
+    from matplotlib.figure import Figure
+
+    totals = table.sum(1, keepdims=True)
+    shares = np.divide(table, totals, out=np.full_like(table, np.nan), where=totals > 0)
+    side = 2.4 + 0.55 * min(len(names), 24)
+    figure = Figure(figsize=(side + 1, side), dpi=_DPI, layout='constrained')
+    axes = figure.subplots()
+    shown = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    figure.colorbar(shown, ax=axes, label='share of the truth', fraction=0.046)
+    size = 9 if len(names) <= _NUMBERED else max(3, 140 / len(names))
+    axes.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=size, rotation_mode='anchor')
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set(xlabel='found', ylabel='truth')
+    axes.set_title(title, fontsize=11)
+    if len(names) <= _NUMBERED:
+        for (row, column), share in np.ndenumerate(shares):
+            if not math.isnan(share):
+                color = 'white' if share > 0.5 else 'black'
+                axes.text(column, row, f'{share:.0%}', ha='center', va='center', color=color, fontsize=7)
+    _save(figure, file)
+
+
+def draw_point_errors(file: Path, title: str, errors: npt.NDArray[np.float64], names: Sequence[str]) -> None:
+    """Write a bar for the mean error of each keypoint, in percent of the box's longer side; NaN has none."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 1.2 + 0.26 * min(len(names), 60)), dpi=_DPI, layout='constrained')
+    axes = figure.subplots()
+    axes.barh(range(len(names)), np.nan_to_num(errors), color='tab:blue')
+    axes.set_yticks(range(len(names)), names, fontsize=8 if len(names) <= 60 else 3)
+    axes.invert_yaxis()
+    axes.grid(axis='x', alpha=0.3)
+    axes.set_xlabel("mean error, % of the box's longer side")
+    axes.set_title(title, fontsize=11)
+    _save(figure, file)
 
 
 def label_images(images: Sequence[Classified], side: int = 96) -> Pair:
@@ -133,13 +228,18 @@ def label_images(images: Sequence[Classified], side: int = 96) -> Pair:
 
 def write_tile(file: Path, truth: Image, found: Image, side: int = 480) -> None:
     """Write the upper left square of two pictures `(H, W, 3)` in R, G, B, side by side and `side` pixels each."""
+    from ..weights.io import written_aside
+
     square = min(truth.shape[:2])
     halves = [cv2.resize(one[:square, :square], (side, side), interpolation=cv2.INTER_AREA) for one in (truth, found)]
-    cv2.imwrite(str(file), np.hstack(halves)[..., ::-1])
+    with written_aside(file) as aside:
+        aside.write_bytes(cv2.imencode('.png', np.hstack(halves)[..., ::-1])[1].tobytes())
 
 
 def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12, rows: int = 4) -> None:
     """Write a grid of images: above, up to `rows` of correct ones; below, mistakes, of the highest score first."""
+    from matplotlib.figure import Figure
+
     mistakes = sorted((one for one in images if one.truth != one.found), key=lambda one: -one.score)
     right = [one for one in images if one.truth == one.found]
     most = columns * rows
@@ -159,7 +259,7 @@ def draw_classified(file: Path, images: Sequence[Classified], columns: int = 12,
             axes.set_title(text, fontsize=10, color='green' if is_right else 'red', pad=2)
         for axes in part.axes:
             axes.axis('off')
-    figure.savefig(file)
+    _save(figure, file)
 
 
 def _brightened(image: Image) -> Image:
@@ -216,14 +316,14 @@ def _with_objects(image: Image, objects: Objects, num_classes: int) -> Image:
     return panel
 
 
-def _with_points(image: Image, points: Points, least: float, links: Sequence[tuple[int, int]]) -> Image:
+def _with_points(image: Image, points: Points, least: float, links: Sequence[tuple[int, int]], scale: int) -> Image:
     panel, factor = _enlarged(image), _factor(image.shape)
     shift = 4  # OpenCV takes places in 1/16 pixel
     # The center of the first pixel is at (0, 0), before and after it was enlarged.
     places = np.rint(((points[..., :2] + 0.5) * factor - 0.5) * (1 << shift)).astype(int)
-    width = 3 if points.shape[1] > _MANY_POINTS else 7
+    width = scale * (3 if max(points.shape[:2]) > _MANY_POINTS else 7)
     for index, (place, score) in enumerate(zip(places.tolist(), points[..., 2], strict=True)):
-        color = _color(index + 4)  # from cyan on, which neither skin nor grass has
+        color = _color(index + FIRST_POINT)
         shown = [(place[start], place[end]) for start, end in links if min(score[start], score[end]) > least]
         # A dark rim, so that the color is seen on any other.
         for shade, wider in ((_RIM, 4), (color, 0)):
@@ -243,12 +343,16 @@ def _with_labels(image: Image, labels: Image) -> Image:
     return panel
 
 
-def _legend(classes: Sequence[str], first: int = 0) -> list[Patch]:
+def _legend(classes: Sequence[str], first: int = 0) -> list[Any]:
+    from matplotlib.patches import Patch
+
     colors = (np.array(_color(i)) / 255 for i in range(first, first + len(classes)))
     return [Patch(color=(r, g, b), label=name) for (r, g, b), name in zip(colors, classes, strict=True)]
 
 
-def _write(file: Path, panels: dict[str, Image], legend: list[Patch]) -> None:
+def _write(file: Path, panels: dict[str, Image], legend: list[Any]) -> None:
+    from matplotlib.figure import Figure
+
     height, width = next(iter(panels.values())).shape[:2]
     bottom = 40 if legend else 0
     figure = Figure(
@@ -260,4 +364,11 @@ def _write(file: Path, panels: dict[str, Image], legend: list[Patch]) -> None:
         axes.axis('off')
     if legend:
         figure.legend(handles=legend, loc='outside lower center', ncols=min(len(legend), 8), fontsize=12)
-    figure.savefig(file)
+    _save(figure, file)
+
+
+def _save(figure: Any, file: Path) -> None:
+    from ..weights.io import written_aside
+
+    with written_aside(file) as aside:
+        figure.savefig(aside, format='png')

@@ -7,7 +7,16 @@ from typing import Any
 from ..data import prepare_people
 from ..datasets import Folder
 from .base import Metric, Task
-from .keypoints import configure_keypoints, draw_keypoints, measure_keypoints, measure_mean_points, use_keypoints
+from .keypoints import (
+    assess_keypoints,
+    configure_keypoints,
+    draw_keypoints,
+    keypoints_of_sample,
+    measure_keypoints,
+    measure_mean_points,
+    pair_of_keypoints,
+    use_keypoints,
+)
 
 __all__ = ['TASK']
 
@@ -35,6 +44,7 @@ TASK = Task(
     about=('human pose, top-down on HRNetV1', '1,500 images of rendered people -> 300 others'),
     config='td-hm_hrnetv1_people.py',
     readout='hrnetv1',
+    batch_size=16,
     libraries=('mmpose', 'pycocotools'),
     annotations='keypoints',
     prepare=prepare_people,
@@ -46,4 +56,7 @@ TASK = Task(
     use_arch=_use_arch,
     baseline=_baseline,
     draw=draw_keypoints,
+    assess=assess_keypoints,
+    pair=pair_of_keypoints,
+    labels=keypoints_of_sample,
 )

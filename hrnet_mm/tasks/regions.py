@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..datasets.content import Folder
-from ..weights import ModelSpec
 from . import pictures
 from .base import CROP, SHOWN_IMAGES, steps
+
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
 
 __all__ = ['configure_regions', 'draw_regions', 'measure_regions', 'use_regions']
 
@@ -32,7 +34,7 @@ def crop_side(folder: Folder) -> int:
     return max(_LEAST_CROP, round(CROP * folder.median_side / _MEDIAN_SIDE))
 
 
-def configure_regions(config: Any, spec: ModelSpec) -> None:
+def configure_regions(config: Any, spec: 'ModelSpec') -> None:
     """Change crops and sizes."""
     factor = spec.resized_by('scale_factor')
     crop = round(CROP / factor)

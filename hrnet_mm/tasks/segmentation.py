@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,10 +13,12 @@ from ..datasets.content import Content, Folder
 from ..datasets.labels import UNLABELED, label_array, read_labels
 from ..datasets.masks import draw_masks
 from ..datasets.turning import is_before_turn
-from ..weights import ModelSpec
 from . import pictures
 from .base import Metric, Task
 from .regions import configure_regions, draw_regions, measure_regions, use_regions
+
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
 
 __all__ = ['TASK']
 
@@ -25,7 +27,7 @@ def _measure(folder: Folder) -> dict[str, Any]:
     return {'classes': ('background', *folder.classes), **measure_regions(folder)}
 
 
-def _configure(config: Any, spec: ModelSpec) -> None:
+def _configure(config: Any, spec: 'ModelSpec') -> None:
     config.model.decode_head.num_classes = len(spec.classes)
     configure_regions(config, spec)
     for loader in (config.train_dataloader, config.test_dataloader):
@@ -50,7 +52,7 @@ def _with_labels(folder: Folder, content: Content, labels: Path) -> Content:
             file = labels / f'{image["file_name"]}.png'
             file.parent.mkdir(parents=True, exist_ok=True)
             drawn = label_array(folder.path, content, image) if 'label_image' in image else draw_masks(content, image)
-            cv2.imwrite(str(file), drawn)
+            file.write_bytes(cv2.imencode('.png', drawn)[1].tobytes())  # imwrite says nothing of a full disk
         images.append({**image, 'seg_file_name': str(file.resolve())})
     return {**content, 'images': images}
 
@@ -72,6 +74,23 @@ def _baseline(runner: Any, key: str) -> tuple[float, str]:
     return 100 * float(counts.max() / counts.sum() / (counts > 0).sum()), f'all {name}'
 
 
+def _assess(sample: Any, metainfo: Mapping[str, Any]) -> tuple[float, Any]:
+    truth, found = (data.data[0].cpu().numpy() for data in (sample.gt_sem_seg, sample.pred_sem_seg))
+    count, labeled = len(metainfo['classes']), truth != UNLABELED
+    pairs = truth[labeled].astype(np.int64) * count + found[labeled]
+    table = np.bincount(pairs, minlength=count * count).reshape(count, count).astype(float)
+    return 1 - float(table.trace() / max(table.sum(), 1)), table
+
+
+def _pair(sample: Any, metainfo: Mapping[str, Any]) -> pictures.Pair:
+    truth, found = (data.data[0].cpu().numpy() for data in (sample.gt_sem_seg, sample.pred_sem_seg))
+    return pictures.pair_of_labels(pictures.read(sample.img_path), truth, found)
+
+
+def _labels(results: Mapping[str, Any]) -> dict[str, Any]:
+    return {'labels': results['gt_seg_map'], 'annotations': []}
+
+
 def _draw(work_dir: Path, samples: Sequence[Any], metainfo: Mapping[str, Any]) -> tuple[list[Path], pictures.Pair]:
     def draw(file: Path, image: pictures.Image, sample: Any) -> pictures.Pair:
         truth, found = (data.data[0].cpu().numpy() for data in (sample.gt_sem_seg, sample.pred_sem_seg))
@@ -85,6 +104,7 @@ TASK = Task(
     about=('semantic segmentation, FCN on HRNetV2', 'the same image'),
     config='fcn_hrnetv2_nuclei.py',
     readout='hrnetv2',
+    batch_size=4,
     libraries=('mmseg', 'pycocotools'),
     annotations='regions',
     prepare=prepare_nuclei,
@@ -96,4 +116,7 @@ TASK = Task(
     use_arch=_use_arch,
     baseline=_baseline,
     draw=_draw,
+    assess=_assess,
+    pair=_pair,
+    labels=_labels,
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import Folder
-from ..tasks import TASKS
+from ..tasks import ARCH, TASKS
 from ..weights import ModelSpec
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD
 
@@ -34,11 +34,12 @@ def adapt(
     task = TASKS[name]
     spec = ModelSpec(
         task=name,
-        network=f'{task.readout}_{arch or config.model.backbone.arch}',
+        network=f'{task.readout}_{arch or ARCH}',
         **_channels(folder, pretrained is not None),
         **task.measure(folder),
     )
     task.apply(config, spec)
+    config.train_dataloader.batch_size = task.batch_size
     if pretrained is not None:
         config.model.backbone.init_cfg = {'type': 'Pretrained', 'checkpoint': pretrained}
     for loader, part, content in (

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
+from ..weights.io import written_aside
+
 _DPI = 100
 _INCHES = 2.8  # side of a square
 
@@ -31,5 +33,6 @@ def write_grid(file: Path, tiles: Mapping[str, Path]) -> None:
     content = io.BytesIO()
     figure.savefig(content)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # A third of the size, and hardly a visible difference.
-    Image.open(content).convert('RGB').quantize(256).save(file, optimize=True)
+    with written_aside(file) as aside:
+        # A third of the size, and hardly a visible difference.
+        Image.open(content).convert('RGB').quantize(256).save(aside, 'PNG', optimize=True)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..datasets import Folder
 
+PATIENCE = 5
+"""Validations, of ten at most: what is best at the half, where the learning rate is high, is seldom best at the end."""
+
 
 @dataclass(frozen=True)
 class Own:
@@ -18,6 +21,7 @@ class Own:
         epochs: The length of the training.
         arch: The architecture in place of the config's.
         pretrained: The first weights of the backbone.
+        patience: The validations in a row without a better metric that end the training; 0 for any number.
     """
 
     folder: Folder
@@ -25,6 +29,7 @@ class Own:
     epochs: int | None = None
     arch: str | None = None
     pretrained: str | None = None
+    patience: int = PATIENCE
 
     @property
     def name(self) -> str:
@@ -45,6 +50,7 @@ class Job:
         iterations: The length in place of the config's.
         own: A folder of the user's own.
         targets: The values that metrics must reach, in percent.
+        resume: Whether a training on a folder continues the one that its folder holds.
     """
 
     task: str
@@ -55,6 +61,7 @@ class Job:
     iterations: int | None = None
     own: Own | None = None
     targets: Mapping[str, float] = field(default_factory=dict)
+    resume: bool = False
 
     @property
     def name(self) -> str:
@@ -93,7 +100,7 @@ class Measure:
 class Result:
     """The result of a job; seconds and iterations are those of the training alone.
 
-    `tile` is a picture of ground truth and prediction, a square each, side by side.
+    `tile` is a picture of ground truth and prediction, a square each, side by side. `warnings` say what is suspicious.
     """
 
     measures: tuple[Measure, ...]
@@ -102,14 +109,32 @@ class Result:
     weights: Path
     iterations: int
     train_seconds: float
+    warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The phase of a job, and the share of the training that is done, 0 to 1."""
+    """The phase of a job.
+
+    Attributes:
+        phase: Its name.
+        done: The share of it that is done, 0 to 1.
+        text: The numbers to show.
+        left: The seconds that are left of it, as far as they are known.
+    """
 
     phase: str
     done: float
+    text: str = ''
+    left: float | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The end of a job on request; the sentence says what is kept."""
+
+    kept: str
 
 
 @dataclass(frozen=True)

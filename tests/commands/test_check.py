@@ -13,10 +13,10 @@ from rich.console import Console
 from hrnet_mm.annotations import Report
 from hrnet_mm.cli import main
 from hrnet_mm.datasets import check_folder
+from hrnet_mm.training.hooks import percent
 from hrnet_mm.training.job import Measure
 from hrnet_mm.training.own import own_jobs
 from hrnet_mm.training.runs import _rows, _table
-from hrnet_mm.training.worker import _percent
 
 DISC = "the class 'disc' is labeled in the validation part only: it is never learned"
 
@@ -126,9 +126,9 @@ def test_what_was_not_measured_has_no_number():
 
     metric = Metric('box AP', 'coco/bbox_mAP', 100)
     assert TASKS['instances'].metrics
-    value = _percent({'coco/bbox_mAP': -1.0}, metric)
-    assert _percent({'coco/bbox_mAP': 0.5}, metric) == 50
-    assert _percent({}, metric) == 0  # mmdet gives no value where nothing was found
+    value = percent({'coco/bbox_mAP': -1.0}, metric)
+    assert percent({'coco/bbox_mAP': 0.5}, metric) == 50
+    assert percent({}, metric) == 0  # mmdet gives no value where nothing was found
     measure = Measure('box AP', value, 0.0, 'nothing found', 10.0)
     assert measure.is_missed
     rows = _rows({'instances': (Result((measure,), (), None, None, 1, 1.0), 1.0)})

@@ -215,6 +215,15 @@ def test_the_validation_interval_follows_from_the_place(runner):
     assert intervals == [1, 5]
 
 
+def test_the_length_is_changed(runner):
+    loop = IterBasedTrainLoop(runner, runner.train_loop.dataloader, max_iters=7, val_interval=3)
+    require(loop, '_max_iters', _mmengine.set_length)
+    require(loop, 'dynamic_intervals', _mmengine.set_length)
+    _mmengine.set_length(loop, 40, 5)
+    _mmengine.choose_val_interval(loop)
+    assert (loop.max_iters, loop.val_interval) == (40, 5)
+
+
 def test_an_infinite_sampler_is_drawn_again():
     require(InfiniteSampler, '_indices_of_rank', _mmengine.redraw)
     first, second = InfiniteSampler(range(50), seed=0), InfiniteSampler(range(50), seed=1)

@@ -15,7 +15,7 @@ from hrnet_mm.training import demonstration, own
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('_quick_processes')]
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'demo' / 'hrnet-c_digits.py'
-OF_THE_TASK = {'_Report', '_Deadline'}
+OF_THE_TASK = {'ReportHook', 'SpecifyHook', 'LengthHook', 'KeepHook'}
 
 
 def write_image(file, seed):

@@ -567,7 +567,7 @@ def test_interrupted_tasks_say_what_is_kept_and_how_to_go_on(tmp_path, capsys, m
     assert main(['train', 'segmentation', *options]) == 130
     assert capsys.readouterr().err == (
         f'hrnet-mm train: interrupted; {out} holds no trained task yet; '
-        f'start again with: hrnet-mm train segmentation {shlex.join(options)}\n'
+        f'continue with: hrnet-mm train segmentation {shlex.join(options)} --resume\n'
     )
 
 

@@ -22,7 +22,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor
 
-from hrnet_mm.config.zoo import configs_folder
+from hrnet_mm.config.place import configs_folder
 from hrnet_mm.engine import ReliableRunner, read_config
 from hrnet_mm.fast import EngineError, accelerate
 from hrnet_mm.fast.machine import machine

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hrnet_mm.config.zoo import configs_folder
+from hrnet_mm.config.place import configs_folder
 from hrnet_mm.training.job import Job
 from hrnet_mm.training.runs import run_jobs
 from hrnet_mm.weights.tables import replace_rows
