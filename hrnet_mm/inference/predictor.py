@@ -73,7 +73,7 @@ class Predictor:
         self.dataset_meta = dict(opened.metadata)
         steps = [step for step in data_set(config).get('pipeline', []) if not _reads_truth(step)]
         self._pipeline = Compose(steps)
-        self.needs_boxes = any(type_name(step) == 'GetBBoxCenterScale' for step in steps)
+        self.needs_boxes = any(type_name(step) in ('GetBBoxCenterScale', 'DeepLabCutCrop') for step in steps)
         if self._task is _POSE:
             from ..drop_in.mmpose import visualizer  # noqa: F401  # mmpose's own fails with numpy 2.4
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}

@@ -6,8 +6,16 @@ from typing import Any
 
 from ..data import prepare_people
 from ..datasets import Folder
+from ..weights import ModelSpec
 from .base import Metric, Task
-from .keypoints import configure_keypoints, draw_keypoints, measure_keypoints, measure_mean_points, use_keypoints
+from .keypoints import (
+    configure_keypoints,
+    configure_refinement,
+    draw_keypoints,
+    measure_keypoints,
+    measure_mean_points,
+    use_keypoints,
+)
 
 __all__ = ['TASK']
 
@@ -15,6 +23,10 @@ _METRICS = {  # by the evaluator's type
     'CocoMetric': (Metric('OKS AP', 'coco/AP', 100),),
     'PCKAccuracy': (Metric('PCK', 'PCK', 100),),
 }
+
+
+def _configure(config: Any, spec: ModelSpec) -> None:
+    (configure_refinement if spec.refinement else configure_keypoints)(config, spec)
 
 
 def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
@@ -41,7 +53,7 @@ TASK = Task(
     targets={'OKS AP': 10.0},
     metrics=lambda evaluator: _METRICS[evaluator.type],
     measure=measure_keypoints,
-    configure=configure_keypoints,
+    configure=_configure,
     use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,
