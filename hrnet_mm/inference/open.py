@@ -254,8 +254,8 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
         return _of_spec(spec, name, checkpoint)
     if use_config and is_snapshot(checkpoint.content):
         raise CheckpointError(
-            f'{name} is a snapshot of DeepLabCut, whose {CONFIG} has the body parts and is not beside it; copy it there, '
-            'or give the name of the backbone (w32) and the file as its weights'
+            f'{name} is a snapshot of DeepLabCut, whose {CONFIG} has the body parts and is not beside it; copy it '
+            'there, or give the name of the backbone (w32) and the file as its weights'
         )
     if use_config and checkpoint.holds_config:
         from .stored_config import stored_config

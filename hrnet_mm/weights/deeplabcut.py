@@ -1,4 +1,4 @@
-"""Snapshots of DeepLabCut 3: the model specification of one, read from the configuration that DeepLabCut keeps beside it.
+"""Snapshots of DeepLabCut 3: their model specification, read from the configuration beside them.
 
 A snapshot `train/snapshot-*.pt` has the weights as `model`; `train/pytorch_config.yaml` names the body parts. Supported
 is HRNet with heatmaps and location refinement, for one animal in the image or in a box (DeepLabCut's methods `bu` and
@@ -48,7 +48,7 @@ _EXPECTED: Mapping[str, tuple[Any, ...]] = {
 def is_snapshot(content: Any) -> bool:
     """Return whether the content of a file is a snapshot of DeepLabCut 3."""
     model = content.get('model') if isinstance(content, Mapping) else None
-    return isinstance(model, Mapping) and any(str(name).startswith('heads.') for name in model)
+    return isinstance(model, Mapping) and any(str(name).startswith('heads.bodypart.') for name in model)
 
 
 def spec_beside(path: str | os.PathLike[str]) -> ModelSpec | None:

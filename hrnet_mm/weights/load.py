@@ -38,7 +38,7 @@ __all__ = [
 
 _STAGE4 = re.compile(r'(?P<prefix>(?:.*\.)?)stage4\.0\.branches\.0\.0\.conv1\.weight')
 _PYRAMID = 'pyramid.'
-_OTHER_OUTPUTS = re.compile(r'stage4\.\d+\.fuse_layers\.[123]\.')
+_OTHER_OUTPUTS = re.compile(r'(?:backbone\.)?stage4\.\d+\.fuse_layers\.[123]\.')
 
 
 def resolve(source: str | os.PathLike[str]) -> tuple[Path, Weight | None]:

@@ -50,10 +50,10 @@ class ModelSpec:
         mean: Subtracted from each channel.
         std: The divisor of each channel after the subtraction.
         resize: How an image becomes an input. `box_padding`: the box, enlarged by this factor and to the shape of the
-            input, is resized to it. `box_margin`: the same with so many pixels more on each side, rounded to pixels as in
-            DeepLabCut. `pad_to_multiple`: the whole image is padded to sides that this number divides. `scale_factor`: the whole image is resized by it. `shorter_side`: the image is
-            resized until its shorter side has this many pixels, and the center is cut out. Empty: the whole image is
-            resized to the input.
+            input, is resized to it. `box_margin`: the box with so many pixels on each side, enlarged to that shape and
+            rounded to pixels, is. `scale_factor`: the whole image is resized by it. `pad_to_multiple`: the whole image
+            is padded to sides that this number divides. `shorter_side`: the image is resized until its shorter side
+            has this many pixels, and the center is cut out. Empty: the whole image is resized to the input.
         channel_order: 'RGB' or 'BGR', of the input, `mean` and `std`.
         value_range: The least and the greatest value of a pixel before the normalization.
         classes: Names of the classes; for keypoints, of the kind of object.

@@ -20,7 +20,7 @@ from mmpose.models.heads import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  # its customary name
+from torch.nn import functional as F
 
 __all__ = ['DeepLabCutCrop', 'DeepLabCutHead', 'DeepLabCutHeatmap', 'PadToMultiple']
 
