@@ -90,9 +90,6 @@ def _write(folder: Path, network: str, top_down: bool) -> Path:
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the mean of all batches
-    for head in model.heads.values():
-        for parameter in head.parameters():
-            torch.nn.init.normal_(parameter, std=0.05)
     with torch.no_grad():
         for module in model.modules():
             module.training = True

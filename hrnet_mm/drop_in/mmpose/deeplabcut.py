@@ -94,15 +94,16 @@ class DeepLabCutHeatmap(BaseKeypointCodec):
         }
         return {name: values.astype(np.float32) for name, values in maps.items()}
 
-    def decode(self, encoded: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Decode heatmaps `(K, H, W)` and offsets `(2 K, H, W)` to keypoints `(1, K, 2)` and scores `(1, K)`."""
-        heatmaps, offsets = encoded
-        count, height, width = heatmaps.shape
+    def decode(  # type: ignore[override]  # mmpose unpacks the outputs of a head
+        self, heatmaps: NDArray[np.float32], offsets: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Decode heatmaps `(1, K, H, W)` and offsets `(1, 2 K, H, W)` to keypoints `(1, K, 2)` and scores `(1, K)`."""
+        _, count, height, width = heatmaps.shape
         y, x = np.divmod(heatmaps.reshape(count, -1).argmax(axis=1), width)
         joints = np.arange(count)
         moves = offsets.reshape(count, 2, height, width)[joints, :, y, x] * np.float32(self.offset_std)
         points = np.stack([x, y], axis=1).astype(np.float32) * self.stride + np.float32(0.5 * self.stride) + moves
-        return points[None], heatmaps[joints, y, x].clip(0, 1)[None]
+        return points[None], heatmaps[:, joints, y, x].clip(0, 1)
 
 
 def _cells(side: int, stride: int) -> int:
