@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='for top-down pose models: the predictions.jsonl of a detector on the same images, whose boxes with at '
         'least --score are used (default: one box, the whole image)',
     )
+    parser.add_argument(
+        '--format',
+        choices=('json', 'deeplabcut'),
+        default='json',
+        help="deeplabcut: poses in a predictions.csv of DeepLabCut's form too (default: %(default)s)",
+    )
     parser.add_argument('--batch-size', type=int, default=1, help='images in a batch (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=0, help='processes that read images (default: %(default)s)')
     parser.add_argument(
@@ -76,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
             args.workers,
             args.launcher,
             args.raw,
+            args.format,
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}') from None

@@ -21,6 +21,7 @@ from ..weights.io import written_aside
 from .open import open_network
 from .predictions import Predictions, merge
 from .predictor import Predictor, UnreadableError
+from .tables import write_deeplabcut
 
 __all__ = ['predict_images']
 
@@ -42,6 +43,7 @@ def predict_images(
     workers: int = 0,
     launcher: str = 'none',
     raw: bool = False,
+    form: str = 'json',
 ) -> bool:
     """Predict on every image exactly once, and merge the predictions when all images have one.
 
@@ -60,6 +62,7 @@ def predict_images(
         workers: Worker processes that read images.
         launcher: The launcher of the processes: 'none', 'pytorch' or 'slurm'.
         raw: See `open_network`.
+        form: 'json'; or 'deeplabcut' for poses in DeepLabCut's predictions.csv too.
 
     Returns:
         Whether any image was readable; True in a process that leaves the merging to another.
@@ -80,6 +83,9 @@ def predict_images(
     rank, processes = _join(launcher)
     opened = open_network(model, weights, device=_device(), raw=raw)
     predictor = Predictor(opened)
+    names = predictor.dataset_meta.get('keypoint_id2name') or {}
+    if form == 'deeplabcut' and not names:
+        raise UserError(f'--format deeplabcut is for keypoints, and {opened.name} predicts none; leave it out')
     boxes = _read_boxes(boxes_file, score, predictor, images)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
@@ -113,6 +119,9 @@ def predict_images(
         print(f'{image}: {error}', file=sys.stderr)
     done = f'{len(images) - len(errors)} of {len(images)} images done, {len(errors)} could not be read'
     print(f'{done}: {out / "predictions.jsonl"}')
+    if form == 'deeplabcut':
+        scorer = f'hrnet_mm_{opened.files[-1].stem}'
+        print(write_deeplabcut(out / 'predictions.jsonl', [names[i] for i in sorted(names)], scorer))
     return len(errors) < len(images)
 
 

@@ -165,17 +165,16 @@ class DeepLabCutHead(BaseHead):
         """Return the squared error of the heatmaps and the Huber loss of the offsets near the keypoints."""
         heatmaps, offsets = self.forward(feats)
 
-        def mean(losses: Tensor, name: str) -> Tensor:
-            weights = torch.stack([one.gt_fields[name] for one in batch_data_samples])
+        def target(name: str) -> Tensor:
+            return torch.stack([getattr(one.gt_fields, name) for one in batch_data_samples])
+
+        def mean(losses: Tensor, weights: Tensor) -> Tensor:
             return (losses * weights).sum() / weights.count_nonzero().clamp(min=1)
 
-        true_heatmaps, true_offsets = (
-            torch.stack([one.gt_fields[name] for one in batch_data_samples]) for name in ('heatmaps', 'displacements')
-        )
-        of_offsets = mean(F.huber_loss(offsets, true_offsets, reduction='none'), 'displacement_weights')
+        of_offsets = F.huber_loss(offsets, target('displacements'), reduction='none')
         return {
-            'loss_kpt': mean((heatmaps - true_heatmaps) ** 2, 'heatmap_weights'),
-            'loss_offset': self.offset_weight * of_offsets,
+            'loss_kpt': mean((heatmaps - target('heatmaps')) ** 2, target('heatmap_weights')),
+            'loss_offset': self.offset_weight * mean(of_offsets, target('displacement_weights')),
         }
 
 
