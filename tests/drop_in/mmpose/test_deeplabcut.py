@@ -19,7 +19,7 @@ from hrnet_mm.cli import main
 from hrnet_mm.drop_in.mmpose.deeplabcut import DeepLabCutHead
 from hrnet_mm.inference import Predictor, open_network
 from hrnet_mm.models import HRNetModel
-from hrnet_mm.weights import CheckpointError, ModelSpec, detect, read_spec
+from hrnet_mm.weights import CheckpointError, ModelSpec, detect, read_checkpoint, read_spec
 
 PARTS = ['snout', 'tail']
 
@@ -149,7 +149,7 @@ def test_a_snapshot_opens_whole(snapshot, tmp_path):
     opened = open_network(path)
     assert opened.spec.keypoints == tuple(PARTS)
     assert opened.spec.network == 'hrnetv1_test-w8'
-    stored = torch.load(path, weights_only=True)['model']
+    stored = read_checkpoint(path)['model']
     assert detect(stored) == 'deeplabcut'
     x = torch.randn(1, 3, 32, 64)
     heatmaps, offsets = opened.as_tensors()(x)
