@@ -94,7 +94,7 @@ class DeepLabCutHeatmap(BaseKeypointCodec):
         }
         return {name: values.astype(np.float32) for name, values in maps.items()}
 
-    def decode(  # type: ignore[override]  # mmpose unpacks the outputs of a head
+    def decode(  # mmpose unpacks the outputs of a head
         self, heatmaps: NDArray[np.float32], offsets: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Decode heatmaps `(1, K, H, W)` and offsets `(1, 2 K, H, W)` to keypoints `(1, K, 2)` and scores `(1, K)`."""
@@ -188,7 +188,7 @@ def _layer(in_channels: int, out_channels: int, upsampling: int) -> nn.Sequentia
 
 
 @TRANSFORMS.register_module()
-class PadToMultiple(BaseTransform):  # type: ignore[misc]
+class PadToMultiple(BaseTransform):
     """Whole images, mirrored at the right and bottom borders until their sides are multiples of a number.
 
     The box is the whole image. DeepLabCut places the image at random within the padded one, for inference too.
@@ -212,7 +212,7 @@ class PadToMultiple(BaseTransform):  # type: ignore[misc]
 
 
 @TRANSFORMS.register_module()
-class DeepLabCutCrop(BaseTransform):  # type: ignore[misc]
+class DeepLabCutCrop(BaseTransform):
     """A box with a margin, widened to the shape of the input and rounded to pixels, resized; black outside the image.
 
     Args:
