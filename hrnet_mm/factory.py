@@ -98,7 +98,7 @@ def create_model(
     if out_indices is not None and not features_only:
         raise UserError('out_indices chooses maps of the backbone; give features_only=True too')
     opened = None
-    if os.fspath(name).endswith(('.pth', '.safetensors')):
+    if os.fspath(name).endswith(('.pt', '.pth', '.safetensors')):
         if pretrained is not None:
             raise UserError(f'two checkpoints are given: {name} and {pretrained}; give a name for one')
         pretrained, opened = name, open_checkpoint(name, raw=raw)
@@ -268,6 +268,8 @@ def infer_network(state: Mapping[str, Tensor]) -> Inferred:
         readout = 'hrnet'
     elif 'convs.0.conv.weight' in head:
         readout = 'hrnetv2'
+    elif any(name.startswith('heatmap_head.') for name in head):
+        readout = 'hrnetv1'  # DeepLabCut's head, which only OpenMMLab builds
     elif 'neck.reduction_conv.conv.weight' in state:
         readout, head = 'hrnetv2p', {}
     else:

@@ -54,9 +54,15 @@ DROPPED_IN = {  # what the one import line of a library registers, by the librar
         'DATASETS': ['CocoSegDataset'],
     },
     'mmpose': {
-        'MODELS': ['HRNet', 'HigherHRHead'],
-        'KEYPOINT_CODECS': ['HigherHREmbedding', 'FaceHeatmap'],
-        'TRANSFORMS': ['OfficialBBoxTransform', 'SkipNonPositiveY', 'BottomupGetHeatmapMask'],
+        'MODELS': ['HRNet', 'HigherHRHead', 'DeepLabCutHead'],
+        'KEYPOINT_CODECS': ['HigherHREmbedding', 'FaceHeatmap', 'DeepLabCutHeatmap'],
+        'TRANSFORMS': [
+            'OfficialBBoxTransform',
+            'SkipNonPositiveY',
+            'BottomupGetHeatmapMask',
+            'PadToMultiple',
+            'DeepLabCutCrop',
+        ],
         'METRICS': ['FaceAlignmentMetric', 'PoseTrackMetric'],
         'VISUALIZERS': ['PoseLocalVisualizer'],
     },

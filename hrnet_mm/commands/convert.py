@@ -10,6 +10,7 @@ __all__ = ['EXAMPLE', 'HELP', 'add_arguments', 'run']
 
 HELP = 'convert a checkpoint from any known layout to another, or to another kind of file, and account for each key'
 EXAMPLE = (
+    '  hrnet-mm convert dlc-models-pytorch/.../train/snapshot-best-200.pt --out mouse.pth\n'
     '  hrnet-mm convert work_dirs/own/pose/weights.pth --out pose.safetensors\n'
     '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth --out w48.safetensors --to mmpretrain\n'
     '  hrnet-mm convert hrnetv2_w48_imagenet_pretrained.pth --out body.pth --to mmseg --backbone-only'
@@ -86,11 +87,12 @@ def _copy(checkpoint: Any, out: str) -> None:
     """Write the weights as they are with the model specification, to another kind of file or without the rest."""
     from ..weights.io import SPEC_KEY, write_checkpoint
 
-    state, spec = checkpoint.state_dict(), checkpoint.spec
+    spec = checkpoint.spec
+    state = checkpoint.state_dict() if spec is None else checkpoint.specified()
     write_checkpoint(out, state, spec=None if spec is None else spec.to_json())
     print(f'wrote   {out}: {len(state)} keys with {"the" if spec else "no"} model specification')
     if checkpoint.choice:
         print(f'changed {checkpoint.choice}')
-    kept = {'state_dict', SPEC_KEY, *state}
+    kept = {'state_dict', 'model', SPEC_KEY, *state}
     if left := [str(name) for name in checkpoint.content if name not in kept]:
         print(f'dropped {", ".join(left)}: of the training, not of the network')

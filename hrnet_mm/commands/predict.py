@@ -57,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='PIXELS',
         help='what a window sees beyond the part that it decides on (default: 256)',
     )
+    parser.add_argument(
+        '--format',
+        choices=('json', 'deeplabcut'),
+        default='json',
+        help="deeplabcut: poses in a predictions.csv of DeepLabCut's form too (default: %(default)s)",
+    )
     parser.add_argument('--batch-size', type=int, default=1, help='images in a batch (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=0, help='processes that read images (default: %(default)s)')
     parser.add_argument(
@@ -96,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
             args.raw,
             args.window,
             args.overlap,
+            args.format,
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(*stop.args, f'continue with: {args.command_line}') from None

@@ -30,6 +30,7 @@ from .predictions import Predictions, merge
 from .predictor import Predictor
 from .progress import SECONDS_BETWEEN_LINES
 from .raster import UnreadableError, size_of
+from .tables import write_deeplabcut
 from .windows import tiling
 
 __all__ = ['find_images', 'predict_images']
@@ -53,6 +54,7 @@ def predict_images(
     raw: bool = False,
     window: int | None = None,
     overlap: int | None = None,
+    form: str = 'json',
 ) -> bool:
     """Predict on every image exactly once, and merge the predictions when all images have one.
 
@@ -74,6 +76,7 @@ def predict_images(
         raw: See `open_network`.
         window: The side of windows in pixels of the network's input, for all images that are larger; 0 for none.
         overlap: What a window sees beyond the part that it decides on, likewise.
+        form: 'json'; or 'deeplabcut' for poses in DeepLabCut's predictions.csv too.
 
     Returns:
         Whether any image was readable; True in a process that leaves the merging to another.
@@ -96,6 +99,9 @@ def predict_images(
     predictor = Predictor(opened)
     if pictures and opened.spec is not None and opened.spec.reads:
         print(f'pictures show {opened.spec.reads.shown}')
+    names = predictor.dataset_meta.get('keypoint_id2name') or {}
+    if form == 'deeplabcut' and not names:
+        raise UserError(f'--format deeplabcut is for keypoints, and {opened.name} predicts none; leave it out')
     boxes = _boxes_of(images, boxes_file, score, predictor)
     if predictor.needs_boxes and boxes is None:
         print('this model takes one object in a box; without --boxes, the box is the whole image')
@@ -136,6 +142,9 @@ def predict_images(
         print(f'{image}: {error}', file=sys.stderr)
     done = f'{len(images) - len(errors)} of {len(images)} images done, {len(errors)} could not be read'
     print(f'{done}: {out / "predictions.jsonl"}')
+    if form == 'deeplabcut':
+        scorer = f'hrnet_mm_{opened.files[-1].stem}'
+        print(write_deeplabcut(out / 'predictions.jsonl', [names[i] for i in sorted(names)], scorer))
     return len(errors) < len(images)
 
 

@@ -19,6 +19,7 @@ from ..models.network import READOUTS, HRNetModel
 from ..registry import class_of, scope_of
 from ..weights import ModelSpec
 from ..weights.convert import Conversion
+from ..weights.deeplabcut import CONFIG, is_snapshot
 from ..weights.io import CheckpointError
 from ..weights.load import Checkpoint, converted, fill, fill_backbone, part, read_source
 from ..weights.zoo import IMAGENET_MEAN, IMAGENET_STD, WEIGHTS
@@ -251,6 +252,11 @@ def _preprocessing(readout: str, checkpoint: Checkpoint | None) -> Preprocessing
 def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> OpenedNetwork:
     if use_config and (spec := checkpoint.spec) is not None:
         return _of_spec(spec, name, checkpoint)
+    if use_config and is_snapshot(checkpoint.content):
+        raise CheckpointError(
+            f'{name} is a snapshot of DeepLabCut, whose {CONFIG} has the body parts and is not beside it; copy it '
+            'there, or give the name of the backbone (w32) and the file as its weights'
+        )
     if use_config and checkpoint.holds_config:
         from .stored_config import stored_config
 
@@ -279,7 +285,7 @@ def _of_checkpoint(name: str, checkpoint: Checkpoint, use_config: bool) -> Opene
 def _of_spec(spec: ModelSpec, name: str, checkpoint: Checkpoint) -> OpenedNetwork:
     from ..tasks import config_of
 
-    its_arch = infer_arch(part(checkpoint.state_dict(), 'backbone'))
+    its_arch = infer_arch(part(checkpoint.specified(), 'backbone'))
     try:
         # Before anything is built: an architecture may be as large as the author of the file wants.
         if get_arch(spec.arch) != its_arch:
@@ -309,7 +315,8 @@ def _of_config(config: Config, name: str, checkpoint: Checkpoint | None, has_nam
         model: Any = MODELS.build(settings)
     report, metadata = f'{name} with random weights', None
     if checkpoint is not None:
-        count = fill(model, checkpoint.state_dict(), str(checkpoint.path))
+        tensors = checkpoint.specified() if has_names else checkpoint.state_dict()
+        count = fill(model, tensors, str(checkpoint.path))
         choice = f', {checkpoint.choice}' if checkpoint.choice else ''
         report = f'{count} keys loaded from {checkpoint.path}{choice}'
         metadata = None if has_names else checkpoint.meta.get('dataset_meta')

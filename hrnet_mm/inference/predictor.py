@@ -87,7 +87,7 @@ class Predictor:
         self._pipeline = Compose(steps)
         self._after_reading = Compose([step for step in steps if not _is_reader(step)])
         self.factor = _factor(steps)
-        self.needs_boxes = any(type_name(step) == 'GetBBoxCenterScale' for step in steps)
+        self.needs_boxes = any(type_name(step) in ('GetBBoxCenterScale', 'DeepLabCutCrop') for step in steps)
         if self._task is _POSE:
             from ..drop_in.mmpose import visualizer  # noqa: F401  # mmpose's own fails with numpy 2.4
         settings = {**config.get('visualizer', {'type': self._task.visualizer}), 'vis_backends': None}

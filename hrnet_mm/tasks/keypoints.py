@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     'assess_keypoints',
     'configure_keypoints',
+    'configure_refinement',
     'draw_keypoints',
     'keypoints_of_sample',
     'measure_keypoints',
@@ -68,6 +69,30 @@ def configure_keypoints(config: Any, spec: 'ModelSpec') -> None:
             step.padding = spec.resized_by('box_padding')
         if not spec.flip_pairs:
             loader.dataset.pipeline = [step for step in loader.dataset.pipeline if step.type != 'RandomFlip']
+        loader.dataset.metainfo = _metainfo(spec)
+
+
+def configure_refinement(config: Any, spec: 'ModelSpec') -> None:
+    """Change a top-down config to DeepLabCut's head and its inputs: whole images, or boxes."""
+    numbers, (height, width) = dict(spec.refinement), spec.input_size
+    upsampling = int(numbers.pop('upsampling'))
+    codec = {'type': 'DeepLabCutHeatmap', 'stride': 4 // upsampling, **numbers}
+    config.model.head = {
+        'type': 'DeepLabCutHead',
+        'in_channels': config.model.head.in_channels,
+        'out_channels': len(spec.keypoints),
+        'upsampling': upsampling,
+        'decoder': codec,
+    }
+    config.model.test_cfg = {'flip_test': False}
+    if spec.takes_any_size:
+        reading = {'type': 'PadToMultiple', 'divisor': int(spec.resized_by('pad_to_multiple'))}
+    else:
+        margin = spec.resized_by('box_margin')
+        reading = {'type': 'DeepLabCutCrop', 'input_size': (width, height), 'margin': margin}
+    for loader in (config.train_dataloader, config.test_dataloader):
+        targets = [{'type': 'GenerateTarget', 'encoder': codec}] if loader is config.train_dataloader else []
+        loader.dataset.pipeline = [{'type': 'LoadImage'}, reading, *targets, {'type': 'PackPoseInputs'}]
         loader.dataset.metainfo = _metainfo(spec)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data import prepare_people
 from ..datasets import Folder
@@ -10,6 +10,7 @@ from .base import Metric, Task
 from .keypoints import (
     assess_keypoints,
     configure_keypoints,
+    configure_refinement,
     draw_keypoints,
     keypoints_of_sample,
     measure_keypoints,
@@ -18,12 +19,19 @@ from .keypoints import (
     use_keypoints,
 )
 
+if TYPE_CHECKING:
+    from ..weights import ModelSpec
+
 __all__ = ['TASK']
 
 _METRICS = {  # by the evaluator's type
     'CocoMetric': (Metric('OKS AP', 'coco/AP', 100),),
     'PCKAccuracy': (Metric('PCK', 'PCK', 100),),
 }
+
+
+def _configure(config: Any, spec: 'ModelSpec') -> None:
+    (configure_refinement if spec.refinement else configure_keypoints)(config, spec)
 
 
 def _use_folder(config: Any, folder: Folder, work_dir: Path) -> None:
@@ -51,7 +59,7 @@ TASK = Task(
     targets={'OKS AP': 10.0},
     metrics=lambda evaluator: _METRICS[evaluator.type],
     measure=measure_keypoints,
-    configure=configure_keypoints,
+    configure=_configure,
     use_folder=_use_folder,
     use_arch=_use_arch,
     baseline=_baseline,

@@ -156,6 +156,7 @@ LAYOUTS: dict[str, Layout] = {
             *_same('neck.reduction_conv.{*}', 'neck.fpn_convs.{*}', 'rpn_head.{*}', 'roi_head.{*}', 'bbox_head.{*}'),
             *_same('head.final_layer.{*}', 'head.convs.0.{*}', 'aux_head.{*}', 'ocr_head.{*}', 'cii_head.{*}'),
             *_HIGHER_HEAD,
+            *_same('head.heatmap_head.{*}', 'head.locref_head.{*}'),
         ),
         folded=_CLS_BIAS,
     ),
@@ -300,6 +301,18 @@ LAYOUTS: dict[str, Layout] = {
         ),
         _PREPROCESSOR,
         biased=_DENSE_HEAD_BIAS,
+    ),
+    'deeplabcut': Layout(
+        "DeepLabCut 3, timm's backbone with heatmaps and location refinement",
+        'heads.bodypart.heatmap_head.{*}',
+        (
+            ('backbone.model.{backbone}', 'backbone.{backbone}'),
+            *(
+                (f'heads.bodypart.{maps}.{layer}.{{*}}', f'head.{maps}.{layer}.{{*}}')
+                for maps in ('heatmap_head', 'locref_head')
+                for layer in ('deconv_layers.0', 'final_conv')
+            ),
+        ),
     ),
     'mmseg': Layout(
         'mmseg, FCN and OCR heads',

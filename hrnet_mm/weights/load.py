@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..errors import UserError, did_you_mean
 from .convert import Conversion, convert, detect
+from .deeplabcut import is_snapshot, spec_beside
 from .io import SPEC_KEY, CheckpointError, chosen_weights, read_checkpoint, require_finite
 from .spec import ModelSpec
 from .zoo import WEIGHTS, Weight, get_weight
@@ -38,7 +39,7 @@ __all__ = [
 
 _STAGE4 = re.compile(r'(?P<prefix>(?:.*\.)?)stage4\.0\.branches\.0\.0\.conv1\.weight')
 _PYRAMID = 'pyramid.'
-_OTHER_OUTPUTS = re.compile(r'stage4\.\d+\.fuse_layers\.[123]\.')
+_OTHER_OUTPUTS = re.compile(r'(?:backbone\.)?stage4\.\d+\.fuse_layers\.[123]\.')
 
 
 def resolve(source: str | os.PathLike[str]) -> tuple[Path, Weight | None]:
@@ -132,11 +133,13 @@ class Checkpoint:
 
     @property
     def spec(self) -> ModelSpec | None:
-        """The model specification; None if the file has none.
+        """The model specification; None if neither the file nor, for a snapshot of DeepLabCut, its folder has one.
 
         Raises:
             CheckpointError: It is not one that this version reads.
         """
+        if is_snapshot(self.content):
+            return spec_beside(self.path)
         if not isinstance(self.content, Mapping) or SPEC_KEY not in self.content:
             return None
         return ModelSpec.from_json(self.content[SPEC_KEY], self.path)
@@ -150,6 +153,14 @@ class Checkpoint:
         state, _ = chosen_weights(self.content, self.path, self.raw)
         require_finite(state, self.path)
         return state
+
+    def specified(self) -> dict[str, Tensor]:
+        """Return the tensors by the names that the network of the model specification has.
+
+        Raises:
+            CheckpointError: There are none, one holds NaN or infinity, or those of a snapshot have an unknown layout.
+        """
+        return converted(self).state_dict if is_snapshot(self.content) else self.state_dict()
 
     @property
     def choice(self) -> str:

@@ -7,7 +7,7 @@ only. A file may have any author, so every value is checked before it is used.
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..images import Bands
@@ -24,8 +24,22 @@ _MOST_BANDS = 1000
 _TYPES = ('uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float16', 'float32', 'float64')
 _MOST = 1e300  # every finite number that is of use
 
-_RESIZE = {'box_padding': (0.1, 10.0), 'scale_factor': (1e-3, 16.0), 'shorter_side': (1.0, float(_LONGEST_SIDE))}
+_RESIZE = {
+    'box_padding': (0.1, 10.0),
+    'box_margin': (0.0, 1000.0),
+    'scale_factor': (1e-3, 16.0),
+    'pad_to_multiple': (1, 1024),
+    'shorter_side': (1.0, float(_LONGEST_SIDE)),
+}
 """The numbers of each way to resize, least and most."""
+
+_REFINEMENT = {
+    'upsampling': (1, 2),
+    'offset_std': (1e-3, 1e3),
+    'radius': (1e-3, float(_LONGEST_SIDE)),
+    'missing_weight': (0.0, 1.0),
+}
+"""The numbers of a refinement, least and most."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +53,10 @@ class ModelSpec:
         mean: Subtracted from each channel.
         std: The divisor of each channel after the subtraction.
         resize: How an image becomes an input. `box_padding`: the box, enlarged by this factor and to the shape of the
-            input, is resized to it. `scale_factor`: the whole image is resized by it. `shorter_side`: the image is
-            resized until its shorter side has this many pixels, and the center is cut out. Empty: the whole image is
-            resized to the input.
+            input, is resized to it. `box_margin`: the box with so many pixels on each side, enlarged to that shape and
+            rounded to pixels, is. `scale_factor`: the whole image is resized by it. `pad_to_multiple`: the whole image
+            is padded to sides that this number divides. `shorter_side`: the image is resized until its shorter side
+            has this many pixels, and the center is cut out. Empty: the whole image is resized to the input.
         channel_order: 'RGB' or 'BGR', of the input, `mean` and `std`.
         value_range: The least and the greatest value of a pixel before the normalization; of bands, a pair of those in
             the training part for each channel.
@@ -54,6 +69,9 @@ class ModelSpec:
         skeleton: Pairs of keypoints, counted from 0, that are joined by lines.
         flip_pairs: Pairs of keypoints that change places in a mirror image; without any, images are not mirrored.
         sigmas: The OKS sigma of each keypoint.
+        refinement: Of DeepLabCut's head, which has two maps of offsets for each heatmap: `upsampling` of the maps, 1 or
+            2; `offset_std`, the pixels of an offset of 1; `radius` and `missing_weight` of the targets. Empty for other
+            heads.
         masks: Whether a detector returns masks too.
         calibration: Numbers, or lists of numbers, by name; None if nothing was calibrated.
     """
@@ -74,6 +92,7 @@ class ModelSpec:
     skeleton: tuple[tuple[int, int], ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()
+    refinement: Mapping[str, float] = field(default_factory=dict)
     masks: bool = False
     calibration: Mapping[str, Any] | None = None
 
@@ -95,7 +114,7 @@ class ModelSpec:
     @property
     def takes_any_size(self) -> bool:
         """Whether the network reads whole images of any size."""
-        return 'scale_factor' in self.resize
+        return bool({'scale_factor', 'pad_to_multiple'} & set(self.resize))
 
     def resized_by(self, way: str) -> float:
         """Return the number of a way to resize.
@@ -147,7 +166,7 @@ class ModelSpec:
                 f'{path}: the model specification has the version {_shown(version)}, and this hrnet_mm reads up to '
                 f'{VERSION}; install a newer hrnet_mm'
             )
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         if unknown := [name for name in values if name not in known and name != 'version']:
             raise fail(f'has the unknown field {_shown(unknown[0])}; expected {", ".join(sorted(known))}')
         if missing := [name for name in _REQUIRED if name not in values]:
@@ -212,6 +231,17 @@ def _resize(value: Any) -> bool:
     )
 
 
+def _refinement(value: Any) -> bool:
+    return isinstance(value, Mapping) and (
+        not value
+        or (
+            value.keys() == _REFINEMENT.keys()
+            and all(_number(*_REFINEMENT[name])(number) for name, number in value.items())
+            and value['upsampling'] in (1, 2)
+        )
+    )
+
+
 def _calibration(value: Any) -> bool:
     number = _number(-_MOST, _MOST)
     entry = _several(number)
@@ -252,6 +282,10 @@ _FIELDS: Mapping[str, tuple[_Check, str]] = {
     'skeleton': (_PAIRS, 'pairs of whole numbers'),
     'flip_pairs': (_PAIRS, 'pairs of whole numbers'),
     'sigmas': (_several(_number(1e-6, 1e3)), 'numbers above 0'),
+    'refinement': (
+        _refinement,
+        'the numbers ' + ', '.join(f'{n} ({a:g} to {b:g})' for n, (a, b) in _REFINEMENT.items()),
+    ),
     'masks': (lambda value: isinstance(value, bool), 'true or false'),
     'calibration': (_calibration, 'numbers, or lists of numbers, by name'),
 }

@@ -134,6 +134,19 @@ def higher_modules() -> nn.Module:
     return nn.ModuleDict(dict(zip(('final_layers', 'deconv_layers'), layers, strict=True)))
 
 
+def refined() -> dict[str, Tensor]:
+    state = {n: v for n, v in pose().items() if not n.startswith('head.')}
+    for maps, channels in [('heatmap_head', 5), ('locref_head', 10)]:
+        state |= layer(f'head.{maps}.deconv_layers.0', 4, channels, 3, 3, bias=False)
+        state[f'head.{maps}.deconv_layers.0.bias'] = torch.arange(float(channels))
+    return state
+
+
+def refined_boxes() -> dict[str, Tensor]:
+    state = {n: v for n, v in pose().items() if not n.startswith('head.')}
+    return state | layer('head.heatmap_head.final_conv', 5, 4, 1, 1) | layer('head.locref_head.final_conv', 10, 4, 1, 1)
+
+
 def cii() -> dict[str, Tensor]:
     state = body() | layer('head.fc', 5, 16)
     for branch, blocks in enumerate([3, 2, 1, 1]):
@@ -153,6 +166,8 @@ CASES: list[tuple[str, Callable[[], dict[str, Tensor]]]] = [
     ('official-pose', pose),
     ('higherhrnet', higher),
     ('mmpose', higher),
+    ('deeplabcut', refined),
+    ('deeplabcut', refined_boxes),
     ('hrnet_mm', higher),
     ('mmpose', pose),
     ('mmpose', dense),

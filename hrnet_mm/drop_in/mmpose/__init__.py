@@ -9,6 +9,7 @@ from mmpose.registry import MODELS
 from ... import models
 from . import (  # noqa: F401  # imported for their registrations
     bottom_up,
+    deeplabcut,
     dekr,
     heads,
     official,
