@@ -22,7 +22,7 @@ from mmengine.registry import MODELS, DefaultScope
 
 from hrnet_mm.cli import main
 from hrnet_mm.errors import UserError
-from hrnet_mm.inference.images import _read_boxes
+from hrnet_mm.inference.images import listed_boxes
 from hrnet_mm.tasks import config_of
 from hrnet_mm.training import runs
 from hrnet_mm.weights import ModelSpec, write_checkpoint
@@ -465,4 +465,4 @@ def test_damaged_boxes(tmp_path, line, message):
     file = tmp_path / 'predictions.jsonl'
     file.write_text(f'{{"image": "b.png", "boxes": [], "scores": []}}\n{line}\n')
     with pytest.raises(UserError, match=re.escape(str(file)) + '.*' + message):
-        _read_boxes(file, 0.3, SimpleNamespace(needs_boxes=True), [])
+        listed_boxes(file, 0.3, SimpleNamespace(needs_boxes=True))
