@@ -114,6 +114,8 @@ def _run_videos(args: argparse.Namespace, videos: list[Path]) -> int:
 
     if len(videos) < len(args.data):
         raise UserError(f'--data: {videos[0]} is a video, and others are not; predict on images and videos in turn')
+    if args.format != 'json':
+        raise UserError(f'--data {videos[0]}: --format {args.format} is for images; a video has a table of its own')
     if args.workers or args.launcher != 'none' or args.window is not None or args.overlap is not None:
         raise UserError(
             f'--data {videos[0]}: --workers, --launcher, --window and --overlap are for images; leave them out'

@@ -62,13 +62,20 @@ class Bands:
             ImageError: The file cannot be read, or has other bands.
         """
         header = header_of(file)
-        if (header.bands, header.dtype) != (self.count, self.dtype):
-            raise ImageError(
-                f'the file has {header.bands} band{"s"[: header.bands != 1]} of {header.dtype}, and the network was '
-                f'trained on {self}'
-            )
+        self.require(header.bands, header.dtype)
         pixels = read_bands(file, header)
         return np.ascontiguousarray(pixels[..., [number - 1 for number in order_of(self.numbers)]])
+
+    def require(self, count: int, dtype: str) -> None:
+        """Check that a file has the bands that the network was trained on.
+
+        Raises:
+            ImageError: It has another number of bands, or another type.
+        """
+        if (count, dtype) != (self.count, self.dtype):
+            raise ImageError(
+                f'the file has {count} band{"s"[: count != 1]} of {dtype}, and the network was trained on {self}'
+            )
 
     @property
     def shown(self) -> str:

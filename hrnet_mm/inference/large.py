@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.structures import InstanceData, PixelData
 
+from ..images import ImageError
 from .predictor import Image, Predictor, shares_of, write_png
 from .progress import reported
 from .raster import Raster, UnreadableError, open_raster, without_data, write_labels
@@ -92,21 +93,26 @@ def _each(prefix: str, windows: list[Any]) -> Any:
 def _reader(raster: Raster, predictor: Predictor) -> Read:
     """A function that reads the bands of the network, three of them in B, G, R."""
     channels = predictor.opened.in_channels
-    chosen = getattr(predictor.opened.spec, 'bands', ())
-    if chosen and max(chosen) <= raster.bands:
+    spec = predictor.opened.spec
+    chosen = spec.bands if spec is not None else ()
+    if spec is not None and spec.reads:
+        try:
+            spec.reads.require(raster.bands, raster.dtype.name)
+        except ImageError as error:
+            raise UnreadableError(str(error)) from error
         order = [band - 1 for band in chosen]
     elif not chosen and raster.bands == channels:
         order = list(range(channels))
     elif not chosen and channels == 3 and raster.bands - raster.has_alpha in (1, 3):
         order = [0, 0, 0] if raster.bands < 3 else [0, 1, 2]
     else:
-        wanted = f'the bands {", ".join(map(str, chosen))}' if chosen else f'{channels} bands'
-        raise UnreadableError(f'the image has {raster.bands} bands; the network expects {wanted}')
+        raise UnreadableError(f'the image has {raster.bands} bands; the network expects {channels} bands')
     if channels == 3 and not chosen and raster.dtype != np.uint8:
         raise UnreadableError(f'the values are {raster.dtype}; the network expects colors of 8 bits')
     order = order[::-1] if channels == 3 else order
     # A range of bands is a view, and others a copy.
-    return lambda rows, columns: raster.read(rows, columns)[..., order]
+    kind = np.uint8 if raster.dtype == np.uint8 else np.float32  # as whole images are read
+    return lambda rows, columns: raster.read(rows, columns)[..., order].astype(kind, copy=False)
 
 
 def scores_of(predictor: Predictor) -> Callable[[Array], Array]:
