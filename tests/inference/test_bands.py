@@ -97,6 +97,19 @@ def test_other_files_are_refused_with_both_kinds(image, tmp_path, capsys):
     assert main(['streams', str(weights), '--data', data[0], '--out', str(tmp_path / 's.png')]) == 0
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_windows_are_of_the_bands_that_were_trained_on(dtype, image, tmp_path, capsys):
+    weights = save(spec_of('segmentation', (4, 1, 3)), tmp_path / 'weights.safetensors')
+    other = tmp_path / 'other.tif'
+    tifffile.imwrite(other, np.zeros((64, 64, 5), dtype), photometric='minisblack', planarconfig='contig')
+    options = ['--out', str(tmp_path / 'out'), '--window', '32', '--overlap', '0']
+    assert main(['predict', str(weights), '--data', str(image), str(other), *options]) == 0
+    printed = capsys.readouterr()
+    assert 'by windows of' in printed.out
+    assert '1 of 2 images done' in printed.out
+    assert f'has 5 bands of {np.dtype(dtype)}, and the network was trained on bands 4,1,3 of 5, uint16' in printed.err
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

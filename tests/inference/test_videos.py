@@ -157,6 +157,7 @@ def test_ctrl_c_keeps_the_frames_so_far(checkpoint, video, tmp_path, capsys, mon
         (['{model}', '--data', '{text}'], 'text.mp4 holds no images; expected a video that OpenCV reads'),
         (['{model}', '--data', '{video}', '{image}'], 'moving.mp4 is a video, and others are not'),
         (['{model}', '--data', '{video}', '--workers', '2'], '--overlap are for images; leave them out'),
+        (['{model}', '--data', '{video}', '--format', 'deeplabcut'], '--format deeplabcut is for images'),
         (['{model}', '--data', '{video}', '{video}'], 'two videos are called moving'),
         (['{model}', '--data', '{video}', '--boxes', 'b.jsonl'], '--boxes is for top-down pose models'),
         (['{model}', '--data', '{folder}'], 'it holds videos, which are given by name, such as'),
